@@ -1,0 +1,72 @@
+//! The PCI bus as a driver and its device see it: configuration space, base address registers, interrupt
+//! routing and surprise removal.
+//!
+//! [`Device`] is what a card must provide, [`Platform`] what the machine provides to a card, and [`Slot`] joins
+//! one card to one machine and one [`crate::wire::Wire`].
+
+mod bar;
+mod config_space;
+mod msix;
+mod resources;
+
+use std::time::Duration;
+
+pub use bar::{Bar, BarKind};
+pub use config_space::{ConfigSpace, command, offset};
+pub use msix::MsixTable;
+pub use resources::{BarResource, Line, Message, Resources};
+
+/// A PCI function: what it answers on the bus and what it does with the frames its wire brings.
+///
+/// Every method runs on the machine's thread and must not block. The caller holds no lock that a [`Platform`]
+/// method needs, so a device may call the platform from anywhere.
+pub trait Device {
+    /// Reads `size` (1, 2 or 4) bytes of configuration space at `off`.
+    fn config_read(&mut self, off: u16, size: u8) -> u32;
+
+    /// Writes `size` (1, 2 or 4) bytes of configuration space at `off`; read-only bits keep their value.
+    fn config_write(&mut self, off: u16, size: u8, value: u32);
+
+    /// The base address registers that are implemented, in ascending order of index.
+    fn bars(&self) -> &[Bar];
+
+    /// Reads `size` (1, 2, 4 or 8) bytes at `off` of memory window `bar`.
+    fn mmio_read(&mut self, p: &dyn Platform, bar: usize, off: u64, size: u8) -> u64;
+
+    /// Writes `size` (1, 2, 4 or 8) bytes at `off` of memory window `bar`.
+    fn mmio_write(&mut self, p: &dyn Platform, bar: usize, off: u64, size: u8, value: u64);
+
+    /// Takes one frame from the wire: destination address to last payload byte, without the FCS.
+    fn receive(&mut self, p: &dyn Platform, frame: &[u8]);
+
+    /// The cable is plugged in (`true`) or pulled (`false`).
+    fn set_link(&mut self, p: &dyn Platform, up: bool);
+
+    /// The deadline the device gave to [`Platform::schedule`] has passed.
+    fn timer(&mut self, p: &dyn Platform);
+}
+
+/// What the machine provides to a device.
+pub trait Platform {
+    /// Virtual time since boot.
+    fn now(&self) -> Duration;
+
+    /// Reads memory at bus address `bus`; `false` (and `buf` unspecified) where the driver has mapped nothing,
+    /// bus mastering is off or the card is gone.
+    fn dma_read(&self, bus: u64, buf: &mut [u8]) -> bool;
+
+    /// Writes memory at bus address `bus`; `false` as for [`Platform::dma_read`].
+    fn dma_write(&self, bus: u64, data: &[u8]) -> bool;
+
+    /// Drives the `INTx#` pin: `true` asserts it.
+    fn set_intx(&self, level: bool);
+
+    /// Sends the MSI-X message of table entry `vector`.
+    fn message(&self, vector: u16);
+
+    /// Puts one frame, without its FCS, on the wire.
+    fn transmit(&self, frame: &[u8]);
+
+    /// Asks for one [`Device::timer`] call at `at`; replaces what was asked before, `None` cancels it.
+    fn schedule(&self, at: Option<Duration>);
+}

@@ -1,0 +1,44 @@
+//! What the card is plugged into: an access concentrator inside the simulator, a Linux interface, or a real
+//! access concentrator behind one.
+
+use std::{os::fd::RawFd, time::Duration};
+
+/// The far end of the cable.
+///
+/// Frames run from the destination address to the last payload byte, without FCS. A wire never calls back: the
+/// slot polls [`Wire::receive`] when [`Wire::deadline`] passes, after every [`Wire::send`], and, when there is
+/// an [`Wire::fd`], when that becomes readable.
+pub trait Wire {
+    /// Takes a frame the card transmitted at `now` (virtual time).
+    fn send(&mut self, now: Duration, frame: &[u8]);
+
+    /// The next frame that has arrived at the card by `now`.
+    fn receive(&mut self, now: Duration) -> Option<Vec<u8>>;
+
+    /// When the next frame arrives or the far end next has something to do; `None` when nothing is due.
+    fn deadline(&self) -> Option<Duration>;
+
+    /// A descriptor that becomes readable when a frame arrives, for wires that lead out of the process; they
+    /// need a machine in real-time mode.
+    fn fd(&self) -> Option<RawFd>;
+}
+
+/// A cable that ends nowhere: what is sent is lost and nothing ever arrives.
+#[derive(Debug, Default)]
+pub struct Unconnected;
+
+impl Wire for Unconnected {
+    fn send(&mut self, _now: Duration, _frame: &[u8]) {}
+
+    fn receive(&mut self, _now: Duration) -> Option<Vec<u8>> {
+        None
+    }
+
+    fn deadline(&self) -> Option<Duration> {
+        None
+    }
+
+    fn fd(&self) -> Option<RawFd> {
+        None
+    }
+}
