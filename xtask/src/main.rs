@@ -1,1 +1,83 @@
-fn main() {}
+//! The repository's commands: `cargo xtask --help`.
+//!
+//! One file for each thing: the commands (`setup`, `build`, ...), the tools they need (`toolchain`,
+//! `packages`), and what stands in for Windows (`wdk_tree`, `import_libs`, `wdk_build_patch`,
+//! `shadow`).
+
+mod build;
+mod command;
+mod files;
+mod import_libs;
+mod packages;
+mod setup;
+mod shadow;
+mod target;
+mod toolchain;
+mod wdk_build_patch;
+mod wdk_overlay;
+mod wdk_tree;
+mod workspace;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+use workspace::Workspace;
+
+/// Builds, runs and tests mcm.sys; no Windows needed.
+#[derive(Debug, Parser)]
+#[command(bin_name = "cargo xtask", max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Commands,
+}
+
+#[derive(Debug, Subcommand)]
+enum Commands {
+    /// Say what a build needs and what is there, and install what is missing
+    Setup(setup::Options),
+    /// Build mcm.sys, with its link map and debug information beside it
+    Build(build::Options),
+}
+
+fn dispatch(cli: Cli) -> Result<()> {
+    let workspace = Workspace::find()?;
+    match cli.command {
+        Commands::Setup(options) => setup::run(&options),
+        Commands::Build(options) => {
+            let image = build::run(&workspace, &options)?;
+            println!("{}", image.sys.display());
+            Ok(())
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    match dispatch(Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn build_options_are_read() {
+        let cli = Cli::try_parse_from(["xtask", "build", "--toolchain", "debian", "--debug", "--no-install"]).unwrap();
+        let Commands::Build(options) = cli.command else { panic!("not build") };
+        assert_eq!(options.setup.toolchain, Some(toolchain::Kind::Debian));
+        assert!(options.debug && options.setup.no_install && options.wdk.is_none());
+        assert!(Cli::try_parse_from(["xtask", "build", "--debug", "--release"]).is_err());
+        assert!(Cli::try_parse_from(["xtask", "build", "--target", "i686-pc-windows-msvc"]).is_err());
+    }
+}

@@ -1,0 +1,171 @@
+//! `cargo xtask build`: the driver, from source to `mcm.sys`.
+
+use crate::command::{progress, run_quiet_stdout};
+use crate::setup;
+use crate::shadow;
+use crate::target::Target;
+use crate::toolchain::{Kind, Toolchain};
+use crate::wdk_tree::WdkTree;
+use crate::workspace::Workspace;
+use anyhow::{Context, Result};
+use clap::Args;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Options of a driver build.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    pub(crate) setup: setup::Options,
+    /// Build against the headers (and libraries, if any) of this WDK instead of `wdk/`: the directory
+    /// that holds `Include`
+    #[arg(long, value_name = "DIR")]
+    pub(crate) wdk: Option<PathBuf>,
+    /// Build optimised (the default)
+    #[arg(long, conflicts_with = "debug")]
+    pub(crate) release: bool,
+    /// Build unoptimised, with debug assertions
+    #[arg(long)]
+    pub(crate) debug: bool,
+}
+
+impl Options {
+    fn profile(&self) -> &'static str {
+        if self.debug { "debug" } else { "release" }
+    }
+}
+
+/// A prepared driver build: tools, WDK tree and shadow workspace.
+#[derive(Debug)]
+pub(crate) struct DriverBuild<'a> {
+    workspace: &'a Workspace,
+    options: &'a Options,
+    toolchain: Toolchain,
+    wdk: WdkTree,
+    shadow: PathBuf,
+}
+
+/// Where a build put its results.
+#[derive(Debug)]
+pub(crate) struct Image {
+    /// The driver image; its link map `mcm.map` and debug information `mcm.pdb` are beside it.
+    pub(crate) sys: PathBuf,
+}
+
+impl<'a> DriverBuild<'a> {
+    /// Sees to tools, WDK tree and shadow workspace.
+    pub(crate) fn prepare(workspace: &'a Workspace, options: &'a Options) -> Result<Self> {
+        let toolchain = setup::ensure(&options.setup)?;
+        let wdk_dir = options.wdk.as_deref().map(fs::canonicalize).transpose().context("--wdk")?;
+        let kind = match toolchain.kind {
+            Kind::Rustup => "rustup",
+            Kind::Debian => "debian",
+        };
+        // One directory for each set of bindings: cargo does not see WDKContentRoot change.
+        let name = wdk_dir.as_deref().map_or_else(|| kind.to_owned(), |dir| format!("{kind}-{}", path_key(dir)));
+        let base = workspace.target.join("driver").join(name);
+        let wdk = WdkTree::assemble(workspace, base.join("wdk-content-root"), wdk_dir.as_deref(), options.setup.target)?;
+        let shadow = base.join("workspace");
+        shadow::update(workspace, &shadow)?;
+        Ok(Self { workspace, options, toolchain, wdk, shadow })
+    }
+
+    /// A cargo subcommand in the shadow workspace, for the driver's target.
+    pub(crate) fn cargo(&self, subcommand: &str) -> Command {
+        let mut command = self.toolchain.cargo();
+        let target = self.options.setup.target.triple();
+        command.current_dir(&self.shadow).args([subcommand, "--target", target]);
+        command.args(self.toolchain.build_arguments());
+        if !self.options.debug {
+            command.arg("--release");
+        }
+        let linker = format!("CARGO_TARGET_{}_LINKER", target.to_ascii_uppercase().replace('-', "_"));
+        command
+            .env("CARGO_TARGET_DIR", self.shadow.join("target"))
+            .env("CARGO_ENCODED_RUSTFLAGS", self.rustflags())
+            .env(linker, &self.toolchain.linker)
+            .env("WDKContentRoot", &self.wdk.root)
+            .env("Version_Number", &self.wdk.version)
+            .env_remove("RUSTFLAGS");
+        // Cargo sets these for xtask itself; a build script that tracked them would run again.
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("CARGO_PKG_") {
+                command.env_remove(name);
+            }
+        }
+        command
+    }
+
+    /// Flags for the target's code, in cargo's encoding. The linker is told to derive its time stamp from the contents,
+    /// and paths of this machine are kept out, so that equal sources give equal images.
+    fn rustflags(&self) -> OsString {
+        let shadow = self.shadow.display();
+        let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+        let home = home.or_else(|| std::env::home_dir().map(|home| home.join(".cargo"))).unwrap_or_default();
+        let flags = [
+            "-Ctarget-feature=+crt-static".to_owned(),
+            "-Clink-arg=/Brepro".to_owned(),
+            "-Clink-arg=/PDBALTPATH:mcm.pdb".to_owned(),
+            format!("--remap-path-prefix={shadow}=."),
+            format!("--remap-path-prefix={}=cargo", home.display()),
+        ];
+        flags.join("\u{1f}").into()
+    }
+
+    /// Compiles and links, and puts the image, its map and its debug information in cargo's target
+    /// directory.
+    pub(crate) fn image(&self) -> Result<Image> {
+        let (target, profile) = (self.options.setup.target, self.options.profile());
+        progress("Building", format_args!("mcm.sys ({profile}, {}, WDK {})", target.triple(), self.wdk.version));
+        run_quiet_stdout(self.cargo("build").args(["--package", "mcm"]))?;
+        let built = self.shadow.join("target").join(target.triple()).join(profile);
+        let directory = self.destination(target, profile);
+        fs::create_dir_all(&directory)?;
+        let sys = directory.join("mcm.sys");
+        copy_newer(&built.join("mcm.dll"), &sys)?;
+        copy_newer(&built.join("deps/mcm.map"), &directory.join("mcm.map"))?;
+        copy_newer(&built.join("mcm.pdb"), &directory.join("mcm.pdb"))?;
+        progress("Built", format_args!("{} ({} bytes)", sys.display(), fs::metadata(&sys)?.len()));
+        Ok(Image { sys })
+    }
+
+    fn destination(&self, target: Target, profile: &str) -> PathBuf {
+        self.workspace.target.join(target.triple()).join(profile)
+    }
+}
+
+/// Copies a build result over an older one.
+fn copy_newer(from: &Path, to: &Path) -> Result<()> {
+    let contents = fs::read(from).with_context(|| format!("the build left no {}", from.display()))?;
+    crate::files::write_if_changed(to, contents)
+}
+
+/// A short name for a directory: its last component and a checksum of the whole.
+fn path_key(path: &Path) -> String {
+    // FNV-1a, because std's hasher may change from release to release.
+    let bytes = path.as_os_str().as_encoded_bytes();
+    let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    let name = path.file_name().map(|name| name.to_string_lossy().replace(' ', "-")).unwrap_or_default();
+    format!("{name}-{:08x}", hash >> 32)
+}
+
+/// `cargo xtask build`.
+pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<Image> {
+    DriverBuild::prepare(workspace, options)?.image()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_differ_with_the_whole_path() {
+        let (a, b) = (path_key(Path::new("/a/Windows Kits")), path_key(Path::new("/b/Windows Kits")));
+        assert_ne!(a, b);
+        assert!(a.starts_with("Windows-Kits-"), "{a}");
+    }
+}
