@@ -16,6 +16,7 @@ use std::process::Command;
 
 /// Options of a driver build.
 #[derive(Debug, Clone, Args)]
+#[group(skip)]
 pub(crate) struct Options {
     #[command(flatten)]
     pub(crate) setup: setup::Options,

@@ -12,6 +12,7 @@ const MINIMUM: (u32, u32) = (1, 95);
 
 /// Options about the tools a build needs.
 #[derive(Debug, Clone, Args)]
+#[group(skip)]
 pub(crate) struct Options {
     /// Where core and alloc for the Windows target come from [default: rustup, else Debian]
     #[arg(long, value_enum)]
