@@ -1,0 +1,97 @@
+/* CoNDIS calls: address families, SAPs and call parameters. Pages "CO_CALL_PARAMETERS", "CO_ADDRESS_FAMILY", "CO_SAP". */
+#pragma once
+
+#include <qos.h>
+
+typedef ULONG NDIS_AF;
+typedef ULONG *PNDIS_AF;
+typedef struct {
+    NDIS_AF AddressFamily;
+    ULONG MajorVersion;
+    ULONG MinorVersion;
+} CO_ADDRESS_FAMILY;
+
+typedef struct {
+    NDIS_AF AddressFamily;
+    ULONG MajorVersion;
+    ULONG MinorVersion;
+} PCO_ADDRESS_FAMILY;
+
+typedef struct {
+    ULONG SapType;
+    ULONG SapLength;
+    UCHAR Sap[1];
+} CO_SAP;
+
+typedef struct {
+    ULONG SapType;
+    ULONG SapLength;
+    UCHAR Sap[1];
+} PCO_SAP;
+
+typedef struct _CO_ADDRESS {
+    ULONG AddressSize;
+    UCHAR Address[1];
+} CO_ADDRESS, *PCO_ADDRESS;
+
+typedef struct _CO_ADDRESS_LIST {
+    ULONG NumberOfAddressesAvailable;
+    ULONG NumberOfAddresses;
+    CO_ADDRESS AddressList;
+} CO_ADDRESS_LIST, *PCO_ADDRESS_LIST;
+
+#define CO_ADDRESS_FAMILY_Q2931 ((NDIS_AF)0x1)
+#define CO_ADDRESS_FAMILY_PSCHED ((NDIS_AF)0x2)
+#define CO_ADDRESS_FAMILY_L2TP ((NDIS_AF)0x3)
+#define CO_ADDRESS_FAMILY_IRDA ((NDIS_AF)0x4)
+#define CO_ADDRESS_FAMILY_1394 ((NDIS_AF)0x5)
+#define CO_ADDRESS_FAMILY_PPP ((NDIS_AF)0x6)
+#define CO_ADDRESS_FAMILY_INFINIBAND ((NDIS_AF)0x7)
+#define CO_ADDRESS_FAMILY_TAPI ((NDIS_AF)0x800)
+#define CO_ADDRESS_FAMILY_TAPI_PROXY ((NDIS_AF)0x801)
+#define CO_ADDRESS_FAMILY_PROXY 0x80000000
+
+typedef struct _CO_SPECIFIC_PARAMETERS {
+    ULONG ParamType;
+    ULONG Length;
+    UCHAR Parameters[1];
+} CO_SPECIFIC_PARAMETERS, *PCO_SPECIFIC_PARAMETERS;
+
+typedef struct _CO_CALL_MANAGER_PARAMETERS {
+    FLOWSPEC Transmit;
+    FLOWSPEC Receive;
+    CO_SPECIFIC_PARAMETERS CallMgrSpecific;
+} CO_CALL_MANAGER_PARAMETERS, *PCO_CALL_MANAGER_PARAMETERS;
+
+typedef struct _CO_MEDIA_PARAMETERS {
+    ULONG Flags;
+    ULONG ReceivePriority;
+    ULONG ReceiveSizeHint;
+    CO_SPECIFIC_PARAMETERS MediaSpecific;
+} CO_MEDIA_PARAMETERS, *PCO_MEDIA_PARAMETERS;
+
+typedef struct _CO_CALL_PARAMETERS {
+    ULONG Flags;
+    PCO_CALL_MANAGER_PARAMETERS CallMgrParameters;
+    PCO_MEDIA_PARAMETERS MediaParameters;
+} CO_CALL_PARAMETERS, *PCO_CALL_PARAMETERS;
+
+typedef struct _CO_PVC {
+    NDIS_HANDLE NdisAfHandle;
+    CO_SPECIFIC_PARAMETERS PvcParameters;
+} CO_PVC, *PCO_PVC;
+
+#define PERMANENT_VC 0x00000001
+#define CALL_PARAMETERS_CHANGED 0x00000002
+#define QUERY_CALL_PARAMETERS 0x00000004
+#define BROADCAST_VC 0x00000008
+#define MULTIPOINT_VC 0x00000010
+#define RECEIVE_TIME_INDICATION 0x00000001
+#define USE_TIME_STAMPS 0x00000002
+#define TRANSMIT_VC 0x00000004
+#define RECEIVE_VC 0x00000008
+#define INDICATE_ERRED_PACKETS 0x00000010
+#define INDICATE_END_OF_TX 0x00000020
+#define RESERVE_RESOURCES_VC 0x00000040
+#define ROUND_DOWN_FLOW 0x00000080
+#define ROUND_UP_FLOW 0x00000100
