@@ -1,1 +1,24 @@
-//! ndis-sim
+//! `ndis-sim` loads an NDIS miniport driver, the very image that ships, into a Linux process and plays Windows, the
+//! PCI bus, the network card and the network to it, checking at each step the rules a driver has to keep.
+//!
+//! The layers, from the bottom:
+//!
+//! - [`machine`]: virtual processors, threads, DPCs, interrupts, virtual time. One seed, one run.
+//! - [`memory`]: pool with guard pages, DMA memory at bus addresses, opaque handles.
+//! - [`image`]: the loader of the driver's PE image.
+//! - [`verifier`]: the rules and the findings.
+//! - [`nt`]: what the kernel exports; [`ndis`]: what `ndis.sys` exports.
+//! - [`pci`], [`nic`], [`wire`]: the bus, the card and what it is plugged into.
+//! - [`clients`]: the call-manager clients that drive the adapter from above.
+
+pub mod abi;
+pub mod clients;
+pub mod image;
+pub mod machine;
+pub mod memory;
+pub mod ndis;
+pub mod nic;
+pub mod nt;
+pub mod pci;
+pub mod verifier;
+pub mod wire;

@@ -1,0 +1,1 @@
+//! The C types that driver and kernel exchange.

@@ -1,0 +1,1 @@
+//! Call-manager clients that drive the adapter from above.

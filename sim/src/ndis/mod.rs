@@ -1,0 +1,1 @@
+//! ndis.sys: the exports a miniport driver imports, and the objects behind them.

@@ -1,0 +1,108 @@
+//! The rules of the kernel's own part; other parts add theirs with [`super::Verifier::add_rules`].
+
+use std::fmt;
+
+/// How bad a violation is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Windows would stop, hang or be corrupted.
+    S0,
+    /// A documented obligation is violated; Windows would often survive.
+    S1,
+    /// A recommendation is not followed.
+    S2,
+    /// Information.
+    S3,
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+/// A rule that the simulator enforces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// Its identifier.
+    pub id: &'static str,
+    /// How bad a violation is.
+    pub severity: Severity,
+    /// What it asks for.
+    pub statement: &'static str,
+}
+
+const fn rule(id: &'static str, severity: Severity, statement: &'static str) -> Rule {
+    Rule { id, severity, statement }
+}
+
+pub(super) const KERNEL: &[Rule] = &[
+    rule("BC.133", Severity::S0, "Spin locks do not deadlock."),
+    rule("BC.50", Severity::S0, "The driver touches valid addresses only."),
+    rule("BC.7F.0x00", Severity::S0, "No division by zero."),
+    rule(
+        "BC.7F.0x06",
+        Severity::S0,
+        "The driver executes valid instructions; a panic in it ends in one that is not.",
+    ),
+    rule("BC.7F.0x08", Severity::S0, "The driver's stack does not overflow."),
+    rule("BC.BE", Severity::S0, "Read-only memory is not written."),
+    rule("BC.BugCheck", Severity::S0, "The driver does not stop the system."),
+    rule("BC.C2.0x9B", Severity::S1, "A pool tag is not zero."),
+    rule("BC.CC", Severity::S0, "Freed memory is not touched."),
+    rule("BC.CD", Severity::S0, "Memory past the end or before the start of a block is not touched."),
+    rule("BC.CE", Severity::S0, "Nothing calls into the driver after it was unloaded."),
+    rule("BC.FC", Severity::S0, "Only code is executed."),
+    rule("CO-292", Severity::S1, "Register accesses stay inside the mapped range."),
+    rule(
+        "CO-301",
+        Severity::S1,
+        "No spin lock is held across a call that can wait or call back into the driver.",
+    ),
+    rule("CO-305", Severity::S0, "A callback returns at the IRQL it was called at."),
+    rule(
+        "DV.BC1.0x24",
+        Severity::S0,
+        "The bytes between the end of a block and its alignment are not written.",
+    ),
+    rule("DV.C4.0x00", Severity::S1, "A pool request is for at least a byte."),
+    rule("DV.C4.0x02", Severity::S0, "Nonpaged pool is allocated at DISPATCH_LEVEL at most."),
+    rule("DV.C4.0x100A", Severity::S0, "A thread does not end while it holds a lock."),
+    rule("DV.C4.0x100B", Severity::S0, "Memory with a held lock in it is not freed."),
+    rule("DV.C4.0x1001", Severity::S0, "Locks are always acquired in the same order."),
+    rule("DV.C4.0x10", Severity::S0, "Only what was allocated is freed."),
+    rule("DV.C4.0x111", Severity::S0, "An interrupt service routine returns at the IRQL it was called at."),
+    rule("DV.C4.0x13", Severity::S0, "A block is freed once."),
+    rule("DV.C4.0x16", Severity::S0, "A block is freed by the address it was allocated at."),
+    rule("DV.C4.0x30", Severity::S0, "Raising the IRQL does not lower it."),
+    rule(
+        "DV.C4.0x31",
+        Severity::S0,
+        "Lowering the IRQL does not raise it, nor lower it below that of a DPC or an ISR.",
+    ),
+    rule("DV.C4.0x3B", Severity::S0, "Nothing waits at DISPATCH_LEVEL or above."),
+    rule("DV.C4.0x62", Severity::S0, "An unloaded driver leaves no pool allocated."),
+    rule("DV.C2.0x0A", Severity::S0, "A block is freed with the tag it was allocated with."),
+    rule(
+        "DDI.IrqlKeReleaseSpinLock",
+        Severity::S0,
+        "A spin lock's release restores the IRQL that its acquire saved.",
+    ),
+    rule(
+        "SDV.NdisStallExecution_Delay",
+        Severity::S2,
+        "The processor is not stalled for more than 50 us at a time.",
+    ),
+    rule(
+        "SDV.SpinLock",
+        Severity::S0,
+        "A spin lock is acquired once and released before its callback returns.",
+    ),
+    rule(
+        "SDV.SpinLockDprRelease",
+        Severity::S1,
+        "A spin lock is released by the counterpart of what acquired it.",
+    ),
+    rule("SDV.SpinLockRelease", Severity::S0, "Only a held spin lock is released, by its holder."),
+    rule("SIM.Handle", Severity::S0, "Handles are not dereferenced."),
+];
