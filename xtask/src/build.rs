@@ -6,7 +6,7 @@ use crate::shadow;
 use crate::target::Target;
 use crate::toolchain::{Kind, Toolchain};
 use crate::wdk_tree::WdkTree;
-use crate::workspace::Workspace;
+use crate::workspace::{Workspace, without_package_variables};
 use anyhow::{Context, Result};
 use clap::Args;
 use std::ffi::OsString;
@@ -65,9 +65,15 @@ impl<'a> DriverBuild<'a> {
             Kind::Debian => "debian",
         };
         // One directory for each set of bindings: cargo does not see WDKContentRoot change.
-        let name = wdk_dir.as_deref().map_or_else(|| kind.to_owned(), |dir| format!("{kind}-{}", path_key(dir)));
+        let name =
+            wdk_dir.as_deref().map_or_else(|| kind.to_owned(), |dir| format!("{kind}-{}", path_key(dir)));
         let base = workspace.target.join("driver").join(name);
-        let wdk = WdkTree::assemble(workspace, base.join("wdk-content-root"), wdk_dir.as_deref(), options.setup.target)?;
+        let wdk = WdkTree::assemble(
+            workspace,
+            base.join("wdk-content-root"),
+            wdk_dir.as_deref(),
+            options.setup.target,
+        )?;
         let shadow = base.join("workspace");
         shadow::update(workspace, &shadow)?;
         Ok(Self { workspace, options, toolchain, wdk, shadow })
@@ -90,12 +96,7 @@ impl<'a> DriverBuild<'a> {
             .env("WDKContentRoot", &self.wdk.root)
             .env("Version_Number", &self.wdk.version)
             .env_remove("RUSTFLAGS");
-        // Cargo sets these for xtask itself; a build script that tracked them would run again.
-        for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("CARGO_PKG_") {
-                command.env_remove(name);
-            }
-        }
+        without_package_variables(&mut command);
         command
     }
 
@@ -119,7 +120,10 @@ impl<'a> DriverBuild<'a> {
     /// directory.
     pub(crate) fn image(&self) -> Result<Image> {
         let (target, profile) = (self.options.setup.target, self.options.profile());
-        progress("Building", format_args!("mcm.sys ({profile}, {}, WDK {})", target.triple(), self.wdk.version));
+        progress(
+            "Building",
+            format_args!("mcm.sys ({profile}, {}, WDK {})", target.triple(), self.wdk.version),
+        );
         run_quiet_stdout(self.cargo("build").args(["--package", "mcm"]))?;
         let built = self.shadow.join("target").join(target.triple()).join(profile);
         let directory = self.destination(target, profile);

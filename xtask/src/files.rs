@@ -28,8 +28,7 @@ pub(crate) fn symlink(target: &Path, link: &Path) -> Result<()> {
     if link.symlink_metadata().is_ok() {
         fs::remove_file(link).with_context(|| format!("removing {}", link.display()))?;
     }
-    make_symlink(target, link)
-        .with_context(|| format!("linking {} to {}", link.display(), target.display()))
+    make_symlink(target, link).with_context(|| format!("linking {} to {}", link.display(), target.display()))
 }
 
 #[cfg(unix)]

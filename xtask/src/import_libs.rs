@@ -17,7 +17,12 @@ const EMPTY: [&str; 2] = ["BufferOverflowFastFailK", "arm64rt"];
 
 /// Makes `<name>.lib` in `directory` of each `<name>.def` in `definitions`, and the empty libraries.
 /// With `only_missing` a library that is there already is left alone.
-pub(crate) fn write_all(definitions: &Path, directory: &Path, target: Target, only_missing: bool) -> Result<()> {
+pub(crate) fn write_all(
+    definitions: &Path,
+    directory: &Path,
+    target: Target,
+    only_missing: bool,
+) -> Result<()> {
     let wanted = |name: &str| {
         let path = directory.join(format!("{name}.lib"));
         (!only_missing || !path.exists()).then_some(path)
@@ -62,12 +67,15 @@ mod tests {
         let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../wdk/lib");
         let files = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
         files
-            .map(|path| (path.file_stem().unwrap().to_str().unwrap().to_owned(), fs::read_to_string(path).unwrap()))
+            .map(|path| {
+                (path.file_stem().unwrap().to_str().unwrap().to_owned(), fs::read_to_string(path).unwrap())
+            })
             .collect()
     }
 
     fn exports(definition: &str) -> Vec<&str> {
-        let lines = definition.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with(';'));
+        let lines =
+            definition.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with(';'));
         lines.skip_while(|line| *line != "EXPORTS").skip(1).collect()
     }
 

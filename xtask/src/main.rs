@@ -5,13 +5,17 @@
 //! `shadow`).
 
 mod build;
+mod check;
 mod command;
 mod files;
 mod import_libs;
+mod package;
 mod packages;
+mod run;
 mod setup;
 mod shadow;
 mod target;
+mod test;
 mod toolchain;
 mod wdk_build_patch;
 mod wdk_overlay;
@@ -37,6 +41,16 @@ enum Commands {
     Setup(setup::Options),
     /// Build mcm.sys, with its link map and debug information beside it
     Build(build::Options),
+    /// Run mcm.sys in the simulator; standard output is the simulator's alone
+    Run(run::Options),
+    /// Build mcm.sys and run every test, native and in the simulator
+    Test(test::Options),
+    /// Lint all crates, the driver's for the Windows target; warnings are errors
+    Clippy(build::Options),
+    /// Document all crates; warnings are errors
+    Doc(build::Options),
+    /// Stage mcm.sys and its INF (catalog and signature need Windows)
+    Package(build::Options),
 }
 
 fn dispatch(cli: Cli) -> Result<()> {
@@ -48,6 +62,11 @@ fn dispatch(cli: Cli) -> Result<()> {
             println!("{}", image.sys.display());
             Ok(())
         }
+        Commands::Run(options) => run::run(&workspace, &options),
+        Commands::Test(options) => test::run(&workspace, &options),
+        Commands::Clippy(options) => check::clippy(&workspace, &options),
+        Commands::Doc(options) => check::doc(&workspace, &options),
+        Commands::Package(options) => package::run(&workspace, &options),
     }
 }
 
@@ -73,7 +92,8 @@ mod tests {
 
     #[test]
     fn build_options_are_read() {
-        let cli = Cli::try_parse_from(["xtask", "build", "--toolchain", "debian", "--debug", "--no-install"]).unwrap();
+        let cli = Cli::try_parse_from(["xtask", "build", "--toolchain", "debian", "--debug", "--no-install"])
+            .unwrap();
         let Commands::Build(options) = cli.command else { panic!("not build") };
         assert_eq!(options.setup.toolchain, Some(toolchain::Kind::Debian));
         assert!(options.debug && options.setup.no_install && options.wdk.is_none());

@@ -26,6 +26,10 @@ pub(crate) const RUST: [Package; 3] = [
     Package { name: "rust-web-src", purpose: "sources of core and alloc, compiled for the Windows target" },
 ];
 
+/// The PPPoE server that `--peer rp-pppoe` runs.
+pub(crate) const PPPOE: Package =
+    Package { name: "pppoe", purpose: "pppoe-server, the real peer of --peer rp-pppoe" };
+
 /// Whether bindgen will find libclang: in `LIBCLANG_PATH`, where llvm-config says, or in the usual places.
 pub(crate) fn has_libclang() -> bool {
     let mut directories: Vec<PathBuf> = Vec::new();

@@ -114,31 +114,26 @@ fn names(packages: &[Package]) -> String {
 }
 
 /// What is missing and the commands that install it.
-fn how_to_install(missing: &[Package], target: Option<Target>) -> String {
-    let mut text = String::from("this is missing:\n");
-    if let Some(target) = target {
-        text += &format!("  {}: precompiled core and alloc for the driver's target\n", target.triple());
-    }
-    for package in missing {
-        text += &format!("  {}: {}\n", package.name, package.purpose);
-    }
-    text += "install it with:\n";
-    if let Some(target) = target {
-        text += &format!("  {}\n", line(&toolchain::add_target_command(target)));
-    }
+pub(crate) fn how_to_install(missing: &[Package], target: Option<Target>) -> String {
+    let mut lines = vec!["this is missing:".to_owned()];
+    lines.extend(
+        target.map(|target| format!("  {}: core and alloc for the driver's target", target.triple())),
+    );
+    lines.extend(missing.iter().map(|package| format!("  {}: {}", package.name, package.purpose)));
+    lines.push("install it with:".to_owned());
+    let typed = |packages: &[Package]| {
+        let commands = packages::install_commands(packages, !packages::is_root());
+        commands.iter().map(|command| format!("  {}", line(command))).collect::<Vec<_>>()
+    };
+    lines.extend(target.map(|target| format!("  {}", line(&toolchain::add_target_command(target)))));
     if !missing.is_empty() {
-        for command in packages::install_commands(missing, !packages::is_root()) {
-            text += &format!("  {}\n", line(&command));
-        }
+        lines.extend(typed(missing));
     }
     if target.is_some() {
-        let debian = packages::install_commands(&RUST, !packages::is_root());
-        text += "or, where rustup's downloads are blocked, instead of rustup:\n";
-        for command in debian {
-            text += &format!("  {}\n", line(&command));
-        }
+        lines.push("or, where rustup's downloads are blocked, instead of rustup:".to_owned());
+        lines.extend(typed(&RUST));
     }
-    text.trim_end().to_owned()
+    lines.join("\n")
 }
 
 /// `cargo xtask setup`.
@@ -181,7 +176,8 @@ mod tests {
     #[test]
     fn each_toolchain_lists_its_own_needs() {
         assert!(ALL.missing(Kind::Rustup).is_empty() && ALL.missing(Kind::Debian).is_empty());
-        let bare = Found { libclang: false, rustup_linker: false, debian: false, debian_linker: false, ..ALL };
+        let bare =
+            Found { libclang: false, rustup_linker: false, debian: false, debian_linker: false, ..ALL };
         assert_eq!(names(&bare.missing(Kind::Rustup)), "libclang-dev lld");
         assert_eq!(names(&bare.missing(Kind::Debian)), "libclang-dev lld rustc-web cargo-web rust-web-src");
     }
@@ -201,7 +197,8 @@ mod tests {
 
     #[test]
     fn the_minimum_is_the_manifests() {
-        let manifest = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml")).unwrap();
+        let manifest =
+            std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml")).unwrap();
         assert!(manifest.contains(&format!("rust-version = \"{}.{}\"", MINIMUM.0, MINIMUM.1)));
     }
 }

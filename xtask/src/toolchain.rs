@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// How long rustup may try to download the target before Debian's packages are used instead.
-const DOWNLOAD_LIMIT: Duration = Duration::from_secs(180);
+const DOWNLOAD_LIMIT: Duration = Duration::from_mins(3);
 
 /// Where `core` and `alloc` for the Windows target come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -61,7 +61,8 @@ fn cargo(kind: Kind) -> Command {
         Kind::Debian => {
             let mut command = Command::new("/usr/bin/cargo");
             command.env("RUSTC", "/usr/bin/rustc").env("RUSTDOC", "/usr/bin/rustdoc").env_remove("CARGO");
-            command.env_remove("RUSTUP_TOOLCHAIN");
+            // Set by the rustup toolchain that may be running this.
+            command.env_remove("RUSTUP_TOOLCHAIN").env_remove("LD_LIBRARY_PATH");
             command
         }
     }
@@ -152,7 +153,10 @@ mod tests {
 
     #[test]
     fn versions_are_read() {
-        assert_eq!(parse_version("rustc 1.96.0 (abc 2026-05-01) (built from a source tarball)"), Some((1, 96)));
+        assert_eq!(
+            parse_version("rustc 1.96.0 (abc 2026-05-01) (built from a source tarball)"),
+            Some((1, 96))
+        );
         assert_eq!(parse_version("rustc 2.1.0-nightly"), Some((2, 1)));
         assert_eq!(parse_version("clang version 14"), None);
         assert!((1, 100) > (1, 95));

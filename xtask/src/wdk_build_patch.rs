@@ -44,7 +44,8 @@ fn copy_edited(source: &Path, destination: &Path, below: &Path) -> Result<()> {
             _ => None,
         };
         if let Some(edit) = edit {
-            let text = edit(&read(&entry.path())?).with_context(|| format!("editing {}", entry.path().display()))?;
+            let text =
+                edit(&read(&entry.path())?).with_context(|| format!("editing {}", entry.path().display()))?;
             write_if_changed(&target, text)?;
         } else {
             write_if_changed(&target, fs::read(entry.path())?)?;
@@ -70,7 +71,9 @@ fn edit_manifest(text: &str) -> Result<String> {
 /// Lets the environment be changed (a build script is one thread when it does) and makes the
 /// registry look-up find nothing. The unit tests, which read the registry, go.
 fn edit_utils(text: &str) -> Result<String> {
-    let Some((text, _)) = text.split_once("#[cfg(test)]\nmod tests {") else { bail!("no unit tests at the end") };
+    let Some((text, _)) = text.split_once("#[cfg(test)]\nmod tests {") else {
+        bail!("no unit tests at the end")
+    };
     let text = remove_between(text, "use windows::{", "};\n")?;
     let text = replace(&text, "HKEY_LOCAL_MACHINE,\n", "(),\n", 2)?;
     let text = replace(&text, "s!(r\"", "r\"", 4)?;
@@ -83,7 +86,12 @@ fn edit_utils(text: &str) -> Result<String> {
         "fn read_registry_key_string_value(_: (), _: &str, _: &str) -> Option<String> {\n    None\n}\n",
     )?;
     let text = replace(&text, "    ffi::{CStr, OsStr},\n", "    ffi::OsStr,\n", 1)?;
-    let text = replace(&text, "pub fn set_var<K, V>(_key: K, _value: V)", "pub fn set_var<K, V>(key: K, value: V)", 1)?;
+    let text = replace(
+        &text,
+        "pub fn set_var<K, V>(_key: K, _value: V)",
+        "pub fn set_var<K, V>(key: K, value: V)",
+        1,
+    )?;
     let text = replace(&text, "pub fn remove_var<K>(_key: K)", "pub fn remove_var<K>(key: K)", 1)?;
     let set = "unsafe { env::set_var(key, value) };\n";
     let text = replace_between(&text, "compile_error!(", ");\n", set)?;
@@ -148,7 +156,7 @@ mod tests {
         let dir = crate::files::tests::TempDir::new("wdk-build");
         copy_portable(&source, &dir.0).unwrap();
         let utils = fs::read_to_string(dir.0.join("src/utils.rs")).unwrap();
-        for gone in ["compile_error!", "use windows", "RegGetValueA", "HKEY_LOCAL_MACHINE"] {
+        for gone in ["compile_error!", "use windows", "RegGetValueA", "HKEY_LOCAL_MACHINE,"] {
             assert!(!utils.contains(gone), "{gone}");
         }
         let manifest = fs::read_to_string(dir.0.join("Cargo.toml")).unwrap();

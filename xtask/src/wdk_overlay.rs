@@ -79,7 +79,8 @@ fn link_headers(from: &Path, to: &Path, spellings: &BTreeMap<String, BTreeSet<St
             continue;
         }
         let lower = name.to_ascii_lowercase();
-        let mut names: BTreeSet<&str> = spellings.get(&lower).into_iter().flatten().map(String::as_str).collect();
+        let mut names: BTreeSet<&str> =
+            spellings.get(&lower).into_iter().flatten().map(String::as_str).collect();
         names.extend([name.as_str(), lower.as_str()]);
         for name in names {
             symlink(&path, &to.join(name))?;
@@ -147,7 +148,9 @@ mod tests {
         for _ in 0..2 {
             write(&source, &destination, "10.0.16299.0").unwrap();
         }
-        for name in ["shared/DriverSpecs.h", "shared/driverspecs.h", "km/crt/stdarg.h", "shared/ConcurrencySal.h"] {
+        for name in
+            ["shared/DriverSpecs.h", "shared/driverspecs.h", "km/crt/stdarg.h", "shared/ConcurrencySal.h"]
+        {
             assert!(destination.join(name).is_file(), "{name}");
         }
         let ntddk = fs::read_to_string(destination.join("km/ntddk.h")).unwrap();

@@ -1,0 +1,88 @@
+//! `cargo xtask run`: the driver in the simulator.
+
+use crate::build;
+use crate::command::{progress, run as run_command, run_quiet_stdout, which};
+use crate::packages::{self, PPPOE};
+use crate::workspace::{self, Workspace};
+use anyhow::{Result, bail};
+use clap::Args;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Options of `cargo xtask run`.
+#[derive(Debug, Clone, Args)]
+#[group(skip)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    build: build::Options,
+    /// Arguments of the simulator, after those above; `-- --help` lists them
+    #[arg(value_name = "ARGUMENTS OF NDIS-SIM", trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<OsString>,
+}
+
+impl Options {
+    /// Whether the network is to be played by Debian's PPPoE server.
+    fn wants_pppoe_server(&self) -> bool {
+        self.arguments.iter().any(|argument| argument == "rp-pppoe" || argument == "--peer=rp-pppoe")
+    }
+}
+
+/// Builds driver and simulator and runs the one in the other. Standard output is the simulator's alone.
+pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
+    if options.wants_pppoe_server() && !has_pppoe_server() {
+        if options.build.setup.no_install {
+            bail!("{}", crate::setup::how_to_install(&[PPPOE], None));
+        }
+        packages::install(&[PPPOE])?;
+    }
+    let image = build::run(workspace, &options.build)?;
+    let simulator = build_simulator(workspace)?;
+    run_command(Command::new(simulator).arg("--sys").arg(&image.sys).args(&options.arguments))
+}
+
+fn has_pppoe_server() -> bool {
+    which("pppoe-server").is_some() || Path::new("/usr/sbin/pppoe-server").is_file()
+}
+
+/// Builds `ndis-sim` in profile `sim` and returns its path.
+fn build_simulator(workspace: &Workspace) -> Result<PathBuf> {
+    progress("Building", "ndis-sim");
+    run_quiet_stdout(workspace.host_cargo("build").args([
+        "--profile",
+        workspace::SIM_PROFILE,
+        "--package",
+        "ndis-sim",
+    ]))?;
+    Ok(workspace
+        .target
+        .join(workspace::SIM_PROFILE)
+        .join(format!("ndis-sim{}", std::env::consts::EXE_SUFFIX)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Debug, Parser)]
+    struct Cli {
+        #[command(flatten)]
+        options: Options,
+    }
+
+    fn parse(arguments: &[&str]) -> Options {
+        Cli::try_parse_from(std::iter::once(&"run").chain(arguments)).unwrap().options
+    }
+
+    #[test]
+    fn everything_unknown_goes_to_the_simulator() {
+        let options = parse(&["--debug", "--peer", "rp-pppoe", "--seed", "7", "--json"]);
+        assert!(options.build.debug && options.wants_pppoe_server());
+        assert_eq!(options.arguments, ["--peer", "rp-pppoe", "--seed", "7", "--json"]);
+        assert_eq!(parse(&["--json"]).arguments, ["--json"]);
+        assert_eq!(parse(&["--", "--help"]).arguments, ["--help"]);
+        assert!(!parse(&["--seed", "7"]).wants_pppoe_server());
+        assert!(parse(&["--peer=rp-pppoe"]).wants_pppoe_server());
+    }
+}
