@@ -231,7 +231,9 @@ impl<M, C> Call<M, C> {
             State::Idle | State::Deleted if self.upcall.is_none() => {
                 Close::Refused(close, Status::VC_NOT_ACTIVATED)
             }
-            State::Active | State::ClosedByPeer if self.upcall.is_none() => Close::Start(self.tear_down(close)),
+            State::Active | State::ClosedByPeer if self.upcall.is_none() => {
+                Close::Start(self.tear_down(close))
+            }
             _ => {
                 self.held_close = Some(close);
                 Close::Wait
