@@ -1,0 +1,71 @@
+//! What receive and transmit rings share: descriptors of 16 bytes in shared memory (SDM 3.2.3 and 3.3.3, 82574 7.1
+//! and 7.2), of the legacy formats that all models understand.
+
+use crate::{DmaMemory, Error};
+
+/// Bytes of a descriptor.
+const SIZE: usize = 16;
+/// Offset of the second 32-bit word after the address; the last one holds the status.
+const LENGTH: usize = 8;
+const STATUS: usize = 12;
+
+/// Descriptor done: the card is finished with the descriptor.
+pub(crate) const DONE: u32 = 1 << 0;
+
+/// A ring's descriptors.
+#[derive(Debug)]
+pub(crate) struct Descriptors<M> {
+    memory: M,
+    count: usize,
+}
+
+impl<M: DmaMemory> Descriptors<M> {
+    /// Checks the memory: 16-byte aligned, a multiple of 128 bytes, 8 to 4096 descriptors (SDM 13.4.25 and 13.4.27).
+    pub(crate) fn new(memory: M) -> Result<Self, Error> {
+        let length = memory.len();
+        let count = length / SIZE;
+        if !memory.bus_address().is_multiple_of(16)
+            || !length.is_multiple_of(128)
+            || !(8..=4096).contains(&count)
+        {
+            return Err(Error::RingMemory);
+        }
+        Ok(Self { memory, count })
+    }
+
+    /// Number of descriptors. One of them stays empty, as head = tail means that all are.
+    pub(crate) fn count(&self) -> usize {
+        self.count
+    }
+
+    /// The index after `index`.
+    pub(crate) fn next(&self, index: usize) -> usize {
+        let next = index.wrapping_add(1);
+        if next < self.count { next } else { 0 }
+    }
+
+    /// The ring's base address in halves, low first, and its length in bytes.
+    pub(crate) fn registers(&self) -> (u32, u32, u32) {
+        let base = self.memory.bus_address();
+        let length = u32::try_from(self.count.wrapping_mul(SIZE)).unwrap_or(0);
+        ((base & 0xFFFF_FFFF) as u32, (base >> 32) as u32, length)
+    }
+
+    /// Fills a descriptor, clearing its status. The card must not own it.
+    pub(crate) fn fill(&self, index: usize, address: u64, length: u32) {
+        let at = index.wrapping_mul(SIZE);
+        self.memory.write_u64(at, address);
+        self.memory.write_u32(at.wrapping_add(STATUS), 0);
+        self.memory.write_u32(at.wrapping_add(LENGTH), length);
+    }
+
+    /// The word with the status.
+    pub(crate) fn status(&self, index: usize) -> u32 {
+        self.memory.read_u32(index.wrapping_mul(SIZE).wrapping_add(STATUS)).unwrap_or(0)
+    }
+
+    /// The word with the length.
+    pub(crate) fn length(&self, index: usize) -> u32 {
+        self.memory.read_u32(index.wrapping_mul(SIZE).wrapping_add(LENGTH)).unwrap_or(0)
+    }
+}

@@ -1,0 +1,95 @@
+//! What the host lends the card's logic: registers, time and shared memory.
+//!
+//! These three traits are the whole seam. A driver implements them over its kernel's services, a test over arrays.
+
+/// The card's register space, BAR 0.
+///
+/// Every access is 32 bits wide at a multiple of four (SDM 13, 82574 10). The implementation orders a write after
+/// all earlier stores to [`DmaMemory`] as far as the bus needs it (`WRITE_REGISTER_ULONG` does). A card that has been
+/// removed reads as all ones.
+///
+/// Called at any IRQL up to the card's device IRQL.
+pub trait Registers {
+    /// Reads the register at `offset` bytes from the start of BAR 0.
+    fn read(&self, offset: u32) -> u32;
+    /// Writes the register at `offset` bytes from the start of BAR 0.
+    fn write(&self, offset: u32, value: u32);
+}
+
+impl<T: Registers + ?Sized> Registers for &T {
+    fn read(&self, offset: u32) -> u32 {
+        (**self).read(offset)
+    }
+    fn write(&self, offset: u32, value: u32) {
+        (**self).write(offset, value);
+    }
+}
+
+/// Waiting while the card works.
+///
+/// Only functions that take a `&impl Delay` wait; they are for `PASSIVE_LEVEL`, so the implementation may sleep.
+/// No single wait is longer than 25 ms.
+pub trait Delay {
+    /// Returns after at least `us` microseconds.
+    fn microseconds(&self, us: u32);
+}
+
+impl<T: Delay + ?Sized> Delay for &T {
+    fn microseconds(&self, us: u32) {
+        (**self).microseconds(us);
+    }
+}
+
+/// A block of memory shared with the card.
+///
+/// The card writes it at any time, so every access is volatile, and values are little-endian in memory. Offsets are in
+/// bytes, naturally aligned by all callers of this crate. Accesses outside the block do nothing and say so.
+pub trait DmaMemory {
+    /// The address by which the card reaches byte 0.
+    fn bus_address(&self) -> u64;
+    /// The length in bytes.
+    fn len(&self) -> usize;
+    /// Whether the block has no bytes.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+    /// Reads a little-endian value; `None` outside the block.
+    fn read_u32(&self, offset: usize) -> Option<u32>;
+    /// Reads a little-endian value; `None` outside the block. Need not be one access.
+    fn read_u64(&self, offset: usize) -> Option<u64>;
+    /// Writes a little-endian value; `false`, writing nothing, outside the block.
+    fn write_u32(&self, offset: usize, value: u32) -> bool;
+    /// Writes a little-endian value; `false`, writing nothing, outside the block. Need not be one access.
+    fn write_u64(&self, offset: usize, value: u64) -> bool;
+    /// Copies `bytes` into the block; `false`, writing nothing, unless all of them fit.
+    fn write_bytes(&self, offset: usize, bytes: &[u8]) -> bool;
+    /// Copies from the block into `bytes`; `false`, reading nothing, unless all of them are inside.
+    fn read_bytes(&self, offset: usize, bytes: &mut [u8]) -> bool;
+}
+
+impl<T: DmaMemory + ?Sized> DmaMemory for &T {
+    fn bus_address(&self) -> u64 {
+        (**self).bus_address()
+    }
+    fn len(&self) -> usize {
+        (**self).len()
+    }
+    fn read_u32(&self, offset: usize) -> Option<u32> {
+        (**self).read_u32(offset)
+    }
+    fn read_u64(&self, offset: usize) -> Option<u64> {
+        (**self).read_u64(offset)
+    }
+    fn write_u32(&self, offset: usize, value: u32) -> bool {
+        (**self).write_u32(offset, value)
+    }
+    fn write_u64(&self, offset: usize, value: u64) -> bool {
+        (**self).write_u64(offset, value)
+    }
+    fn write_bytes(&self, offset: usize, bytes: &[u8]) -> bool {
+        (**self).write_bytes(offset, bytes)
+    }
+    fn read_bytes(&self, offset: usize, bytes: &mut [u8]) -> bool {
+        (**self).read_bytes(offset, bytes)
+    }
+}

@@ -1,0 +1,257 @@
+//! Interrupts: causes, the shared line, MSI-X vectors and moderation (SDM 13.4.17 to 13.4.21, 82574 7.4 and 10.2.4).
+//!
+//! On the line, the interrupt routine takes all causes and masks the card ([`Nic::claim_line`]); the deferred routine
+//! serves both rings and the link, then unmasks it ([`Nic::rearm_line`]). What happens in between stays in ICR and
+//! asserts the line again. With MSI-X the card itself masks a queue's cause when its message leaves (EIAC), so the
+//! interrupt routine touches no register ([`Nic::acknowledge`]) and the deferred one ends with [`Nic::rearm`].
+
+use bitflags::bitflags;
+
+use crate::registers::{CtrlExt, Eiac, Eitr, Iam, Icr, Ics, Imc, Ims, Itr, Ivar, Register};
+use crate::{Error, Family, Nic, Registers};
+
+bitflags! {
+    /// Interrupt causes, as in ICR, ICS, IMS and IMC.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct Causes: u32 {
+        /// A transmit descriptor was written back.
+        const TXDW = 1 << 0;
+        /// The transmit ring ran empty.
+        const TXQE = 1 << 1;
+        /// The link changed.
+        const LSC = 1 << 2;
+        /// Receive sequence error.
+        const RXSEQ = 1 << 3;
+        /// Receive descriptors run low.
+        const RXDMT0 = 1 << 4;
+        /// Receive overrun: a frame was lost or waits for a descriptor.
+        const RXO = 1 << 6;
+        /// A frame was received.
+        const RXT0 = 1 << 7;
+        /// An MDIC access is done.
+        const MDAC = 1 << 9;
+        /// 82574: a frame arrived in receive queue 0.
+        const RXQ0 = 1 << 20;
+        /// 82574: a frame arrived in receive queue 1.
+        const RXQ1 = 1 << 21;
+        /// 82574: a descriptor of transmit queue 0 was written back.
+        const TXQ0 = 1 << 22;
+        /// 82574: a descriptor of transmit queue 1 was written back.
+        const TXQ1 = 1 << 23;
+        /// 82574: any other cause, with MSI-X.
+        const OTHER = 1 << 24;
+        /// 82574: the interrupt line is asserted.
+        const INT_ASSERTED = 1 << 31;
+    }
+}
+
+impl Causes {
+    /// What asks for service on the line.
+    pub const LINE: Self = Self::TXDW.union(Self::LSC).union(Self::RXDMT0).union(Self::RXO).union(Self::RXT0);
+    /// What asks for service through MSI-X messages.
+    pub const MESSAGES: Self = Self::RXQ0.union(Self::TXQ0).union(Self::OTHER_VECTOR);
+    /// What the third vector reports: OTHER is its message, LSC the only cause behind it that is enabled.
+    const OTHER_VECTOR: Self = Self::OTHER.union(Self::LSC);
+
+    /// Whether the receive ring may have frames or wants buffers.
+    pub fn receive(self) -> bool {
+        self.intersects(Self::RXT0.union(Self::RXDMT0).union(Self::RXO).union(Self::RXQ0))
+    }
+    /// Whether the transmit ring may have completions.
+    pub fn transmit(self) -> bool {
+        self.intersects(Self::TXDW.union(Self::TXQE).union(Self::TXQ0))
+    }
+    /// Whether the link changed.
+    pub fn link(self) -> bool {
+        self.contains(Self::LSC)
+    }
+}
+
+/// How the card interrupts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// The PCI interrupt line, or a single MSI.
+    Line,
+    /// Three MSI-X messages, see [`Vector`]. 82574 only.
+    Messages,
+}
+
+/// What an MSI-X message reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Vector {
+    /// Message 0: frames received.
+    Receive,
+    /// Message 1: frames sent.
+    Transmit,
+    /// Message 2: the link changed.
+    Other,
+}
+
+impl Vector {
+    /// All vectors in the order of their message numbers.
+    pub const ALL: [Self; 3] = [Self::Receive, Self::Transmit, Self::Other];
+
+    /// The vector of a message number.
+    pub fn from_message(message: u32) -> Option<Self> {
+        match message {
+            0 => Some(Self::Receive),
+            1 => Some(Self::Transmit),
+            2 => Some(Self::Other),
+            _ => None,
+        }
+    }
+
+    /// The message number.
+    pub fn message(self) -> u32 {
+        match self {
+            Self::Receive => 0,
+            Self::Transmit => 1,
+            Self::Other => 2,
+        }
+    }
+
+    /// What is masked while the vector is served.
+    fn causes(self) -> Causes {
+        match self {
+            Self::Receive => Causes::RXQ0,
+            Self::Transmit => Causes::TXQ0,
+            Self::Other => Causes::OTHER_VECTOR,
+        }
+    }
+
+    /// The IVAR field's value: the message number and a valid bit.
+    fn allocation(self) -> u32 {
+        self.message() | 1 << 3
+    }
+}
+
+impl<R: Registers> Nic<R> {
+    /// Sets up how the card interrupts, and unmasks it. Up to `DISPATCH_LEVEL`; the interrupt routine may run at once.
+    ///
+    /// # Errors
+    /// [`Error::NoMessages`], [`Error::Gone`].
+    pub fn enable_interrupts(&self, delivery: Delivery) -> Result<(), Error> {
+        if delivery == Delivery::Messages && self.model.messages == 0 {
+            return Err(Error::NoMessages);
+        }
+        if self.model.family == Family::I82574 {
+            self.allocate_vectors(delivery)?;
+        }
+        self.unmask(match delivery {
+            Delivery::Line => Causes::LINE,
+            Delivery::Messages => Causes::MESSAGES,
+        });
+        Ok(())
+    }
+
+    /// Masks all causes. Any IRQL. Messages already sent still arrive.
+    pub fn disable_interrupts(&self) {
+        self.bus.write(Imc::from_bits(u32::MAX));
+    }
+
+    /// The interrupt routine on the line: the causes, if the card is the one that interrupts. All causes are then masked
+    /// and cleared; [`Nic::rearm_line`] unmasks them. Device IRQL.
+    ///
+    /// While the card is masked it cannot have asserted the line, and its causes must stay for [`Nic::rearm_line`] to
+    /// find, so ICR, which reading clears, is only read when IMS is not zero. IMS is asked rather than remembered: a
+    /// copy would disagree with the card for a moment when another processor unmasks. The 8254x lacks `INT_ASSERTED`,
+    /// and this rule does without it on the 82574 too.
+    ///
+    /// # Errors
+    /// [`Error::Gone`]: the interrupt is not ours, and the card needs no more service.
+    pub fn claim_line(&self) -> Result<Option<Causes>, Error> {
+        let enabled = self.bus.read::<Ims>()?.bits();
+        if enabled == 0 {
+            return Ok(None);
+        }
+        let causes = self.bus.read::<Icr>()?.bits();
+        if causes & enabled == 0 {
+            return Ok(None);
+        }
+        self.disable_interrupts();
+        Ok(Some(Causes::from_bits_truncate(causes)))
+    }
+
+    /// The end of the deferred routine on the line. Up to device IRQL.
+    pub fn rearm_line(&self) {
+        self.unmask(Causes::LINE);
+    }
+
+    /// The interrupt routine of a message: what it reports. The vector is masked until [`Nic::rearm`]. Device IRQL.
+    ///
+    /// A message may come without cause or twice, so its causes are hints.
+    ///
+    /// # Errors
+    /// [`Error::Gone`].
+    pub fn acknowledge(&self, vector: Vector) -> Result<Causes, Error> {
+        if vector != Vector::Other {
+            // EIAC has cleared and masked the queue's cause as the message left.
+            return Ok(vector.causes());
+        }
+        self.bus.write(Imc::from_bits(Causes::OTHER_VECTOR.bits()));
+        let causes = Causes::from_bits_truncate(self.bus.read::<Icr>()?.bits());
+        // Whether the read cleared ICR depends on IMS and CTRL_EXT.IAME (82574 10.2.4), so it is cleared explicitly,
+        // all but the queues' causes; should the read have cleared those, they are set again.
+        let queues = causes & (Causes::RXQ0 | Causes::TXQ0);
+        let others = causes.difference(queues);
+        self.bus.write(Icr::from_bits(others.bits()));
+        if !queues.is_empty() {
+            self.bus.write(Ics::from_bits(queues.bits()));
+        }
+        Ok(others)
+    }
+
+    /// The end of a message's deferred routine. Up to device IRQL.
+    pub fn rearm(&self, vector: Vector) {
+        self.unmask(vector.causes());
+    }
+
+    /// Makes the card interrupt for these causes as if they had happened: a second pass over a ring, or a test.
+    pub fn trigger(&self, causes: Causes) {
+        self.bus.write(Ics::from_bits(causes.bits()));
+    }
+
+    /// Sets the least time between two interrupts (of each vector) in nanoseconds; 0 turns moderation off. In steps of
+    /// 256 ns, at most 16.7 ms. Any IRQL.
+    pub fn set_moderation(&self, delivery: Delivery, nanoseconds: u32) {
+        let interval = nanoseconds.div_ceil(256).min(0xFFFF);
+        match delivery {
+            Delivery::Line => self.bus.write(Itr::default().with(Itr::INTERVAL, interval)),
+            Delivery::Messages if self.model.messages == 0 => {}
+            Delivery::Messages => {
+                for vector in [Vector::Receive, Vector::Transmit] {
+                    self.bus.write_at(vector.message(), Eitr::default().with(Eitr::INTERVAL, interval));
+                }
+                self.bus.write_at(Vector::Other.message(), Eitr::default());
+            }
+        }
+    }
+
+    fn unmask(&self, causes: Causes) {
+        self.bus.write(Ims::from_bits(causes.bits()));
+    }
+
+    /// 82574: connects causes and vectors, or undoes it.
+    fn allocate_vectors(&self, delivery: Delivery) -> Result<(), Error> {
+        let mut allocation = Ivar::default();
+        let mut auto_clear = Causes::empty();
+        let mut clear_pending = 0;
+        if delivery == Delivery::Messages {
+            allocation = allocation
+                .with(Ivar::RXQ0, Vector::Receive.allocation())
+                .with(Ivar::TXQ0, Vector::Transmit.allocation())
+                .with(Ivar::OTHER, Vector::Other.allocation())
+                .set(Ivar::TX_EVERY_WRITE_BACK);
+            // Not OTHER: its cause must still be there to be read.
+            auto_clear = Causes::RXQ0 | Causes::TXQ0;
+            clear_pending = 1;
+        }
+        self.bus.modify::<CtrlExt>(|control| {
+            control.clear(CtrlExt::EIAME).clear(CtrlExt::IAME).with(CtrlExt::PBA_CLR, clear_pending)
+        })?;
+        self.bus.write(Iam::default());
+        self.bus.write(Eiac::from_bits(auto_clear.bits()));
+        self.bus.write(allocation);
+        Ok(())
+    }
+}

@@ -1,0 +1,103 @@
+//! Resetting the card and the corrections it needs afterwards (SDM 14.3 and 13.4.1, 82574 4).
+
+use crate::registers::{Ctrl, CtrlExt, Eecd, Gcr, Gcr2, Icr, Register, Status, Tarc0, Tctl, Tipg, Txdctl};
+use crate::{Delay, Error, Family, Nic, Registers};
+
+/// Time for bus transactions and frames under way to end once receiver and transmitter are off.
+const SETTLE_US: u32 = 10_000;
+/// Time without any register access that CTRL.RST needs (the manuals ask for 1 us and more).
+const RESET_US: u32 = 10_000;
+/// 82574: time after the EEPROM's load until PHY and EEPROM may be used.
+const CONFIGURED_US: u32 = 25_000;
+
+impl<R: Registers> Nic<R> {
+    /// Masks interrupts, stops all DMA and resets everything but the PHY and the PCI configuration.
+    ///
+    /// `PASSIVE_LEVEL`; takes some 20 ms (8254x) or 45 ms (82574).
+    ///
+    /// # Errors
+    /// [`Error::Gone`], [`Error::ResetTimeout`], [`Error::EepromAutoRead`], [`Error::SemaphoreTimeout`].
+    pub fn reset(&self, delay: &impl Delay) -> Result<(), Error> {
+        self.quiesce();
+        self.bus.flush()?;
+        delay.microseconds(SETTLE_US);
+        let ownership = match self.model.family {
+            Family::I8254x => Ok(()),
+            Family::I82574 => {
+                self.disable_master(delay)?;
+                // The PHY must not be in the middle of an access by firmware; ownership ends with the reset.
+                self.acquire_phy(delay)
+            }
+        };
+        self.bus.modify::<Ctrl>(|control| control.set(Ctrl::RST))?;
+        delay.microseconds(RESET_US);
+        self.wait_for_reset(delay)?;
+        if self.model.family == Family::I82574 {
+            self.release_phy()?;
+            self.wait_for_eeprom(delay)?;
+            delay.microseconds(CONFIGURED_US);
+        }
+        self.disable_interrupts();
+        self.bus.read::<Icr>()?;
+        ownership
+    }
+
+    /// 82574: waits until no PCI Express request is outstanding. One that never ends does not keep us from the reset.
+    fn disable_master(&self, delay: &impl Delay) -> Result<(), Error> {
+        self.bus.modify::<Ctrl>(|control| control.set(Ctrl::MASTER_DISABLE))?;
+        for _ in 0..800 {
+            if !self.bus.read::<Status>()?.is_set(Status::MASTER_ENABLE) {
+                break;
+            }
+            delay.microseconds(100);
+        }
+        Ok(())
+    }
+
+    fn wait_for_reset(&self, delay: &impl Delay) -> Result<(), Error> {
+        for _ in 0..100 {
+            if !self.bus.read::<Ctrl>()?.is_set(Ctrl::RST) {
+                return Ok(());
+            }
+            delay.microseconds(100);
+        }
+        Err(Error::ResetTimeout)
+    }
+
+    /// 82574: nothing may be accessed before the card has loaded its EEPROM.
+    fn wait_for_eeprom(&self, delay: &impl Delay) -> Result<(), Error> {
+        for _ in 0..100 {
+            if self.bus.read::<Eecd>()?.is_set(Eecd::AUTO_RD) {
+                return Ok(());
+            }
+            delay.microseconds(100);
+        }
+        Err(Error::EepromAutoRead)
+    }
+
+    /// Sets what the reset leaves unsuitable: errata bits (82574) and the inter-packet gap.
+    pub(crate) fn apply_errata(&self) -> Result<(), Error> {
+        self.bus.write(Tctl::default().set(Tctl::PSP));
+        // IEEE 802.3 gaps with the internal copper PHY (SDM 13.4.34; 82574 10.2.6).
+        let ipgt = match self.model.family {
+            Family::I8254x => 10,
+            Family::I82574 => 8,
+        };
+        self.bus.write(Tipg::default().with(Tipg::IPGT, ipgt).with(Tipg::IPGR1, 8).with(Tipg::IPGR2, 6));
+        if self.model.family == Family::I8254x {
+            return Ok(());
+        }
+        self.bus.modify::<Ctrl>(|control| control.clear(Ctrl::RESERVED29))?;
+        self.bus.modify::<CtrlExt>(|control| control.clear(CtrlExt::RESERVED23).set(CtrlExt::RESERVED22))?;
+        self.bus.modify::<Gcr>(|control| control.set(Gcr::ERRATA22).set(Gcr::L1_WITHOUT_L0S_RX))?;
+        self.bus.modify::<Gcr2>(|control| control.set(Gcr2::COMPLETION_ERRATUM))?;
+        self.bus.modify::<Tarc0>(|arbitration| {
+            arbitration.clear(Tarc0::RESERVED27).set(Tarc0::ERRATA26).set(Tarc0::ENABLE)
+        })?;
+        for queue in 0..Txdctl::ROW.count {
+            let control: Txdctl = self.bus.read_at(queue)?;
+            self.bus.write_at(queue, control.set(Txdctl::COUNT_DESC));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,45 @@
+//! Sharing the PHY with firmware (82574 10.2.2, `EXTCNF_CTRL`).
+//!
+//! The 8254x has nothing of the kind. The 82574 also has SWSM, for software with several instances; its SMBI bit reads
+//! as taken from reset on some implementations, and one driver instance does not need it.
+
+use crate::registers::{ExtcnfCtrl, Register};
+use crate::{Delay, Error, Nic, Registers};
+
+impl<R: Registers> Nic<R> {
+    /// Takes the PHY from firmware. At most 20 ms.
+    pub(crate) fn acquire_phy(&self, delay: &impl Delay) -> Result<(), Error> {
+        if !self.model.semaphore {
+            return Ok(());
+        }
+        for _ in 0..10 {
+            self.bus.modify::<ExtcnfCtrl>(|control| control.set(ExtcnfCtrl::MDIO_SW_OWNERSHIP))?;
+            if self.bus.read::<ExtcnfCtrl>()?.is_set(ExtcnfCtrl::MDIO_SW_OWNERSHIP) {
+                return Ok(());
+            }
+            delay.microseconds(2_000);
+        }
+        Err(Error::SemaphoreTimeout)
+    }
+
+    /// Gives the PHY back.
+    pub(crate) fn release_phy(&self) -> Result<(), Error> {
+        if !self.model.semaphore {
+            return Ok(());
+        }
+        self.bus.modify::<ExtcnfCtrl>(|control| control.clear(ExtcnfCtrl::MDIO_SW_OWNERSHIP))
+    }
+
+    /// Runs `work` while the PHY is ours.
+    pub(crate) fn with_phy<T>(
+        &self,
+        delay: &impl Delay,
+        work: impl FnOnce() -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        self.acquire_phy(delay)?;
+        let result = work();
+        let released = self.release_phy();
+        let value = result?;
+        released.map(|()| value)
+    }
+}
