@@ -1,7 +1,27 @@
 //! The network card: an in-process model of Intel's 82540EM, 82545EM and 82574L, written from the
 //! datasheet's facts with a register table of its own, so that a wrong offset in the driver cannot cancel out.
 
+mod config;
+mod device;
+mod eeprom;
+mod fault;
+mod fcs;
+mod filter;
+mod interrupts;
+mod latency;
+mod phy;
+mod receive;
+mod registers;
+mod statistics;
+#[cfg(test)]
+mod tests;
+mod timers;
+mod transmit;
+
 use std::{fmt, str::FromStr};
+
+pub use device::E1000;
+pub use fault::{Fault, Faults};
 
 /// Which card is modelled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -10,7 +30,7 @@ pub enum Model {
     I82540em,
     /// 82545EM, PCI-X, device id 100F: legacy interrupts only.
     I82545em,
-    /// 82574L, PCI Express, device id 10D3: INTx, MSI and MSI-X.
+    /// 82574L, PCI Express, device id 10D3: `INTx`, MSI and MSI-X.
     I82574l,
 }
 
@@ -24,6 +44,15 @@ impl Model {
             Self::I82540em => 0x100e,
             Self::I82545em => 0x100f,
             Self::I82574l => 0x10d3,
+        }
+    }
+
+    /// PCI subsystem id, as Intel's own boards have it.
+    pub fn subsystem(self) -> u16 {
+        match self {
+            Self::I82540em => 0x001e,
+            Self::I82545em => 0x1001,
+            Self::I82574l => 0xa01f,
         }
     }
 

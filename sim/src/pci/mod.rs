@@ -25,7 +25,7 @@ pub trait Device {
     fn config_read(&mut self, off: u16, size: u8) -> u32;
 
     /// Writes `size` (1, 2 or 4) bytes of configuration space at `off`; read-only bits keep their value.
-    fn config_write(&mut self, off: u16, size: u8, value: u32);
+    fn config_write(&mut self, p: &dyn Platform, off: u16, size: u8, value: u32);
 
     /// The base address registers that are implemented, in ascending order of index.
     fn bars(&self) -> &[Bar];
@@ -66,6 +66,9 @@ pub trait Platform {
 
     /// Puts one frame, without its FCS, on the wire.
     fn transmit(&self, frame: &[u8]);
+
+    /// The driver programs the card against its data sheet: reports it under `rule`.
+    fn finding(&self, rule: &'static str, detail: String);
 
     /// Asks for one [`Device::timer`] call at `at`; replaces what was asked before, `None` cancels it.
     fn schedule(&self, at: Option<Duration>);

@@ -1,0 +1,419 @@
+//! The card as a PCI device: dispatch of register accesses, reset, link and time.
+
+use std::time::Duration;
+
+use super::{
+    Fault, Faults, Model, config,
+    eeprom::Eeprom,
+    filter::receive_address,
+    interrupts::Interrupts,
+    latency::Latency,
+    phy::{self, Phy},
+    receive::Receiver,
+    registers::{
+        CTRL, EECD, EERD, GCR, ICR, ICS, IMC, IMS, MDIC, RAH0, RAL0, RCTL, RDBAL, RDH, RDLEN, RDT, RFCTL,
+        Registers, STATUS, SWSM, TCTL, TDBAL, TDH, TDLEN, TDT, cause, ctrl, eecd, rctl, status, tctl,
+    },
+    statistics::Statistics,
+    timers::{Timer, Timers},
+    transmit::Transmitter,
+};
+use crate::pci::{Bar, ConfigSpace, Device, MsixTable, Platform, command};
+
+/// From `CTRL.RST` until it reads as zero.
+const RESET_TIME: Duration = Duration::from_micros(1);
+/// From a reset until the card has loaded itself from the EEPROM.
+const AUTO_READ_TIME: Duration = Duration::from_millis(1);
+/// One 64-bit exchange at 2.5 MHz.
+const MDIO_TIME: Duration = Duration::from_micros(26);
+/// From `CTRL.GIO_MASTER_DISABLE` until the last transaction is over.
+const MASTER_DRAIN_TIME: Duration = Duration::from_micros(5);
+
+/// RFCTL.EXSTEN.
+const EXTENDED_STATUS: u32 = 1 << 15;
+const MDIC_READY: u32 = 1 << 28;
+const MDIC_INTERRUPT: u32 = 1 << 29;
+const MDIC_ERROR: u32 = 1 << 30;
+
+/// One card of the e1000 family.
+#[derive(Debug)]
+pub struct E1000 {
+    pub(super) model: Model,
+    pub(super) faults: Faults,
+    pub(super) regs: Registers,
+    pub(super) stats: Statistics,
+    pub(super) irq: Interrupts,
+    pub(super) msix: MsixTable,
+    pub(super) tx: Transmitter,
+    pub(super) rx: Receiver,
+    pub(super) timers: Timers,
+    config: ConfigSpace,
+    bars: Vec<Bar>,
+    eeprom: Eeprom,
+    phy: Phy,
+    resetting: Option<Latency>,
+    loading: Option<Latency>,
+    mdio: Option<Latency>,
+    draining: Option<Latency>,
+    /// What STATUS.LU last was, to notice changes.
+    link: bool,
+}
+
+impl E1000 {
+    /// A card after power-on whose EEPROM holds `mac`, with the cable in and the PHY's partner found.
+    pub fn new(model: Model, mac: [u8; 6], faults: Faults) -> Self {
+        let vectors = if model.is_82574() { config::VECTORS } else { 0 };
+        let mut card = Self {
+            model,
+            faults,
+            regs: Registers::reset(model),
+            stats: Statistics::new(),
+            irq: Interrupts::default(),
+            msix: MsixTable::new(vectors),
+            tx: Transmitter::default(),
+            rx: Receiver::default(),
+            timers: Timers::default(),
+            config: config::space(model),
+            bars: config::bars(model),
+            eeprom: Eeprom::new(model, mac),
+            phy: Phy::new(model),
+            resetting: None,
+            loading: None,
+            mdio: None,
+            draining: None,
+            link: false,
+        };
+        card.load_address();
+        card
+    }
+
+    fn load_address(&mut self) {
+        let (low, high) = receive_address(self.eeprom.mac());
+        self.regs.set(RAL0, low);
+        self.regs.set(RAH0, high);
+    }
+
+    /// The PHY has link and software lets the MAC use it.
+    pub(super) fn link_up(&self) -> bool {
+        self.phy.link() && self.regs.has(CTRL, ctrl::SLU)
+    }
+
+    /// The card may start transactions.
+    pub(super) fn may_master(&self) -> bool {
+        let enabled = self.config.command() & command::BUS_MASTER != 0;
+        enabled && !self.powered_down() && !self.master_disabled()
+    }
+
+    fn master_disabled(&self) -> bool {
+        self.model.is_82574() && self.regs.has(CTRL, ctrl::GIO_MASTER_DISABLE)
+    }
+
+    fn powered_down(&self) -> bool {
+        self.model.is_82574() && self.config.read8(config::PMCSR) & 3 == 3
+    }
+
+    fn dead(&self) -> bool {
+        self.powered_down() || self.faults.has(Fault::Gone)
+    }
+
+    /// After every access or event: what follows from it, and when to be called next.
+    fn settle(&mut self, p: &dyn Platform) {
+        if self.link != self.link_up() {
+            self.link = self.link_up();
+            self.raise(cause::LSC);
+        }
+        match self.phy.deadline() {
+            Some(at) => self.timers.set(Timer::Link, at),
+            None => self.timers.cancel(Timer::Link),
+        }
+        self.kick_transmitter(p);
+        self.drive_interrupts(p);
+        p.schedule(self.timers.earliest());
+    }
+
+    /// `CTRL.RST`: everything but the PHY, the configuration space and the MSI-X table.
+    fn reset(&mut self, p: &dyn Platform) {
+        let now = p.now();
+        self.reset_interrupts(p);
+        self.regs = Registers::reset(self.model);
+        self.stats = Statistics::new();
+        self.tx = Transmitter::default();
+        self.rx = Receiver::default();
+        self.timers.clear();
+        self.eeprom.reset();
+        self.mdio = None;
+        self.draining = None;
+        self.link = false;
+        self.resetting = Some(Latency::new(now, RESET_TIME));
+        self.loading = Some(Latency::new(now, AUTO_READ_TIME));
+        self.load_address();
+    }
+
+    fn read(&mut self, p: &dyn Platform, off: u64) -> u32 {
+        let now = p.now();
+        match off {
+            CTRL => self.read_ctrl(now),
+            STATUS => self.read_status(now),
+            EECD => self.read_eecd(now),
+            EERD => {
+                let ready = self.loaded(now);
+                self.eeprom.read(now, ready, self.faults.has(Fault::EepromChecksum))
+            }
+            MDIC => self.read_mdic(now),
+            ICR => self.read_icr(),
+            ICS if self.model.is_82574() => self.pending_causes(),
+            IMS => self.mask(),
+            ICS | IMC => 0,
+            SWSM if self.model.is_82574() => {
+                // SMBI is set by being read.
+                let value = self.regs.get(SWSM);
+                self.regs.set(SWSM, value | 1);
+                value
+            }
+            _ if Statistics::contains(off) => self.stats.read(off),
+            _ => self.regs.get(off),
+        }
+    }
+
+    fn read_ctrl(&mut self, now: Duration) -> u32 {
+        let stuck = self.faults.has(Fault::ResetStuck);
+        if self.resetting.as_mut().is_some_and(|reset| stuck || !reset.over(now)) {
+            return self.regs.get(CTRL) | ctrl::RST;
+        }
+        self.resetting = None;
+        self.regs.get(CTRL)
+    }
+
+    fn loaded(&mut self, now: Duration) -> bool {
+        if self.loading.as_mut().is_none_or(|loading| loading.over(now)) {
+            self.loading = None;
+        }
+        self.loading.is_none()
+    }
+
+    fn read_status(&mut self, now: Duration) -> u32 {
+        let mut value = self.regs.get(STATUS) & status::PHYRA;
+        if self.link_up() {
+            // Full duplex at 1000 Mb/s, as the speed detection (bits 9:8) found it too.
+            value |= status::FD | status::LU | status::SPEED_1000 | 0x200;
+        }
+        if self.model.is_82574() {
+            let busy = self.draining.as_mut().is_some_and(|draining| !draining.over(now));
+            if !self.master_disabled() || busy {
+                value |= status::GIO_MASTER_ENABLE;
+            }
+        }
+        value
+    }
+
+    fn read_eecd(&mut self, now: Duration) -> u32 {
+        let mut value = self.regs.get(EECD) & !(eecd::GNT | eecd::AUTO_RD) | eecd::PRES;
+        if value & eecd::REQ != 0 {
+            value |= eecd::GNT;
+        }
+        if self.model.is_82574() && self.loaded(now) {
+            value |= eecd::AUTO_RD;
+        }
+        value
+    }
+
+    fn read_mdic(&mut self, now: Duration) -> u32 {
+        let silent = self.faults.has(Fault::PhySilent);
+        let busy = self.mdio.as_mut().is_some_and(|mdio| silent || !mdio.over(now));
+        let value = self.regs.get(MDIC);
+        if busy { value & !MDIC_READY } else { value }
+    }
+
+    fn write(&mut self, p: &dyn Platform, off: u64, value: u32) {
+        match off {
+            CTRL => self.write_ctrl(p, value),
+            STATUS => {
+                // Only PHYRA is writable, and only to zero.
+                self.regs.set(STATUS, self.regs.get(STATUS) & (value | !status::PHYRA));
+            }
+            EERD => self.eeprom.write(p.now(), value),
+            MDIC => self.write_mdic(p.now(), value),
+            ICR => self.write_icr(value),
+            ICS => self.raise(value),
+            IMS => self.write_ims(value),
+            IMC => self.write_imc(value),
+            RDBAL | TDBAL => self.regs.set(off, value & !0xf),
+            RFCTL => {
+                if value & EXTENDED_STATUS != 0 && self.model.is_82574() {
+                    p.finding("NIC.NotModelled", "RFCTL.EXSTEN: descriptors stay legacy".to_owned());
+                }
+                self.regs.set(RFCTL, value & !EXTENDED_STATUS);
+            }
+            RDLEN | TDLEN => self.write_length(p, off, value),
+            RDH | TDH => self.write_head(p, off, value),
+            RDT => {
+                self.write_tail(p, off, RDLEN, value);
+                self.drain(p);
+            }
+            TDT => self.write_tail(p, off, TDLEN, value),
+            RCTL => {
+                self.regs.set(RCTL, value);
+                self.drain(p);
+            }
+            _ if Statistics::contains(off) => {}
+            _ if off >= GCR && !self.model.is_82574() => {}
+            _ => self.regs.set(off, value),
+        }
+    }
+
+    fn write_ctrl(&mut self, p: &dyn Platform, value: u32) {
+        if value & ctrl::RST != 0 {
+            self.reset(p);
+            return;
+        }
+        if value & ctrl::GIO_MASTER_DISABLE != 0 && !self.regs.has(CTRL, ctrl::GIO_MASTER_DISABLE) {
+            self.draining = Some(Latency::new(p.now(), MASTER_DRAIN_TIME));
+        }
+        self.regs.set(CTRL, value & !ctrl::PHY_RST);
+        if value & ctrl::PHY_RST != 0 {
+            self.phy.reset(p.now());
+            self.regs.set(STATUS, self.regs.get(STATUS) | status::PHYRA);
+        }
+        self.drain(p);
+    }
+
+    fn write_mdic(&mut self, now: Duration, value: u32) {
+        let reg = (value >> 16 & 0x1f) as usize;
+        let mut result = value & !(MDIC_READY | MDIC_ERROR) & 0xffff_0000;
+        match (value >> 21 & 0x1f == phy::ADDRESS, value >> 26 & 3) {
+            (true, 1) => {
+                self.phy.write(now, reg, (value & 0xffff) as u16);
+                result |= value & 0xffff;
+            }
+            (true, 2) => result |= u32::from(self.phy.read(reg)),
+            _ => result |= MDIC_ERROR,
+        }
+        self.regs.set(MDIC, result | MDIC_READY);
+        self.mdio = Some(Latency::new(now, MDIO_TIME));
+        if value & MDIC_INTERRUPT != 0 && !self.faults.has(Fault::PhySilent) {
+            self.raise(cause::MDAC);
+        }
+    }
+
+    fn enabled(&self, ring: u64) -> bool {
+        if ring < TDBAL { self.regs.has(RCTL, rctl::EN) } else { self.regs.has(TCTL, tctl::EN) }
+    }
+
+    fn write_length(&mut self, p: &dyn Platform, off: u64, value: u32) {
+        if !value.is_multiple_of(128) || value > 0xf_ff80 {
+            p.finding("NIC.RingLength", format!("{value} bytes: not a multiple of 128 up to 1,048,448"));
+        }
+        if self.enabled(off) {
+            p.finding("NIC.RingWhileEnabled", format!("length register {off:#06x} written while enabled"));
+        }
+        self.regs.set(off, value & 0xf_ff80);
+    }
+
+    fn write_head(&mut self, p: &dyn Platform, off: u64, value: u32) {
+        if self.enabled(off) {
+            p.finding("NIC.RingWhileEnabled", format!("head register {off:#06x} written while enabled"));
+        }
+        self.regs.set(off, value & 0xffff);
+    }
+
+    fn write_tail(&mut self, p: &dyn Platform, off: u64, length: u64, value: u32) {
+        let count = self.regs.get(length) / 16;
+        if value >= count && value != 0 {
+            p.finding("NIC.RingTail", format!("tail register {off:#06x} = {value} in a ring of {count}"));
+            return;
+        }
+        self.regs.set(off, value);
+    }
+}
+
+impl Device for E1000 {
+    fn config_read(&mut self, off: u16, size: u8) -> u32 {
+        self.config.read(off, size)
+    }
+
+    fn config_write(&mut self, p: &dyn Platform, off: u16, size: u8, value: u32) {
+        self.config.write(off, size, value);
+        if self.model.is_82574() {
+            let control = self.config.read16(config::MSIX + 2);
+            self.msix.control(p, control);
+        }
+        self.drain(p);
+        self.settle(p);
+    }
+
+    fn bars(&self) -> &[Bar] {
+        &self.bars
+    }
+
+    fn mmio_read(&mut self, p: &dyn Platform, bar: usize, off: u64, size: u8) -> u64 {
+        let ones = u64::MAX >> (64 - 8 * u32::from(size.clamp(1, 8)));
+        if self.dead() {
+            return ones;
+        }
+        if size != 4 || !off.is_multiple_of(4) {
+            p.finding(
+                "NIC.AccessSize",
+                format!("{size}-byte read at {off:#06x} of window {bar}: not a dword"),
+            );
+            return ones;
+        }
+        let value = match bar {
+            0 => self.read(p, off),
+            config::MSIX_BAR if self.model.is_82574() => match off {
+                config::PENDING => self.msix.pending(),
+                _ => self.msix.read(usize::try_from(off).unwrap_or(usize::MAX)),
+            },
+            // The flash is not populated.
+            _ => u32::MAX,
+        };
+        self.settle(p);
+        u64::from(value)
+    }
+
+    fn mmio_write(&mut self, p: &dyn Platform, bar: usize, off: u64, size: u8, value: u64) {
+        if self.dead() {
+            return;
+        }
+        if size != 4 || !off.is_multiple_of(4) {
+            p.finding(
+                "NIC.AccessSize",
+                format!("{size}-byte write at {off:#06x} of window {bar}: not a dword"),
+            );
+            return;
+        }
+        let value = u32::try_from(value & 0xffff_ffff).unwrap_or(u32::MAX);
+        match bar {
+            0 => self.write(p, off, value),
+            config::MSIX_BAR => self.msix.write(p, usize::try_from(off).unwrap_or(usize::MAX), value),
+            _ => {}
+        }
+        self.settle(p);
+    }
+
+    fn receive(&mut self, p: &dyn Platform, frame: &[u8]) {
+        if !self.dead() {
+            self.receive_frame(p, frame);
+            self.settle(p);
+        }
+    }
+
+    fn set_link(&mut self, p: &dyn Platform, up: bool) {
+        self.phy.set_cable(p.now(), up);
+        self.settle(p);
+    }
+
+    fn timer(&mut self, p: &dyn Platform) {
+        let now = p.now();
+        while let Some(timer) = self.timers.take_due(now) {
+            match timer {
+                Timer::Transmit => self.transmit_step(p),
+                Timer::TransmitDelay => self.raise(cause::TXDW),
+                Timer::ReceiveDelay => self.receive_delay_over(),
+                Timer::Link => self.phy.tick(now),
+                // Settling sends what the throttle held back.
+                Timer::Line | Timer::Message(_) => {}
+            }
+        }
+        self.settle(p);
+    }
+}

@@ -1,0 +1,176 @@
+//! Interrupt causes, masks, moderation, and the way they leave the card: `INTx#` or MSI-X messages.
+//!
+//! The 8254x (SDM section 13.4.17 on) has one line, and reading ICR clears it. The 82574 (datasheet sections 7.4
+//! and 10.2.4) reports whether the line is its own in ICR.31, and spreads the causes over five messages through
+//! IVAR, of which those in EIAC are acknowledged and masked by the message itself.
+
+use std::time::Duration;
+
+use super::{
+    E1000, config,
+    registers::{CTRL_EXT, EIAC, EITR, IAM, ITR, IVAR, cause, ctrl_ext},
+    timers::Timer,
+};
+use crate::pci::Platform;
+
+/// Unit of ITR and EITR.
+const THROTTLE_UNIT: Duration = Duration::from_nanos(256);
+/// Causes that get a field of IVAR, in the order of the fields.
+const VECTORED: [u32; 5] = [cause::RXQ0, cause::RXQ1, cause::TXQ0, cause::TXQ1, cause::OTHER];
+/// Causes that [`cause::OTHER`] stands for.
+const OTHERS: u32 = cause::LSC | cause::RXO | cause::MDAC | cause::SRPD | cause::ACK | cause::MNG;
+/// Causes of the 8254x and 82574 alike.
+const COMMON: u32 = 0x0001_ffff;
+
+/// What the interrupt logic remembers beside its registers.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Interrupts {
+    icr: u32,
+    ims: u32,
+    line: bool,
+    /// Causes whose message has gone out and that have not been cleared since.
+    sent: u32,
+    line_quiet_until: Duration,
+    message_quiet_until: [Duration; config::VECTORS],
+}
+
+impl E1000 {
+    /// Causes that exist in this model.
+    fn causes(&self) -> u32 {
+        if self.model.is_82574() { COMMON | 0x01f6_0000 } else { COMMON }
+    }
+
+    /// Something happened.
+    pub(super) fn raise(&mut self, causes: u32) {
+        let mut causes = causes & self.causes();
+        if self.msix.enabled() {
+            if causes & (cause::RXT0 | cause::RXDMT0) != 0 {
+                causes |= cause::RXQ0;
+            }
+            if causes & (cause::TXDW | cause::TXQE) != 0 {
+                causes |= cause::TXQ0;
+            }
+            if causes & OTHERS & self.irq.ims != 0 {
+                causes |= cause::OTHER;
+            }
+        }
+        self.irq.icr |= causes;
+    }
+
+    /// Software reads ICR.
+    pub(super) fn read_icr(&mut self) -> u32 {
+        let mut value = self.irq.icr;
+        if !self.model.is_82574() {
+            self.irq.icr = 0;
+            return value;
+        }
+        let asserted = self.irq.icr & self.irq.ims != 0;
+        if asserted {
+            value |= cause::INT_ASSERTED;
+        }
+        let auto_mask = asserted && self.regs.has(CTRL_EXT, ctrl_ext::IAME);
+        if !self.msix.enabled() || self.irq.ims == 0 || auto_mask {
+            self.irq.icr = 0;
+        }
+        if auto_mask {
+            self.irq.ims &= !self.regs.get(IAM);
+        }
+        value
+    }
+
+    /// Software writes ones to ICR.
+    pub(super) fn write_icr(&mut self, value: u32) {
+        if self.irq.icr & self.irq.ims != 0 && self.regs.has(CTRL_EXT, ctrl_ext::IAME) {
+            self.irq.ims &= !self.regs.get(IAM);
+        }
+        self.irq.icr &= !value;
+    }
+
+    /// The mask, as IMS reads.
+    pub(super) fn mask(&self) -> u32 {
+        self.irq.ims
+    }
+
+    /// The causes, as ICS reads on the 82574.
+    pub(super) fn pending_causes(&self) -> u32 {
+        self.irq.icr
+    }
+
+    /// Software writes IMS.
+    pub(super) fn write_ims(&mut self, value: u32) {
+        let new = value & self.causes() & !self.irq.ims;
+        self.irq.ims |= new;
+        if self.msix.enabled() && self.irq.icr & new & OTHERS != 0 {
+            self.irq.icr |= cause::OTHER;
+        }
+    }
+
+    /// Software writes IMC.
+    pub(super) fn write_imc(&mut self, value: u32) {
+        self.irq.ims &= !value;
+    }
+
+    /// Brings the line and the messages into agreement with causes and masks.
+    pub(super) fn drive_interrupts(&mut self, p: &dyn Platform) {
+        if self.msix.enabled() {
+            self.set_line(p, false);
+            self.send_messages(p);
+        } else {
+            self.drive_line(p);
+        }
+    }
+
+    fn drive_line(&mut self, p: &dyn Platform) {
+        self.timers.cancel(Timer::Line);
+        if self.irq.icr & self.irq.ims == 0 {
+            self.set_line(p, false);
+        } else if !self.irq.line {
+            let now = p.now();
+            if now < self.irq.line_quiet_until {
+                self.timers.set(Timer::Line, self.irq.line_quiet_until);
+            } else {
+                self.irq.line_quiet_until = now + THROTTLE_UNIT * (self.regs.get(ITR) & 0xffff);
+                self.set_line(p, true);
+            }
+        }
+    }
+
+    fn set_line(&mut self, p: &dyn Platform, level: bool) {
+        if self.irq.line != level {
+            self.irq.line = level;
+            p.set_intx(level);
+        }
+    }
+
+    fn send_messages(&mut self, p: &dyn Platform) {
+        self.irq.sent &= self.irq.icr & self.irq.ims;
+        for (field, bit) in VECTORED.into_iter().enumerate() {
+            let allocation = self.regs.get(IVAR) >> (4 * field) & 0xf;
+            let vector = (allocation & 7) as usize;
+            let due = self.irq.icr & self.irq.ims & !self.irq.sent & bit != 0;
+            if !due || allocation & 8 == 0 || vector >= config::VECTORS {
+                continue;
+            }
+            let (now, quiet_until) = (p.now(), self.irq.message_quiet_until[vector]);
+            if now < quiet_until {
+                self.timers.set(Timer::Message(vector), quiet_until);
+                continue;
+            }
+            let interval = self.regs.get(EITR + 4 * vector as u64) & 0xffff;
+            self.irq.message_quiet_until[vector] = now + THROTTLE_UNIT * interval;
+            self.irq.sent |= bit;
+            let automatic = self.regs.get(EIAC) & bit;
+            self.irq.icr &= !automatic;
+            if !self.regs.has(CTRL_EXT, ctrl_ext::IAME) {
+                self.irq.ims &= !automatic;
+            }
+            self.msix.raise(p, vector);
+        }
+    }
+
+    /// What a reset does to the interrupt logic.
+    pub(super) fn reset_interrupts(&mut self, p: &dyn Platform) {
+        self.set_line(p, false);
+        self.irq = Interrupts::default();
+    }
+}

@@ -1,0 +1,8 @@
+//! Register scripts against the datasheet. Offsets and bits are written out here on purpose: a constant shared
+//! with the model would hide a wrong one.
+
+mod bench;
+mod interrupts;
+mod management;
+mod receive;
+mod transmit;

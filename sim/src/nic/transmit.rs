@@ -1,0 +1,186 @@
+//! The transmitter: the descriptor ring, the frame under assembly, and what leaves for the wire.
+//!
+//! SDM section 3.3 and 3.4. Descriptors are fetched some time after the tail is written, one frame at a time, at
+//! the pace of a gigabit wire: a driver cannot take it for granted that a frame is gone when the write returns.
+
+use std::time::Duration;
+
+use super::{
+    E1000, Fault,
+    fcs::fcs,
+    registers::{TARC0, TCTL, TDBAH, TDBAL, TDH, TDLEN, TDT, TIDV, cause, tctl},
+    statistics as count,
+    timers::Timer,
+};
+use crate::pci::Platform;
+
+/// From the tail write to the first descriptor fetch.
+const FETCH: Duration = Duration::from_nanos(800);
+/// Unit of TIDV.
+const DELAY_UNIT: Duration = Duration::from_nanos(1024);
+/// Bytes of preamble, start delimiter and inter-packet gap.
+const OVERHEAD: usize = 8 + 12;
+/// Shortest frame without FCS.
+const MINIMUM: usize = 60;
+/// Longest frame the transmit FIFO is specified for.
+const MAXIMUM: usize = 16_288;
+/// Queue 0 takes part in arbitration.
+const TARC_ENABLE: u32 = 1 << 10;
+
+const EOP: u8 = 1;
+const IFCS: u8 = 1 << 1;
+const RS: u8 = 1 << 3;
+const DEXT: u8 = 1 << 5;
+const IDE: u8 = 1 << 7;
+const DD: u8 = 1;
+
+/// What the transmitter remembers beside its registers.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Transmitter {
+    frame: Vec<u8>,
+    /// A descriptor or buffer could not be read: nothing moves until reset.
+    hung: bool,
+}
+
+/// The bus refused an access.
+struct Refused;
+
+impl E1000 {
+    fn can_transmit(&self) -> bool {
+        let (head, tail) = (self.regs.get(TDH), self.regs.get(TDT));
+        self.regs.has(TCTL, tctl::EN)
+            && head != tail
+            && self.regs.get(TDLEN) != 0
+            && !self.tx.hung
+            && self.link_up()
+            && self.may_master()
+            && (!self.model.is_82574() || self.regs.has(TARC0, TARC_ENABLE))
+            && !self.faults.has(Fault::TransmitStuck)
+    }
+
+    /// Something that may have made transmission possible happened.
+    pub(super) fn kick_transmitter(&mut self, p: &dyn Platform) {
+        if self.can_transmit() && !self.timers.is_set(Timer::Transmit) {
+            self.timers.set(Timer::Transmit, p.now() + FETCH);
+        }
+    }
+
+    /// Sends one frame, or what there is of it.
+    pub(super) fn transmit_step(&mut self, p: &dyn Platform) {
+        while self.can_transmit() {
+            match self.fetch_descriptor(p) {
+                Err(Refused) => self.tx.hung = true,
+                Ok(None) => {}
+                Ok(Some(octets)) => {
+                    // 1000 Mb/s: eight nanoseconds a byte.
+                    let time = Duration::from_nanos(8 * (octets + OVERHEAD) as u64);
+                    self.timers.set(Timer::Transmit, p.now() + time);
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Handles the descriptor at the head. `Ok(Some(octets))` when it ended a frame.
+    fn fetch_descriptor(&mut self, p: &dyn Platform) -> Result<Option<usize>, Refused> {
+        let head = self.regs.get(TDH);
+        let count = self.regs.get(TDLEN) / 16;
+        let at = self.regs.wide(TDBAL, TDBAH) + 16 * u64::from(head);
+        let mut desc = [0; 16];
+        if !p.dma_read(at, &mut desc) {
+            p.finding("NIC.Dma", format!("transmit descriptor {head} at bus address {at:#x} is not mapped"));
+            return Err(Refused);
+        }
+        let command = desc[11];
+        let context = command & DEXT != 0 && desc[10] & 0xf0 == 0;
+        if !context && !self.fetch_buffer(p, &desc) {
+            return Err(Refused);
+        }
+        let ended = (!context && command & EOP != 0).then(|| self.finish_frame(p, command));
+        self.regs.set(TDH, if head + 1 >= count { 0 } else { head + 1 });
+        if command & RS != 0 {
+            desc[12] |= DD;
+            if !p.dma_write(at + 12, &desc[12..]) {
+                p.finding("NIC.Dma", format!("transmit descriptor {head} at {at:#x} cannot be written back"));
+                return Err(Refused);
+            }
+            self.report_done(p, command);
+        }
+        if self.regs.get(TDH) == self.regs.get(TDT) {
+            self.raise(cause::TXQE);
+        }
+        Ok(ended)
+    }
+
+    fn fetch_buffer(&mut self, p: &dyn Platform, desc: &[u8; 16]) -> bool {
+        let address = u64::from_le_bytes(desc[..8].try_into().unwrap_or_default());
+        let extended = desc[11] & DEXT != 0;
+        let high = if extended { usize::from(desc[10] & 0xf) << 16 } else { 0 };
+        let len = usize::from(u16::from_le_bytes([desc[8], desc[9]])) | high;
+        if address == 0 || len == 0 {
+            return true;
+        }
+        let old = self.tx.frame.len();
+        if old + len > MAXIMUM {
+            p.finding("NIC.TransmitLength", format!("frame of {} bytes or more", old + len));
+            return false;
+        }
+        self.tx.frame.resize(old + len, 0);
+        let mapped = p.dma_read(address, &mut self.tx.frame[old..]);
+        if !mapped {
+            p.finding("NIC.Dma", format!("transmit buffer {address:#x}+{len} is not mapped"));
+        }
+        mapped
+    }
+
+    /// Puts the frame on the wire; gives its length with FCS.
+    fn finish_frame(&mut self, p: &dyn Platform, command: u8) -> usize {
+        let mut frame = std::mem::take(&mut self.tx.frame);
+        if self.regs.has(TCTL, tctl::PSP) && frame.len() < MINIMUM {
+            frame.resize(MINIMUM, 0);
+        }
+        let mut good = true;
+        if command & IFCS == 0 {
+            // The host supplies the FCS; a receiver throws the frame away if it is wrong.
+            let end = frame.len().saturating_sub(4);
+            good = fcs(&frame[..end]) == frame[end..];
+            frame.truncate(end);
+        }
+        let octets = frame.len() + 4;
+        self.count_transmitted(&frame, octets);
+        if good && frame.len() >= MINIMUM {
+            p.transmit(&frame);
+        } else {
+            p.finding(
+                "NIC.TransmitFrame",
+                format!(
+                    "{octets} octets with a {} FCS: no receiver takes it",
+                    if good { "good" } else { "bad" }
+                ),
+            );
+        }
+        octets
+    }
+
+    fn count_transmitted(&mut self, frame: &[u8], octets: usize) {
+        self.stats.add(count::GPTC, 1);
+        self.stats.add(count::TPT, 1);
+        self.stats.add_wide(count::GOTC, octets as u64);
+        self.stats.add_wide(count::TOT, octets as u64);
+        self.stats.transmitted_length(octets);
+        if frame.starts_with(&[0xff; 6]) {
+            self.stats.add(count::BPTC, 1);
+        } else if frame.first().is_some_and(|byte| byte & 1 != 0) {
+            self.stats.add(count::MPTC, 1);
+        }
+    }
+
+    fn report_done(&mut self, p: &dyn Platform, command: u8) {
+        let delay = self.regs.get(TIDV) & 0xffff;
+        if command & IDE != 0 && delay != 0 {
+            self.timers.set(Timer::TransmitDelay, p.now() + DELAY_UNIT * delay);
+        } else {
+            self.raise(cause::TXDW);
+        }
+    }
+}
