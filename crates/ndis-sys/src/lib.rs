@@ -1,1 +1,35 @@
-//! ndis-sys
+//! Raw bindings to NDIS 6.40, CoNDIS WAN and CoNDIS TAPI.
+//!
+//! Everything is generated from the headers of the WDK that `WDKContentRoot` names, as in wdk-sys, whose types
+//! are used for whatever is not NDIS: names, types and values are those of the reference pages of ndis.h,
+//! ntddndis.h, ndiswan.h and ndistapi.h. Macros with a cast or the size of a structure are constants too.
+//! What C has as function-like macros or inline functions is written by hand in [`mcm`] and [`accessors`].
+
+#![no_std]
+
+pub mod accessors;
+pub mod mcm;
+
+mod layout;
+
+pub use accessors::*;
+pub use bindings::*;
+pub use mcm::*;
+pub use wdk_sys;
+
+#[allow(
+    missing_docs,
+    non_camel_case_types,
+    non_snake_case,
+    non_upper_case_globals,
+    unnecessary_transmutes,
+    unreachable_pub,
+    reason = "generated from C; the reference pages document each item"
+)]
+#[allow(clippy::all, clippy::pedantic, clippy::restriction, reason = "generated from C")]
+mod bindings {
+    // The generated items need the kernel's types in scope, whichever those are.
+    use wdk_sys::*;
+
+    include!(concat!(env!("OUT_DIR"), "/ndis.rs"));
+}

@@ -1,0 +1,71 @@
+//! Generates bindings to NDIS from the WDK's headers, as wdk-sys does for the rest of the kernel.
+//!
+//! Types that wdk-sys already binds are taken from there, so that a `PDRIVER_OBJECT` of one crate is a
+//! `PDRIVER_OBJECT` of the other: whatever the headers of wdk-sys include is left out here.
+
+mod headers;
+mod macros;
+
+use bindgen::Builder;
+use bindgen::callbacks::{ItemInfo, ItemKind, ParseCallbacks};
+use headers::Headers;
+use std::error::Error;
+use std::path::PathBuf;
+use wdk_build::{ApiSubset, BuilderExt, Config, configure_wdk_library_build_and_then};
+
+/// What a driver written against the WDK would define before it includes ndis.h.
+const CONTRACT: [&str; 3] =
+    ["NDIS640_MINIPORT=1", "NDIS_MINIPORT_DRIVER=1", "NDIS_TAPI_CURRENT_VERSION=0x00030000"];
+
+/// The headers bound here.
+const NDIS_HEADERS: [&str; 3] = ["ndis.h", "ndiswan.h", "ndistapi.h"];
+
+fn main() -> Result<(), Box<dyn Error>> {
+    println!("cargo::rerun-if-changed=build");
+    configure_wdk_library_build_and_then(|config| generate(&config))
+}
+
+fn generate(config: &Config) -> Result<(), Box<dyn Error>> {
+    let out = PathBuf::from(std::env::var("OUT_DIR")?);
+    let base = config.bindgen_header_contents([ApiSubset::Base])?;
+    let ndis = headers::ndis_input(config, &out, &NDIS_HEADERS)?;
+
+    let covered = Headers::included_by(contract(config)?, &base)?;
+    let family = Headers::included_by(contract(config)?, &format!("{base}{ndis}"))?.without(&covered);
+    let constants = macros::as_constants(family.paths())?;
+
+    let mut builder = contract(config)?
+        .header_contents("ndis-input.h", &format!("{base}{ndis}{constants}"))
+        .parse_callbacks(Box::new(Rename))
+        .must_use_type("NDIS_STATUS")
+        .wrap_unsafe_ops(true)
+        .raw_line(LINK);
+    for file in covered.patterns() {
+        builder = builder.blocklist_file(file);
+    }
+    builder.generate()?.write_to_file(out.join("ndis.rs"))?;
+    Ok(())
+}
+
+/// Links ndis.lib the way wdk-sys links ntoskrnl.lib.
+const LINK: &str = r#"#[cfg(not(test))]
+#[link(name = "ndis", kind = "static", modifiers = "-bundle")]
+unsafe extern "C" {}"#;
+
+fn contract(config: &Config) -> Result<Builder, Box<dyn Error>> {
+    let builder = Builder::wdk_default(config)?;
+    Ok(builder.clang_args(CONTRACT.map(|definition| format!("--define-macro={definition}"))))
+}
+
+/// Gives the constants made of macros the macros' names.
+#[derive(Debug)]
+struct Rename;
+
+impl ParseCallbacks for Rename {
+    fn generated_name_override(&self, item: ItemInfo<'_>) -> Option<String> {
+        match item.kind {
+            ItemKind::Var => item.name.strip_prefix(macros::PREFIX).map(str::to_owned),
+            _ => None,
+        }
+    }
+}
