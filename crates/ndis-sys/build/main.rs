@@ -7,7 +7,7 @@ mod headers;
 mod macros;
 
 use bindgen::Builder;
-use bindgen::callbacks::{ItemInfo, ItemKind, ParseCallbacks};
+use bindgen::callbacks::{DeriveTrait, ImplementsTrait, ItemInfo, ItemKind, ParseCallbacks};
 use headers::Headers;
 use std::error::Error;
 use std::path::PathBuf;
@@ -36,7 +36,7 @@ fn generate(config: &Config) -> Result<(), Box<dyn Error>> {
 
     let mut builder = contract(config)?
         .header_contents("ndis-input.h", &format!("{base}{ndis}{constants}"))
-        .parse_callbacks(Box::new(Rename))
+        .parse_callbacks(Box::new(Bindings))
         .must_use_type("NDIS_STATUS")
         .wrap_unsafe_ops(true)
         .raw_line(LINK);
@@ -57,15 +57,23 @@ fn contract(config: &Config) -> Result<Builder, Box<dyn Error>> {
     Ok(builder.clang_args(CONTRACT.map(|definition| format!("--define-macro={definition}"))))
 }
 
-/// Gives the constants made of macros the macros' names.
+/// How bindgen names the constants made of macros, and what it may assume of wdk-sys's types.
 #[derive(Debug)]
-struct Rename;
+struct Bindings;
 
-impl ParseCallbacks for Rename {
-    fn generated_name_override(&self, item: ItemInfo<'_>) -> Option<String> {
+impl ParseCallbacks for Bindings {
+    fn item_name(&self, item: ItemInfo<'_>) -> Option<String> {
         match item.kind {
             ItemKind::Var => item.name.strip_prefix(macros::PREFIX).map(str::to_owned),
             _ => None,
+        }
+    }
+
+    /// wdk-sys derives `Copy` for all it binds and gives everything a `Default`; `Debug` it cannot derive for unions.
+    fn blocklisted_type_implements_trait(&self, _name: &str, derive: DeriveTrait) -> Option<ImplementsTrait> {
+        match derive {
+            DeriveTrait::Copy | DeriveTrait::Default => Some(ImplementsTrait::Yes),
+            _ => Some(ImplementsTrait::No),
         }
     }
 }
