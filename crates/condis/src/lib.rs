@@ -18,7 +18,6 @@
 //! | Incoming calls' filters | [`sap`], [`tapi::sap`], [`ppp::sap`] |
 //! | What clients ask | [`oid`], [`wan`], [`tapi`] |
 //! | State | [`call`], [`adapter`] |
-
 #![no_std]
 #![forbid(unsafe_code)]
 
