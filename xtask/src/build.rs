@@ -1,6 +1,8 @@
 //! `cargo xtask build`: the driver, from source to `mcm.sys`.
 
 use crate::command::{progress, run_quiet_stdout};
+use crate::files::write_if_changed;
+use crate::image_stamp;
 use crate::setup;
 use crate::shadow;
 use crate::target::Target;
@@ -46,6 +48,8 @@ pub(crate) struct DriverBuild<'a> {
     toolchain: Toolchain,
     wdk: WdkTree,
     shadow: PathBuf,
+    /// Directory of the sources of registry dependencies.
+    registry: PathBuf,
 }
 
 /// Where a build put its results.
@@ -75,8 +79,10 @@ impl<'a> DriverBuild<'a> {
             options.setup.target,
         )?;
         let shadow = base.join("workspace");
-        shadow::update(workspace, &shadow)?;
-        Ok(Self { workspace, options, toolchain, wdk, shadow })
+        let wdk_build = workspace.dependency_source("wdk-build")?;
+        shadow::update(workspace, &wdk_build, &shadow)?;
+        let registry = wdk_build.parent().unwrap_or(&wdk_build).to_owned();
+        Ok(Self { workspace, options, toolchain, wdk, shadow, registry })
     }
 
     /// A cargo subcommand in the shadow workspace, for the driver's target.
@@ -104,14 +110,13 @@ impl<'a> DriverBuild<'a> {
     /// and paths of this machine are kept out, so that equal sources give equal images.
     fn rustflags(&self) -> OsString {
         let shadow = self.shadow.display();
-        let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
-        let home = home.or_else(|| std::env::home_dir().map(|home| home.join(".cargo"))).unwrap_or_default();
+        let registry = self.registry.display();
         let flags = [
             "-Ctarget-feature=+crt-static".to_owned(),
             "-Clink-arg=/Brepro".to_owned(),
             "-Clink-arg=/PDBALTPATH:mcm.pdb".to_owned(),
             format!("--remap-path-prefix={shadow}=."),
-            format!("--remap-path-prefix={}=cargo", home.display()),
+            format!("--remap-path-prefix={registry}=registry"),
         ];
         flags.join("\u{1f}").into()
     }
@@ -129,10 +134,14 @@ impl<'a> DriverBuild<'a> {
         let directory = self.destination(target, profile);
         fs::create_dir_all(&directory)?;
         let sys = directory.join("mcm.sys");
-        copy_newer(&built.join("mcm.dll"), &sys)?;
-        copy_newer(&built.join("deps/mcm.map"), &directory.join("mcm.map"))?;
-        copy_newer(&built.join("mcm.pdb"), &directory.join("mcm.pdb"))?;
-        progress("Built", format_args!("{} ({} bytes)", sys.display(), fs::metadata(&sys)?.len()));
+        let mut image = read(&built.join("mcm.dll"))?;
+        let mut pdb = read(&built.join("mcm.pdb"))?;
+        image_stamp::stamp(&mut image, &mut pdb).context("stamping mcm.sys")?;
+        write_if_changed(&sys, &image)?;
+        write_if_changed(&directory.join("mcm.pdb"), pdb)?;
+        write_if_changed(&directory.join("mcm.map"), read(&built.join("deps/mcm.map"))?)?;
+        progress("Built", format_args!("{} ({} bytes)", sys.display(), image.len()));
+        progress("SHA-256", image_stamp::sha256(&image));
         Ok(Image { sys })
     }
 
@@ -141,10 +150,8 @@ impl<'a> DriverBuild<'a> {
     }
 }
 
-/// Copies a build result over an older one.
-fn copy_newer(from: &Path, to: &Path) -> Result<()> {
-    let contents = fs::read(from).with_context(|| format!("the build left no {}", from.display()))?;
-    crate::files::write_if_changed(to, contents)
+fn read(result: &Path) -> Result<Vec<u8>> {
+    fs::read(result).with_context(|| format!("the build left no {}", result.display()))
 }
 
 /// A short name for a directory: its last component and a checksum of the whole.

@@ -8,6 +8,7 @@ mod build;
 mod check;
 mod command;
 mod files;
+mod image_stamp;
 mod import_libs;
 mod package;
 mod packages;

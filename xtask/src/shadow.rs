@@ -16,11 +16,10 @@ use std::path::{Path, PathBuf};
 /// The replacement, appended to the copy of the manifest.
 const PATCH: &str = "\n[patch.crates-io]\nwdk-build = { path = \"wdk-build\" }\n";
 
-/// Brings the shadow in `directory` up to date.
-pub(crate) fn update(workspace: &Workspace, directory: &Path) -> Result<()> {
+/// Brings the shadow in `directory` up to date; `wdk_build` is the source of wdk-build.
+pub(crate) fn update(workspace: &Workspace, wdk_build: &Path, directory: &Path) -> Result<()> {
     fs::create_dir_all(directory).with_context(|| format!("creating {}", directory.display()))?;
-    let source = workspace.dependency_source("wdk-build")?;
-    wdk_build_patch::copy_portable(&source, &directory.join("wdk-build"))?;
+    wdk_build_patch::copy_portable(wdk_build, &directory.join("wdk-build"))?;
     for entry in links(&workspace.root)? {
         if let Some(name) = entry.file_name() {
             symlink(&entry, &directory.join(name))?;
