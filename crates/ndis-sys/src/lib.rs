@@ -3,18 +3,23 @@
 //! Everything is generated from the headers of the WDK that `WDKContentRoot` names, as in wdk-sys, whose types
 //! are used for whatever is not NDIS: names, types and values are those of the reference pages of ndis.h,
 //! ntddndis.h, ndiswan.h and ndistapi.h. Macros with a cast or the size of a structure are constants too.
-//! What C has as function-like macros or inline functions is written by hand in [`mcm`] and [`accessors`].
+//! What C has as function-like macros or inline functions is written by hand: [`mcm`], [`net_buffer`],
+//! [`net_buffer_list`], [`mdl`].
 
 #![no_std]
 
-pub mod accessors;
 pub mod mcm;
+pub mod mdl;
+pub mod net_buffer;
+pub mod net_buffer_list;
 
 mod layout;
 
-pub use accessors::*;
 pub use bindings::*;
 pub use mcm::*;
+pub use mdl::*;
+pub use net_buffer::*;
+pub use net_buffer_list::*;
 pub use wdk_sys;
 
 #[allow(

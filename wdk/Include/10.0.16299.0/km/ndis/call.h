@@ -9,25 +9,13 @@ typedef struct {
     NDIS_AF AddressFamily;
     ULONG MajorVersion;
     ULONG MinorVersion;
-} CO_ADDRESS_FAMILY;
-
-typedef struct {
-    NDIS_AF AddressFamily;
-    ULONG MajorVersion;
-    ULONG MinorVersion;
-} PCO_ADDRESS_FAMILY;
+} CO_ADDRESS_FAMILY, *PCO_ADDRESS_FAMILY;
 
 typedef struct {
     ULONG SapType;
     ULONG SapLength;
     UCHAR Sap[1];
-} CO_SAP;
-
-typedef struct {
-    ULONG SapType;
-    ULONG SapLength;
-    UCHAR Sap[1];
-} PCO_SAP;
+} CO_SAP, *PCO_SAP;
 
 typedef struct _CO_ADDRESS {
     ULONG AddressSize;
@@ -67,7 +55,7 @@ typedef struct _CO_MEDIA_PARAMETERS {
     ULONG Flags;
     ULONG ReceivePriority;
     ULONG ReceiveSizeHint;
-    CO_SPECIFIC_PARAMETERS MediaSpecific;
+    __declspec(align(8)) CO_SPECIFIC_PARAMETERS MediaSpecific;
 } CO_MEDIA_PARAMETERS, *PCO_MEDIA_PARAMETERS;
 
 typedef struct _CO_CALL_PARAMETERS {

@@ -27,7 +27,7 @@ struct _NDIS_RESTART_ATTRIBUTES {
     PNDIS_RESTART_ATTRIBUTES Next;
     NDIS_OID Oid;
     ULONG DataLength;
-    UCHAR Data[1];
+    __declspec(align(16)) UCHAR Data[1];
 };
 
 typedef struct _NDIS_MINIPORT_RESTART_PARAMETERS {

@@ -42,9 +42,9 @@ struct _NET_BUFFER {
     USHORT ChecksumBias;
     USHORT Reserved;
     NDIS_HANDLE NdisPoolHandle;
-    PVOID NdisReserved[2];
-    PVOID ProtocolReserved[6];
-    PVOID MiniportReserved[4];
+    __declspec(align(16)) PVOID NdisReserved[2];
+    __declspec(align(16)) PVOID ProtocolReserved[6];
+    __declspec(align(16)) PVOID MiniportReserved[4];
     NDIS_PHYSICAL_ADDRESS DataPhysicalAddress;
     union {
         PNET_BUFFER_SHARED_MEMORY SharedMemoryInfo;

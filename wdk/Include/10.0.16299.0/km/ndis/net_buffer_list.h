@@ -52,7 +52,7 @@ struct _NET_BUFFER_LIST_CONTEXT {
     PNET_BUFFER_LIST_CONTEXT Next;
     USHORT Size;
     USHORT Offset;
-    UCHAR ContextData[];
+    __declspec(align(16)) UCHAR ContextData[];
 };
 
 struct _NET_BUFFER_LIST {
@@ -67,9 +67,9 @@ struct _NET_BUFFER_LIST {
     PNET_BUFFER_LIST_CONTEXT Context;
     PNET_BUFFER_LIST ParentNetBufferList;
     NDIS_HANDLE NdisPoolHandle;
-    PVOID NdisReserved[2];
-    PVOID ProtocolReserved[4];
-    PVOID MiniportReserved[2];
+    __declspec(align(16)) PVOID NdisReserved[2];
+    __declspec(align(16)) PVOID ProtocolReserved[4];
+    __declspec(align(16)) PVOID MiniportReserved[2];
     PVOID Scratch;
     NDIS_HANDLE SourceHandle;
     ULONG NblFlags;
