@@ -51,9 +51,6 @@ mod semaphore;
 mod statistics;
 mod transmit;
 
-#[cfg(test)]
-mod fake;
-
 pub use error::Error;
 pub use host::{Delay, DmaMemory, Registers};
 pub use interrupt::{Causes, Delivery, Vector};

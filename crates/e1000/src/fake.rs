@@ -1,1 +1,0 @@
-//! A card that lives in arrays.

@@ -1,0 +1,144 @@
+//! The line, the messages and the mask.
+
+use e1000::{Causes, Delivery, Error, Vector};
+
+use crate::device::{ALL, Card, Fault, I82540EM, I82574L};
+
+const RXT0: u32 = 1 << 7;
+const LSC: u32 = 1 << 2;
+
+#[test]
+fn the_line_is_claimed_once_and_masked_until_rearmed() {
+    for device in ALL {
+        let card = Card::new(device);
+        let nic = card.up();
+        nic.enable_interrupts(Delivery::Line).unwrap();
+        assert_eq!(nic.claim_line(), Ok(None), "no cause");
+        card.cause(RXT0 | LSC);
+        assert!(card.line());
+        let causes = nic.claim_line().unwrap().unwrap();
+        assert!(causes.receive() && causes.link() && !causes.transmit());
+        assert!(!card.line() && card.peek(0xD0) == 0);
+        // What happens before the deferred routine is done is kept for later, though others share the line.
+        card.cause(RXT0);
+        assert_eq!(nic.claim_line(), Ok(None));
+        assert!(!card.line());
+        nic.rearm_line();
+        assert!(card.line());
+        assert_eq!(nic.claim_line().map(|causes| causes.is_some_and(Causes::receive)), Ok(true));
+    }
+}
+
+#[test]
+fn a_cause_that_is_not_enabled_is_not_ours() {
+    for device in ALL {
+        let card = Card::new(device);
+        let nic = card.up();
+        nic.enable_interrupts(Delivery::Line).unwrap();
+        card.cause(1 << 9);
+        assert_eq!(nic.claim_line(), Ok(None));
+        assert_ne!(card.peek(0xD0), 0, "still enabled");
+    }
+}
+
+#[test]
+fn a_card_that_is_gone_claims_nothing() {
+    for device in ALL {
+        for access in 0..2 {
+            let card = Card::new(device);
+            let nic = card.up();
+            nic.enable_interrupts(Delivery::Line).unwrap();
+            card.cause(RXT0);
+            card.fault.set(Fault::GoneFrom(card.accesses() + access));
+            assert_eq!(nic.claim_line(), Err(Error::Gone));
+        }
+    }
+}
+
+#[test]
+fn messages_need_a_card_that_has_them() {
+    let card = Card::new(I82540EM);
+    let nic = card.up();
+    assert_eq!(nic.enable_interrupts(Delivery::Messages), Err(Error::NoMessages));
+    assert_eq!(card.peek(0xD0), 0);
+    nic.set_moderation(Delivery::Messages, 1_000);
+    assert_eq!(card.writes.borrow().len(), 0);
+}
+
+#[test]
+fn messages_are_allocated_and_undone() {
+    let card = Card::new(I82574L);
+    let nic = card.up();
+    nic.enable_interrupts(Delivery::Messages).unwrap();
+    assert_eq!(card.peek(0xE4), 0x800A_0908);
+    assert_eq!(card.peek(0xDC), 1 << 20 | 1 << 22);
+    assert_eq!(card.peek(0xD0), 1 << 20 | 1 << 22 | 1 << 24 | LSC);
+    assert_eq!(card.peek(0x18) & (1 << 24 | 1 << 27), 0);
+    nic.disable_interrupts();
+    nic.enable_interrupts(Delivery::Line).unwrap();
+    assert_eq!([card.peek(0xE4), card.peek(0xDC), card.peek(0xE0)], [0; 3]);
+    assert_eq!(card.peek(0xD0) & 0x01F0_0000, 0);
+}
+
+#[test]
+fn queue_messages_touch_no_register() {
+    let card = Card::new(I82574L);
+    let nic = card.up();
+    nic.enable_interrupts(Delivery::Messages).unwrap();
+    let accesses = card.accesses();
+    assert_eq!(nic.acknowledge(Vector::Receive), Ok(Causes::RXQ0));
+    assert_eq!(nic.acknowledge(Vector::Transmit), Ok(Causes::TXQ0));
+    assert_eq!(card.accesses(), accesses);
+    card.writes.borrow_mut().clear();
+    nic.rearm(Vector::Receive);
+    nic.rearm(Vector::Transmit);
+    assert_eq!(*card.writes.borrow(), [(0xD0, 1 << 20), (0xD0, 1 << 22)]);
+}
+
+#[test]
+fn the_other_message_takes_its_cause_and_no_queues() {
+    let card = Card::new(I82574L);
+    let nic = card.up();
+    nic.enable_interrupts(Delivery::Messages).unwrap();
+    // The receive queue's cause waits while its deferred routine runs (masked).
+    e1000::Registers::write(&card, 0xD8, 1 << 20);
+    card.cause(1 << 20 | 1 << 24 | LSC);
+    let causes = nic.acknowledge(Vector::Other).unwrap();
+    assert!(causes.link() && !causes.receive());
+    assert_eq!(card.peek(0xC0) & (1 << 24 | LSC), 0, "taken");
+    assert_ne!(card.peek(0xC0) & 1 << 20, 0, "the queue's cause is still there");
+    assert_eq!(card.peek(0xD0), 1 << 22);
+    nic.rearm(Vector::Other);
+    assert_eq!(card.peek(0xD0), 1 << 22 | 1 << 24 | LSC);
+}
+
+#[test]
+fn vectors_and_messages_agree() {
+    for vector in Vector::ALL {
+        assert_eq!(Vector::from_message(vector.message()), Some(vector));
+    }
+    assert_eq!(Vector::from_message(3), None);
+}
+
+#[test]
+fn moderation_is_in_steps_of_256_ns() {
+    let card = Card::new(I82574L);
+    let nic = card.up();
+    for (nanoseconds, interval) in [(0, 0), (1, 1), (256, 1), (128_000, 500), (u32::MAX, 0xFFFF)] {
+        nic.set_moderation(Delivery::Line, nanoseconds);
+        assert_eq!(card.peek(0xC4), interval);
+        nic.set_moderation(Delivery::Messages, nanoseconds);
+        assert_eq!([card.peek(0xE8), card.peek(0xEC), card.peek(0xF0)], [interval, interval, 0]);
+    }
+}
+
+#[test]
+fn a_triggered_cause_interrupts() {
+    for device in ALL {
+        let card = Card::new(device);
+        let nic = card.up();
+        nic.enable_interrupts(Delivery::Line).unwrap();
+        nic.trigger(Causes::TXDW);
+        assert!(nic.claim_line().unwrap().unwrap().transmit());
+    }
+}

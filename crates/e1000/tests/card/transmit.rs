@@ -1,0 +1,275 @@
+//! The transmit ring, and the card fetching from it.
+
+use e1000::{BUFFER_SIZE, Error, TransmitRing, TransmitStatus};
+use proptest::prelude::*;
+
+use crate::device::{ALL, Card, Fault, I82540EM, I82574L};
+use crate::memory::Memory;
+
+const COUNT: usize = 8;
+const DONE: u8 = 1;
+
+/// A running ring and the card's view of its memory.
+struct Bench {
+    card: &'static Card,
+    nic: e1000::Nic<&'static Card>,
+    ring: TransmitRing<Memory>,
+    descriptors: Memory,
+    buffers: Memory,
+}
+
+fn bench(device: u16) -> Bench {
+    let card: &'static Card = Box::leak(Box::new(Card::new(device)));
+    let nic = card.up();
+    let descriptors = Memory::new(0x1_2345_6780, COUNT * 16);
+    let buffers = Memory::new(0x9_0000_0000, COUNT * BUFFER_SIZE);
+    let mut ring = TransmitRing::new(descriptors.clone(), buffers.clone()).unwrap();
+    nic.start_transmit(&mut ring).unwrap();
+    Bench { card, nic, ring, descriptors, buffers }
+}
+
+impl Bench {
+    fn push(&mut self, frame: &[u8]) -> usize {
+        let mut slot = self.ring.reserve().unwrap();
+        assert!(slot.write(0, frame));
+        slot.push(frame.len()).unwrap()
+    }
+
+    fn push_some(&mut self, count: usize) {
+        for _ in 0..count {
+            self.push(&[1; 60]);
+        }
+    }
+
+    /// What the card would send for a descriptor: the frame as it lies in memory.
+    fn fetch(&self, index: usize) -> Vec<u8> {
+        let descriptor = self.descriptors.get(index * 16, 16);
+        let address = u64::from_le_bytes(descriptor[..8].try_into().unwrap());
+        let length = usize::from(u16::from_le_bytes(descriptor[8..10].try_into().unwrap()));
+        assert_eq!(descriptor[10..], [0, 0x0B, 0, 0, 0, 0], "EOP, IFCS and RS; status clear");
+        self.buffers.get(self.buffers.offset(address, length).expect("inside the buffers"), length)
+    }
+
+    fn finish(&self, index: usize, status: u8) {
+        self.descriptors.put(index * 16 + 12, &[status]);
+    }
+
+    fn reclaim(&mut self) -> Vec<usize> {
+        let mut indices = Vec::new();
+        let count = self.ring.reclaim(|index, _| indices.push(index));
+        assert_eq!(count, indices.len());
+        indices
+    }
+}
+
+#[test]
+fn the_ring_is_programmed() {
+    for device in ALL {
+        let bench = bench(device);
+        let registers = [0x3800, 0x3804, 0x3808, 0x3810, 0x3818, 0x3820, 0x382C];
+        assert_eq!(
+            registers.map(|offset| bench.card.peek(offset)),
+            [0x2345_6780, 1, 128, 0, 0, 0, 0],
+            "{device:04X}h"
+        );
+        let mulr = u32::from(device == I82574L) << 28;
+        assert_eq!(bench.card.peek(0x400), mulr | 1 << 24 | 0x40 << 12 | 0x0F << 4 | 1 << 3 | 1 << 1);
+        let count_desc = u32::from(device == I82574L) << 22;
+        assert_eq!(bench.card.peek(0x3828), 1 << 24 | 1 << 16 | count_desc);
+        let enabled = bench.card.writes.borrow().iter().rposition(|write| write.0 == 0x400).unwrap();
+        assert_eq!(enabled, bench.card.writes.borrow().len() - 1, "enabled last");
+    }
+}
+
+#[test]
+fn half_duplex_has_a_longer_collision_distance() {
+    let card = Card::new(I82540EM);
+    let nic = card.up();
+    card.poke(0x08, 0x42);
+    let mut ring = TransmitRing::new(Memory::new(0, 128), Memory::new(0, 8 * BUFFER_SIZE)).unwrap();
+    nic.start_transmit(&mut ring).unwrap();
+    assert_eq!(card.peek(0x400) >> 12 & 0x3FF, 0x200);
+}
+
+#[test]
+fn unsuitable_memory_is_refused() {
+    let buffers = |count: usize| Memory::new(0, count * BUFFER_SIZE);
+    for (bus, len) in [(0x1008, 128), (0, 0), (0, 112), (0, 120), (0, 144), (0, 64), (0, 4104 * 16)] {
+        let ring = TransmitRing::new(Memory::new(bus, len), buffers(4200));
+        assert_eq!(ring.unwrap_err(), Error::RingMemory, "{len} at {bus:X}h");
+    }
+    assert_eq!(TransmitRing::new(Memory::new(0, 128), buffers(7)).unwrap_err(), Error::RingMemory);
+    assert!(TransmitRing::new(Memory::new(0, 4096 * 16), buffers(4096)).is_ok());
+}
+
+#[test]
+fn a_batch_is_one_doorbell_and_comes_back_in_order() {
+    for device in ALL {
+        let mut bench = bench(device);
+        let frames: Vec<Vec<u8>> = (0..5).map(|n| vec![n; 60 + usize::from(n)]).collect();
+        for (index, frame) in frames.iter().enumerate() {
+            assert_eq!(bench.push(frame), index);
+        }
+        bench.card.writes.borrow_mut().clear();
+        bench.ring.doorbell(&bench.nic);
+        bench.ring.doorbell(&bench.nic);
+        assert_eq!(*bench.card.writes.borrow(), [(0x3818, 5)]);
+        for (index, frame) in frames.iter().enumerate() {
+            assert_eq!(bench.fetch(index), *frame);
+        }
+        (0..5).for_each(|index| bench.finish(index, DONE));
+        assert_eq!(bench.reclaim(), [0, 1, 2, 3, 4]);
+        assert_eq!((bench.ring.pending(), bench.ring.completed()), (0, 5));
+    }
+}
+
+#[test]
+fn one_descriptor_stays_empty() {
+    let mut bench = bench(I82540EM);
+    for _ in 0..COUNT - 1 {
+        bench.push(&[1; 60]);
+    }
+    assert_eq!(bench.ring.free(), 0);
+    assert!(bench.ring.reserve().is_none());
+    bench.ring.doorbell(&bench.nic);
+    assert_eq!(bench.card.peek(0x3818), 7, "never equal to the head");
+    bench.finish(0, DONE);
+    assert_eq!(bench.reclaim(), [0]);
+    assert_eq!(bench.push(&[2; 60]), 7);
+    bench.ring.doorbell(&bench.nic);
+    assert_eq!(bench.card.peek(0x3818), 0, "wrapped around");
+}
+
+#[test]
+fn write_backs_out_of_order_wait_for_their_turn() {
+    let mut bench = bench(I82540EM);
+    bench.push_some(3);
+    bench.finish(1, DONE);
+    bench.finish(2, DONE);
+    assert_eq!(bench.reclaim(), []);
+    bench.finish(0, DONE);
+    assert_eq!(bench.reclaim(), [0, 1, 2]);
+}
+
+#[test]
+fn done_on_descriptors_that_hold_no_frame_means_nothing() {
+    let mut bench = bench(I82540EM);
+    (0..COUNT).for_each(|index| bench.finish(index, DONE));
+    assert_eq!(bench.reclaim(), []);
+    bench.push(&[1; 60]);
+    assert_eq!(bench.reclaim(), [], "pushing clears the status");
+}
+
+#[test]
+fn short_frames_are_padded_with_zeros_and_nothing_else() {
+    let mut bench = bench(I82540EM);
+    bench.push(&[0xAA; 100]);
+    bench.finish(0, DONE);
+    bench.reclaim();
+    // Around the ring, so that slot 0 with its old contents is used again.
+    for _ in 0..COUNT {
+        let index = bench.push(&[0xBB; 14]);
+        let mut frame = vec![0xBB; 14];
+        frame.resize(60, 0);
+        assert_eq!(bench.fetch(index), frame);
+        bench.finish(index, DONE);
+        bench.reclaim();
+    }
+}
+
+#[test]
+fn frames_of_impossible_length_are_refused_and_leave_the_slot_free() {
+    let mut bench = bench(I82540EM);
+    for length in [0, BUFFER_SIZE + 1, 65_535, usize::MAX] {
+        assert_eq!(bench.ring.reserve().unwrap().push(length), Err(Error::FrameLength));
+    }
+    assert!(bench.ring.reserve().is_some(), "and dropped");
+    assert_eq!((bench.ring.pending(), bench.ring.reserve().unwrap().index()), (0, 0));
+    assert_eq!(bench.ring.reserve().unwrap().push(BUFFER_SIZE), Ok(0));
+}
+
+#[test]
+fn a_slot_cannot_be_written_beyond_its_buffer() {
+    let mut bench = bench(I82540EM);
+    let mut slot = bench.ring.reserve().unwrap();
+    assert!(slot.write(BUFFER_SIZE - 4, &[1; 4]));
+    assert!(!slot.write(BUFFER_SIZE - 3, &[1; 4]));
+    assert!(!slot.write(usize::MAX, &[1; 4]));
+    assert_eq!(bench.buffers.get(BUFFER_SIZE, 4), [0xEE; 4]);
+}
+
+#[test]
+fn what_became_of_a_frame_is_told() {
+    let mut bench = bench(I82540EM);
+    bench.push_some(3);
+    for (index, status) in [0xF1, 0x03, 0x05].into_iter().enumerate() {
+        bench.finish(index, status);
+    }
+    let mut outcomes = Vec::new();
+    bench.ring.reclaim(|_, status| outcomes.push(status));
+    let expected =
+        [TransmitStatus::empty(), TransmitStatus::EXCESS_COLLISIONS, TransmitStatus::LATE_COLLISION];
+    assert_eq!(outcomes, expected);
+}
+
+#[test]
+fn after_a_reset_the_ring_starts_anew() {
+    let mut bench = bench(I82574L);
+    bench.push_some(3);
+    bench.ring.doorbell(&bench.nic);
+    assert_eq!(bench.nic.start_transmit(&mut bench.ring), Err(Error::RingFull), "frames are pending");
+    bench.nic.stop(&bench.card).unwrap();
+    let mut lost = Vec::new();
+    assert_eq!(bench.ring.abandon(|index| lost.push(index)), 3);
+    assert_eq!(lost, [0, 1, 2]);
+    assert_eq!(bench.ring.completed(), 0);
+    bench.nic.bring_up(&bench.card).unwrap();
+    bench.nic.start_transmit(&mut bench.ring).unwrap();
+    assert_eq!([bench.card.peek(0x3810), bench.card.peek(0x3818)], [0, 0]);
+    assert_eq!(bench.push(&[1; 60]), 0);
+}
+
+#[test]
+fn a_missing_card_does_not_start() {
+    let bench = bench(I82540EM);
+    let mut ring = bench.ring;
+    bench.card.fault.set(Fault::GoneFrom(0));
+    assert_eq!(bench.nic.start_transmit(&mut ring), Err(Error::Gone));
+}
+
+proptest! {
+    /// Against a queue: frames come back exactly once, in order, whenever and in whatever order the card finishes them.
+    #[test]
+    fn the_ring_is_a_queue(steps in prop::collection::vec((0..3_u8, any::<u8>(), 1..200_usize), 0..200)) {
+        let mut bench = bench(I82540EM);
+        let mut sent: std::collections::VecDeque<(usize, bool)> = [].into();
+        for (step, byte, length) in steps {
+            match step {
+                0 if sent.len() < COUNT - 1 => {
+                    let index = bench.push(&vec![byte; length]);
+                    let mut frame = vec![byte; length];
+                    frame.resize(length.max(60), 0);
+                    prop_assert_eq!(bench.fetch(index), frame);
+                    sent.push_back((index, false));
+                }
+                0 => prop_assert!(bench.ring.reserve().is_none()),
+                1 if !sent.is_empty() => {
+                    let which = usize::from(byte) % sent.len();
+                    sent[which].1 = true;
+                    bench.finish(sent[which].0, DONE);
+                }
+                _ => {
+                    let mut expected = Vec::new();
+                    while let Some(&(index, true)) = sent.front() {
+                        expected.push(index);
+                        sent.pop_front();
+                    }
+                    prop_assert_eq!(bench.reclaim(), expected);
+                }
+            }
+            prop_assert_eq!(bench.ring.pending(), sent.len());
+            bench.ring.doorbell(&bench.nic);
+            prop_assert!((bench.card.peek(0x3818) as usize) < COUNT);
+        }
+    }
+}
