@@ -53,8 +53,11 @@ impl Text {
     /// No text.
     pub const EMPTY: Self = Self(Bytes::EMPTY);
 
-    /// Cleans `octets`.
-    pub fn new(octets: &[u8]) -> Self {
+    /// Cleans `octets`. Zeros at the end are left out: some peers terminate what should not be.
+    pub fn new(mut octets: &[u8]) -> Self {
+        while let [text @ .., 0] = octets {
+            octets = text;
+        }
         let mut text = Self::EMPTY;
         for chunk in octets.utf8_chunks() {
             let complete = chunk.valid().chars().all(|c| text.push(if is_unsafe(c) { '?' } else { c }));
@@ -124,7 +127,7 @@ mod tests {
 
     #[test]
     fn text_is_cleaned() {
-        assert_eq!(Text::new(b"no room\r\n\x1b[2J\0").as_str(), "no room???[2J?");
+        assert_eq!(Text::new(b"no room\r\n\x1b[2J\0\0").as_str(), "no room???[2J");
         assert_eq!(Text::new("caf\u{e9} \u{202e}x".as_bytes()).as_str(), "caf\u{e9} ?x");
         assert_eq!(Text::new(b"a\xffb\xc3").as_str(), "a?b?");
     }

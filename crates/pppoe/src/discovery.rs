@@ -94,7 +94,7 @@ pub enum Ignored {
 /// Feed it PADO and PADS with [`handle`](Self::handle), call [`poll`](Self::poll) after that and at the
 /// [`deadline`](Self::deadline), and send what it writes. The first poll writes the first PADI.
 ///
-/// Takes about 1.3 KiB; a call needs it until it is connected and [`linger`](Self::linger) has passed, an
+/// Takes 1.5 KiB; a call needs it until it is connected and [`linger`](Self::linger) has passed, an
 /// established session does not.
 ///
 /// The first acceptable PADO wins. Which are acceptable, [`Config`] says.

@@ -53,6 +53,7 @@ pub mod error;
 pub mod ethernet;
 pub mod inbound;
 pub mod instant;
+mod memory;
 pub mod packet;
 pub mod padt;
 mod random;

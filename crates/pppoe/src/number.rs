@@ -3,7 +3,8 @@
 /// Defines an enumeration over `$int` whose `Unknown` variant carries every value without a name.
 macro_rules! assigned_numbers {
     (
-        $(#[$meta:meta])* pub enum $name:ident($int:ty) { $( $(#[$vmeta:meta])* $variant:ident = $value:literal ),+ $(,)? }
+        $(#[$meta:meta])*
+        pub enum $name:ident($int:ty) { $( $(#[$vmeta:meta])* $variant:ident = $value:literal ),+ $(,)? }
     ) => {
         $(#[$meta])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

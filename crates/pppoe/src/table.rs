@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 use core::num::NonZeroU64;
 
 use crate::error::OutOfMemory;
+use crate::memory;
 use crate::random::Random;
 use crate::session::SessionKey;
 
@@ -56,9 +57,7 @@ impl Table {
         }
         let wanted = entries.saturating_add(entries.div_ceil(3)).max(MIN_SLOTS);
         let count = wanted.checked_next_power_of_two().unwrap_or(usize::MAX);
-        let mut slots = Vec::new();
-        slots.try_reserve_exact(count)?;
-        slots.resize(count, None);
+        let slots = memory::filled(count, None)?;
         let old = core::mem::replace(&mut self.slots, slots);
         for entry in old.into_iter().flatten() {
             self.place(entry);
@@ -253,5 +252,126 @@ impl HostUniqTable {
         });
         let len = u64::try_from(host_uniq.len()).unwrap_or(u64::MAX);
         NonZeroU64::new(fold(hash ^ len, b)).unwrap_or(NonZeroU64::MIN)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    extern crate std;
+    use crate::ethernet::Address;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    fn key(number: u64) -> NonZeroU64 {
+        NonZeroU64::new(number).unwrap()
+    }
+
+    fn sorted(values: impl Iterator<Item = u32>) -> Vec<u32> {
+        let mut values: Vec<_> = values.collect();
+        values.sort_unstable();
+        values
+    }
+
+    #[test]
+    fn an_empty_table_has_nothing_and_no_memory() {
+        let mut table = Table::new(1);
+        assert_eq!(table.get(key(1)).next(), None);
+        assert!(!table.remove(key(1), 1));
+        assert_eq!(table.slots.capacity(), 0);
+    }
+
+    #[test]
+    fn reserved_room_is_enough() {
+        let mut table = Table::new(1);
+        table.try_reserve(1000).unwrap();
+        let slots = table.slots.len();
+        for number in 1..=1000 {
+            table.try_insert(key(number), 0).unwrap();
+        }
+        assert_eq!(table.slots.len(), slots);
+    }
+
+    #[test]
+    fn too_much_is_refused_and_harmless() {
+        let mut table = Table::new(1);
+        table.try_insert(key(1), 7).unwrap();
+        assert_eq!(table.try_reserve(usize::MAX), Err(OutOfMemory));
+        assert_eq!(table.try_reserve(usize::MAX >> 6), Err(OutOfMemory));
+        assert_eq!(sorted(table.get(key(1))), [7]);
+    }
+
+    /// All ids of one peer, as an Access Concentrator hands them out: no lookup may degenerate.
+    #[test]
+    fn all_sessions_of_a_peer() {
+        let mut table = SessionTable::new(0x5EED);
+        let peer = Address([2, 0, 0, 0, 0, 1]);
+        for id in 1..0xFFFF {
+            assert_eq!(table.try_insert(SessionKey::new(peer, id).unwrap(), id.into()), Ok(true));
+        }
+        let longest = (1..0xFFFF_u16)
+            .map(|id| {
+                let key = SessionKey::new(peer, id).unwrap().as_number();
+                table.0.probe(key).position(|at| table.0.slots[at].unwrap().key == key).unwrap()
+            })
+            .max();
+        assert!(longest < Some(200), "{longest:?}");
+        for id in (1..0xFFFF).rev() {
+            let key = SessionKey::new(peer, id).unwrap();
+            assert_eq!(table.try_insert(key, 1), Ok(false));
+            assert_eq!(table.remove(key), Some(id.into()));
+            assert!(!table.contains(key));
+        }
+        assert!(table.is_empty());
+    }
+
+    #[test]
+    fn the_same_id_of_two_peers_is_two_sessions() {
+        let mut table = SessionTable::new(2);
+        let [a, b] = [1, 2].map(|last| SessionKey::new(Address([2, 0, 0, 0, 0, last]), 1).unwrap());
+        table.try_insert(a, 10).unwrap();
+        assert_eq!(table.get(b), None);
+        table.try_insert(b, 20).unwrap();
+        assert_eq!((table.get(a), table.get(b)), (Some(10), Some(20)));
+    }
+
+    #[test]
+    fn calls_may_share_a_host_uniq() {
+        let mut table = HostUniqTable::new(3);
+        for (host_uniq, index) in [(&b"isp"[..], 1), (b"isp", 2), (b"", 3), (b"\0", 4), (b"isp\0", 5)] {
+            table.try_insert(host_uniq, index).unwrap();
+        }
+        assert_eq!(sorted(table.get(b"isp")), [1, 2]);
+        assert_eq!(sorted(table.get(b"")), [3]);
+        assert_eq!(sorted(table.get(b"\0")), [4]);
+        assert!(table.remove(b"isp", 1) && !table.remove(b"isp", 1) && !table.remove(b"isp", 3));
+        assert_eq!(sorted(table.get(b"isp")), [2]);
+    }
+
+    proptest! {
+        /// Against an ordered map, with few enough keys to collide and wrap around.
+        #[test]
+        fn as_a_map(
+            seed: u64,
+            steps in proptest::collection::vec((any::<bool>(), 1..40_u64, 0..4_u32), 0..400),
+        ) {
+            let mut table = Table::new(seed);
+            let mut model = BTreeMap::<u64, Vec<u32>>::new();
+            for (insert, number, value) in steps {
+                let values = model.entry(number).or_default();
+                if insert {
+                    table.try_insert(key(number), value).unwrap();
+                    values.push(value);
+                } else {
+                    let at = values.iter().position(|&v| v == value);
+                    prop_assert_eq!(table.remove(key(number), value), at.is_some());
+                    at.map(|at| values.remove(at));
+                }
+            }
+            for number in 1..40 {
+                let want = model.remove(&number).unwrap_or_default();
+                prop_assert_eq!(sorted(table.get(key(number))), sorted(want.into_iter()));
+            }
+        }
     }
 }

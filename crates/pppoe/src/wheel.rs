@@ -1,10 +1,12 @@
 //! One timer for all deadlines.
 
 use alloc::vec::Vec;
+use core::num::NonZeroU64;
 use core::time::Duration;
 
 use crate::error::OutOfMemory;
 use crate::instant::{Instant, millis};
+use crate::memory;
 
 /// No node.
 const NIL: u32 = u32::MAX;
@@ -29,7 +31,8 @@ pub struct Wheel {
     nodes: Vec<Node>,
     free: u32,
     len: usize,
-    tick: u64,
+    /// Milliseconds of a tick.
+    tick: NonZeroU64,
     /// The next tick to look at; all before have expired.
     current: u64,
     /// Whether part of the current tick has been looked at, up to the cursor.
@@ -54,11 +57,9 @@ impl Wheel {
     /// exceed most delays; longer ones work, at the price of waking once a round.
     pub fn try_new(slots: u16, tick: Duration, now: Instant) -> Result<Self, OutOfMemory> {
         let count = usize::from(slots.max(2)).next_power_of_two();
-        let mut ring = Vec::new();
-        ring.try_reserve_exact(count)?;
-        ring.resize(count, NIL);
-        let tick = millis(tick).max(1);
-        let current = now.as_millis().div_euclid(tick);
+        let ring = memory::filled(count, NIL)?;
+        let tick = NonZeroU64::new(millis(tick)).unwrap_or(NonZeroU64::MIN);
+        let current = now.as_millis() / tick;
         Ok(Self {
             slots: ring,
             nodes: Vec::new(),
@@ -92,7 +93,7 @@ impl Wheel {
         let id = self.allocate()?;
         // What is put before the cursor would not be seen for a round.
         let earliest = self.current.saturating_add(u64::from(self.sweeping));
-        let due = deadline.as_millis().div_ceil(self.tick).max(earliest);
+        let due = self.tick_from(deadline).max(earliest);
         let head = self.head(due);
         if let Some(node) = self.node_mut(id.node) {
             node.due = due;
@@ -125,14 +126,14 @@ impl Wheel {
             return None;
         }
         let ahead = (0..self.round()).find(|&ahead| self.head(self.current.wrapping_add(ahead)) != NIL)?;
-        Some(Instant::from_millis(self.current.saturating_add(ahead).saturating_mul(self.tick)))
+        Some(Instant::from_millis(self.current.saturating_add(ahead).saturating_mul(self.tick.get())))
     }
 
     /// Disarms a timer whose deadline is not after `now` and yields its value; `None` if there are no more.
     /// Between two calls timers may be armed and cancelled; one armed for the past expires with the next
     /// tick.
     pub fn expire(&mut self, now: Instant) -> Option<u32> {
-        let last = now.as_millis().div_euclid(self.tick);
+        let last = now.as_millis() / self.tick;
         // After a long sleep each slot still needs one look only: a node is due by its tick, not by the
         // slot's.
         self.current = self.current.max(last.saturating_sub(self.round()));
@@ -155,6 +156,13 @@ impl Wheel {
         None
     }
 
+    /// The first tick that starts no earlier than `deadline`.
+    fn tick_from(&self, deadline: Instant) -> u64 {
+        let started = deadline.as_millis() / self.tick;
+        let early = started.saturating_mul(self.tick.get()) < deadline.as_millis();
+        started.saturating_add(early.into())
+    }
+
     /// Slots, that is ticks in a round.
     fn round(&self) -> u64 {
         u64::try_from(self.slots.len()).unwrap_or(u64::MAX)
@@ -168,8 +176,8 @@ impl Wheel {
             return Ok(id);
         }
         let id = u32::try_from(self.nodes.len()).ok().filter(|&id| id != NIL).ok_or(OutOfMemory)?;
-        self.nodes.try_reserve(1)?;
-        self.nodes.push(Node { due: 0, value: 0, generation: 0, armed: false, next: NIL, previous: NIL });
+        let node = Node { due: 0, value: 0, generation: 0, armed: false, next: NIL, previous: NIL };
+        memory::push(&mut self.nodes, node)?;
         Ok(TimerId { node: id, generation: 0 })
     }
 
