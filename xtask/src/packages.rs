@@ -1,6 +1,7 @@
 //! Debian packages that a build needs, and what stands for each of them being there.
 
 use crate::command::{capture, line, progress, run_quiet_stdout, which};
+use crate::toolchain::MINIMUM_LLD;
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -17,8 +18,6 @@ pub(crate) struct Package {
 /// libclang with the compiler's own headers.
 pub(crate) const LIBCLANG: Package =
     Package { name: "libclang-dev", purpose: "bindgen reads the WDK's headers with libclang" };
-/// LLVM's linker.
-pub(crate) const LLD: Package = Package { name: "lld", purpose: "lld-link links the driver" };
 /// The compiler and the sources of `core` and `alloc`.
 pub(crate) const RUST: [Package; 3] = [
     Package { name: "rustc-web", purpose: "a Rust compiler for the Windows target" },
@@ -29,6 +28,26 @@ pub(crate) const RUST: [Package; 3] = [
 /// The PPPoE server that `--peer rp-pppoe` runs.
 pub(crate) const PPPOE: Package =
     Package { name: "pppoe", purpose: "pppoe-server, the real peer of --peer rp-pppoe" };
+
+/// Packages of LLVM's linker, the distribution's default first.
+const LLD: [&str; 8] = ["lld", "lld-22", "lld-21", "lld-20", "lld-19", "lld-18", "lld-17", "lld-16"];
+
+/// LLVM's linker, in a version new enough for a driver.
+pub(crate) fn lld() -> Package {
+    let candidate = |name: &&str| {
+        let policy = capture(Command::new("apt-cache").args(["policy", name]));
+        policy.as_deref().and_then(candidate_major).is_some_and(|major| major >= MINIMUM_LLD)
+    };
+    let name = LLD.into_iter().find(candidate).unwrap_or(LLD[0]);
+    Package { name, purpose: "lld-link links the driver" }
+}
+
+/// The upstream major version of the candidate in the output of `apt-cache policy`.
+fn candidate_major(policy: &str) -> Option<u32> {
+    let version = policy.lines().find_map(|line| line.trim().strip_prefix("Candidate: "))?;
+    let upstream = version.split_once(':').map_or(version, |(_epoch, upstream)| upstream);
+    upstream.split(['.', '-']).next()?.parse().ok()
+}
 
 /// Whether bindgen will find libclang: in `LIBCLANG_PATH`, where llvm-config says, or in the usual places.
 pub(crate) fn has_libclang() -> bool {
@@ -103,15 +122,24 @@ mod tests {
 
     #[test]
     fn commands_can_be_typed() {
-        let typed: Vec<String> = install_commands(&[LIBCLANG, LLD], true).iter().map(line).collect();
+        let typed: Vec<String> = install_commands(&[LIBCLANG, PPPOE], true).iter().map(line).collect();
         assert_eq!(
             typed,
             [
                 "sudo apt-get update",
-                "sudo apt-get install --yes --no-install-recommends --no-remove libclang-dev lld"
+                "sudo apt-get install --yes --no-install-recommends --no-remove libclang-dev pppoe"
             ]
         );
-        assert_eq!(line(&install_commands(&[LLD], false)[0]), "apt-get update");
+        assert_eq!(line(&install_commands(&[PPPOE], false)[0]), "apt-get update");
+    }
+
+    #[test]
+    fn candidates_are_read_without_epoch_and_revision() {
+        let policy = "lld:\n  Installed: (none)\n  Candidate: 1:14.0-55.7~deb12u1\n  Version table:\n";
+        assert_eq!(candidate_major(policy), Some(14));
+        assert_eq!(candidate_major("lld-22:\n  Candidate: 22.1.8-1\n"), Some(22));
+        assert_eq!(candidate_major("lld-23:\n  Candidate: (none)\n"), None);
+        assert_eq!(candidate_major(""), None);
     }
 
     #[test]

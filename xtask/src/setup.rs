@@ -1,7 +1,7 @@
 //! `cargo xtask setup`: what a build needs, what is there, and installing the rest.
 
 use crate::command::{line, progress};
-use crate::packages::{self, LIBCLANG, LLD, Package, RUST};
+use crate::packages::{self, LIBCLANG, Package, RUST};
 use crate::target::Target;
 use crate::toolchain::{self, Kind, Toolchain};
 use anyhow::{Result, bail};
@@ -58,7 +58,7 @@ impl Found {
             Kind::Debian => self.debian_linker,
         };
         if !linker {
-            missing.push(LLD);
+            missing.push(packages::lld());
         }
         if kind == Kind::Debian && !self.debian {
             missing.extend(RUST);
@@ -178,8 +178,10 @@ mod tests {
         assert!(ALL.missing(Kind::Rustup).is_empty() && ALL.missing(Kind::Debian).is_empty());
         let bare =
             Found { libclang: false, rustup_linker: false, debian: false, debian_linker: false, ..ALL };
-        assert_eq!(names(&bare.missing(Kind::Rustup)), "libclang-dev lld");
-        assert_eq!(names(&bare.missing(Kind::Debian)), "libclang-dev lld rustc-web cargo-web rust-web-src");
+        let lld = packages::lld().name;
+        assert_eq!(names(&bare.missing(Kind::Rustup)), format!("libclang-dev {lld}"));
+        let rust = "rustc-web cargo-web rust-web-src";
+        assert_eq!(names(&bare.missing(Kind::Debian)), format!("libclang-dev {lld} {rust}"));
     }
 
     #[test]

@@ -34,7 +34,11 @@ pub(crate) struct Toolchain {
 impl Toolchain {
     /// The toolchain of a kind, whose parts `setup` has seen to.
     pub(crate) fn new(kind: Kind) -> Result<Self> {
-        Ok(Self { kind, linker: linker(kind).context("neither rust-lld nor lld-link is there")? })
+        Ok(Self {
+            kind,
+            linker: linker(kind)
+                .with_context(|| format!("neither rust-lld nor lld-link {MINIMUM_LLD} or newer is there"))?,
+        })
     }
 
     /// A cargo command with this toolchain.
@@ -79,6 +83,9 @@ fn sysroot(kind: Kind) -> Option<PathBuf> {
     capture(rustc(kind).args(["--print", "sysroot"])).map(PathBuf::from)
 }
 
+/// The oldest LLD that takes `/KERNEL` and `/MAPINFO`, which wdk-build passes, for options and not for files.
+pub(crate) const MINIMUM_LLD: u32 = 16;
+
 /// The linker: rustc's own `rust-lld`, else LLVM's `lld-link` (rustc infers the linker's command-line
 /// language from either name).
 pub(crate) fn linker(kind: Kind) -> Option<PathBuf> {
@@ -86,7 +93,24 @@ pub(crate) fn linker(kind: Kind) -> Option<PathBuf> {
         let hosts = std::fs::read_dir(root.join("lib/rustlib")).into_iter().flatten().flatten();
         hosts.map(|host| host.path().join("bin/rust-lld")).any(|lld| lld.is_file())
     });
-    if own { Some("rust-lld".into()) } else { which("lld-link") }
+    if own { Some("rust-lld".into()) } else { lld_link() }
+}
+
+/// An `lld-link` that is new enough: on `PATH`, or one of Debian's packages by version.
+fn lld_link() -> Option<PathBuf> {
+    let directories = std::fs::read_dir("/usr/lib").into_iter().flatten().flatten();
+    let llvm = directories.filter(|entry| entry.file_name().to_string_lossy().starts_with("llvm-"));
+    let mut versioned: Vec<PathBuf> = llvm.map(|entry| entry.path().join("bin/lld-link")).collect();
+    versioned.sort();
+    which("lld-link").into_iter().chain(versioned).find(|lld| {
+        let version = capture(Command::new(lld).arg("--version"));
+        version.as_deref().and_then(parse_lld_version).is_some_and(|major| major >= MINIMUM_LLD)
+    })
+}
+
+/// The major version in the output of `lld-link --version`.
+fn parse_lld_version(output: &str) -> Option<u32> {
+    output.split_once("LLD ")?.1.split('.').next()?.parse().ok()
 }
 
 /// Whether the compiler of this kind has the target's precompiled libraries.
@@ -160,6 +184,9 @@ mod tests {
         assert_eq!(parse_version("rustc 2.1.0-nightly"), Some((2, 1)));
         assert_eq!(parse_version("clang version 14"), None);
         assert!((1, 100) > (1, 95));
+        assert_eq!(parse_lld_version("Debian LLD 14.0.6"), Some(14));
+        assert_eq!(parse_lld_version("LLD 22.1.8 (compatible with GNU linkers)"), Some(22));
+        assert_eq!(parse_lld_version("LINK : fatal error"), None);
     }
 
     #[test]
