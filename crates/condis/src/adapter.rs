@@ -185,3 +185,102 @@ impl<P> Adapter<P> {
         self.in_flight
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn running() -> Adapter<&'static str> {
+        let mut adapter = Adapter::new();
+        adapter.initialized();
+        adapter.restart().unwrap();
+        adapter.restarted(true);
+        assert_eq!((adapter.state(), adapter.send_refusal()), (State::Running, None));
+        adapter
+    }
+
+    #[test]
+    fn a_pause_waits_for_what_is_in_flight() {
+        let mut adapter = running();
+        assert!(adapter.begin(3));
+        assert_eq!(adapter.pause("pause"), Pause::Wait);
+        assert_eq!((adapter.state(), adapter.send_refusal()), (State::Pausing, Some(Status::PAUSED)));
+        assert!(!adapter.can_receive() && adapter.can_call());
+        assert_eq!(adapter.end(2), None);
+        assert_eq!(adapter.end(1), Some("pause"));
+        assert_eq!(adapter.end(0), None);
+        assert_eq!(adapter.state(), State::Paused);
+    }
+
+    #[test]
+    fn an_idle_adapter_pauses_at_once_and_restarts() {
+        let mut adapter = running();
+        assert_eq!(adapter.pause("pause"), Pause::Complete("pause"));
+        adapter.restart().unwrap();
+        assert!(adapter.can_receive());
+        assert_eq!(adapter.restart(), Err(Status::INVALID_STATE));
+        adapter.restarted(false);
+        assert_eq!(adapter.state(), State::Paused);
+    }
+
+    #[test]
+    fn only_a_paused_adapter_restarts() {
+        let mut adapter = Adapter::<()>::new();
+        assert!(!adapter.can_call());
+        assert_eq!(adapter.restart(), Err(Status::INVALID_STATE));
+        adapter.restarted(true);
+        assert_eq!(adapter.state(), State::Initializing);
+        adapter.halt();
+        assert_eq!(adapter.restart(), Err(Status::INVALID_STATE));
+        assert!(!adapter.can_call());
+    }
+
+    #[test]
+    fn removal_and_sleep_shut_the_hardware_off() {
+        let mut adapter = running();
+        adapter.set_asleep(true);
+        assert_eq!((adapter.send_refusal(), adapter.is_present()), (Some(Status::LOW_POWER_STATE), false));
+        adapter.set_asleep(false);
+        adapter.remove();
+        assert_eq!((adapter.send_refusal(), adapter.is_present()), (Some(Status::NOT_ACCEPTED), false));
+        assert!(adapter.is_removed() && !adapter.can_call());
+    }
+
+    proptest! {
+        /// A pause is handed out exactly once, when nothing is in flight, in any history.
+        #[test]
+        fn pauses_are_completed_exactly_once(events in prop::collection::vec((0_u8..6, 0_u32..4), 0..100)) {
+            let mut adapter = Adapter::new();
+            adapter.initialized();
+            let (mut begun, mut ended, mut pausing) = (0, 0, false);
+            for (event, count) in events {
+                match event {
+                    0 => drop(adapter.restart()),
+                    1 => adapter.restarted(count != 0),
+                    2 if !pausing && adapter.state() == State::Running => {
+                        begun += 1;
+                        match adapter.pause(()) {
+                            Pause::Complete(()) => ended += 1,
+                            Pause::Wait => pausing = true,
+                        }
+                    }
+                    3 if adapter.can_receive() => prop_assert!(adapter.begin(count)),
+                    _ => {
+                        let done = count.min(adapter.in_flight());
+                        if adapter.end(done).is_some() {
+                            ended += 1;
+                            pausing = false;
+                            prop_assert_eq!(adapter.in_flight(), 0);
+                        }
+                    }
+                }
+            }
+            if adapter.end(adapter.in_flight()).is_some() {
+                ended += 1;
+            }
+            prop_assert_eq!(begun, ended);
+            prop_assert!(adapter.state() != State::Pausing);
+        }
+    }
+}

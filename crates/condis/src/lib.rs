@@ -18,6 +18,7 @@
 //! | Incoming calls' filters | [`sap`], [`tapi::sap`], [`ppp::sap`] |
 //! | What clients ask | [`oid`], [`wan`], [`tapi`] |
 //! | State | [`call`], [`adapter`] |
+//! | The registry | [`config`] |
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -31,6 +32,7 @@ mod bytes;
 pub mod call;
 pub mod call_failure;
 pub mod call_parameters;
+pub mod config;
 pub mod destination;
 pub mod name;
 pub mod oid;

@@ -3,7 +3,7 @@
 use core::fmt;
 
 /// Longest name in bytes. RFC 2516 sets no limit but the frame; RAS passes at most 128 characters.
-pub const CAPACITY: usize = 256;
+pub const CAPACITY: usize = 128;
 
 /// The name does not fit [`CAPACITY`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

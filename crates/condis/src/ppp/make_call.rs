@@ -154,7 +154,7 @@ mod tests {
         assert_eq!(refused(16, 65_536), Refused::Payload);
         assert_eq!(refused(20, 43), Refused::Malformed);
         assert_eq!(refused(24, u32::MAX), Refused::Malformed);
-        assert_eq!(parse(TYPE, &block(0, [&[b'x'; 257], b"", b""])), Err(Refused::Malformed));
+        assert_eq!(parse(TYPE, &block(0, [&[b'x'; 129], b"", b""])), Err(Refused::Malformed));
         assert_eq!(parse(TYPE, &block(0, [b"", b"", &[0; 65]])), Err(Refused::Malformed));
     }
 

@@ -48,7 +48,7 @@ mod tests {
     fn refusals() {
         assert_eq!(parse(0x8000, &sap(b"isp")), None);
         assert_eq!(parse(TYPE, &sap(b"isp")[..26]), None);
-        assert_eq!(parse(TYPE, &sap(&[b'x'; 257])), None);
+        assert_eq!(parse(TYPE, &sap(&[b'x'; 129])), None);
     }
 
     proptest! {
