@@ -168,10 +168,8 @@ impl<M, C> Call<M, C> {
     /// The session is up. Activate the VC and call [`Call::activated`], then complete the make call.
     /// `None` when the call was given up before: end the session.
     pub fn connected(&mut self) -> Option<(M, Upcall)> {
-        match self.leave_connecting(State::Activating) {
-            Some(make) => Some((make, self.begin_upcall())),
-            None => None,
-        }
+        let make = self.leave_connecting(State::Activating)?;
+        Some((make, self.begin_upcall()))
     }
 
     /// `NdisMCmActivateVc` has returned. From here, on success, data may flow.
@@ -242,6 +240,7 @@ impl<M, C> Call<M, C> {
     }
 
     /// The call into NDIS that `upcall` stands for has returned.
+    #[expect(clippy::needless_pass_by_value, reason = "an upcall can be given back only once")]
     pub fn returned(&mut self, upcall: Upcall) -> Next<C> {
         let Upcall(number) = upcall;
         if self.upcall != Some(number) {

@@ -139,7 +139,7 @@ impl Settings {
     /// Takes the address that `NdisReadNetworkAddress` found: six bytes, not of a group, not zero.
     pub fn set_network_address(&mut self, address: &[u8]) -> Result<(), Refused> {
         match <[u8; 6]>::try_from(address) {
-            Ok(address) if is_station(&address) => {
+            Ok(address) if is_station(address) => {
                 self.network_address = Some(address);
                 Ok(())
             }
@@ -149,9 +149,9 @@ impl Settings {
 }
 
 /// Whether an address can be a station's.
-const fn is_station(address: &[u8; 6]) -> bool {
+const fn is_station(address: [u8; 6]) -> bool {
     let [first, rest @ ..] = address;
-    *first & 1 == 0 && (*first != 0 || !matches!(rest, [0, 0, 0, 0, 0]))
+    first & 1 == 0 && (first != 0 || !matches!(rest, [0, 0, 0, 0, 0]))
 }
 
 const fn speed_duplex(value: u32) -> Option<SpeedDuplex> {

@@ -81,12 +81,11 @@ impl fmt::Debug for Name {
 mod tests {
     use super::*;
     use std::format;
-    use std::vec;
 
     #[test]
     fn capacity_is_exact() {
-        assert_eq!(Name::from_bytes(&vec![7; CAPACITY]).unwrap().as_bytes(), vec![7; CAPACITY]);
-        assert_eq!(Name::from_bytes(&vec![7; CAPACITY + 1]), Err(TooLong));
+        assert_eq!(Name::from_bytes(&[7; CAPACITY]).unwrap().as_bytes(), [7; CAPACITY]);
+        assert_eq!(Name::from_bytes(&[7; CAPACITY + 1]), Err(TooLong));
     }
 
     #[test]

@@ -207,6 +207,7 @@ enum Duty {
 
 /// What a well-behaved client knows.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts")]
 struct Client {
     calling: bool,
     connected: bool,
@@ -233,9 +234,9 @@ impl World {
         Token(self.tokens)
     }
 
-    fn finish(&mut self, token: Token) {
-        assert!(!self.finished.contains(&token.0), "completed twice");
-        self.finished.push(token.0);
+    fn finish(&mut self, Token(number): Token) {
+        assert!(!self.finished.contains(&number), "completed twice");
+        self.finished.push(number);
     }
 
     fn start(&mut self, teardown: Teardown) {
@@ -322,7 +323,7 @@ impl World {
         }
         match self.duties.remove(index % self.duties.len()) {
             Duty::Activate(make, upcall) => {
-                let success = make.0 % 5 != 0;
+                let success = !make.0.is_multiple_of(5);
                 self.activated = success;
                 let verdict = self.call.activated(success);
                 let up = verdict == Activated::Complete;
@@ -367,7 +368,7 @@ impl World {
             1 => self.close(),
             2 => self.lose(),
             3 => self.traffic(u32::try_from(number % 3).unwrap() + 1),
-            4 => self.drain(number % 2 == 0),
+            4 => self.drain(number.is_multiple_of(2)),
             5 => {
                 if let Some((make, upcall)) = self.call.connected() {
                     self.duties.push(Duty::Activate(make, upcall));

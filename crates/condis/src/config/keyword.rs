@@ -63,9 +63,7 @@ impl Keyword {
     pub fn takes(&self, value: u32) -> bool {
         match self.kind {
             Kind::Choice(choices) => choices.contains(&value),
-            Kind::Number { min, max, step } => {
-                (min..=max).contains(&value) && value.checked_rem(step) == Some(0)
-            }
+            Kind::Number { min, max, step } => (min..=max).contains(&value) && value.is_multiple_of(step),
             Kind::Text(_) => false,
         }
     }
