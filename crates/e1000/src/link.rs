@@ -1,6 +1,8 @@
 //! The link: what it is, and setting it up (SDM 8 and 13.4.1, 82574 10.2.2).
 
-use crate::phy::{CONTROL, CONTROL_NEGOTIATE, CONTROL_POWER_DOWN, CONTROL_RESTART};
+use crate::phy::{
+    ADVERTISE_PAUSE, ADVERTISEMENT, CONTROL, CONTROL_NEGOTIATE, CONTROL_POWER_DOWN, CONTROL_RESTART,
+};
 use crate::registers::{Ctrl, Fcah, Fcal, Fcrth, Fcrtl, Fct, Fcttv, Register, Status, Tctl};
 use crate::{Delay, Error, Nic, Registers};
 
@@ -76,7 +78,8 @@ impl<R: Registers> Nic<R> {
         Ok(link)
     }
 
-    /// Lets the MAC follow the PHY, which negotiates on its own, and wakes a PHY that is powered down.
+    /// Lets the MAC follow the PHY, which negotiates on its own, wakes a PHY that is powered down, and has it offer no
+    /// PAUSE. A PHY that is already so keeps its link.
     pub(crate) fn start_link(&self, delay: &impl Delay) -> Result<(), Error> {
         self.set_flow_control();
         self.bus.modify::<Ctrl>(|control| {
@@ -92,8 +95,13 @@ impl<R: Registers> Nic<R> {
                 .clear(Ctrl::RFCE)
                 .clear(Ctrl::TFCE)
         })?;
+        let advertisement = self.read_phy(delay, ADVERTISEMENT)?;
+        let offers_pause = advertisement & ADVERTISE_PAUSE != 0;
+        if offers_pause {
+            self.write_phy(delay, ADVERTISEMENT, advertisement & !ADVERTISE_PAUSE)?;
+        }
         let control = self.read_phy(delay, CONTROL)?;
-        if control & CONTROL_POWER_DOWN != 0 || control & CONTROL_NEGOTIATE == 0 {
+        if offers_pause || control & CONTROL_POWER_DOWN != 0 || control & CONTROL_NEGOTIATE == 0 {
             let negotiate = control & !CONTROL_POWER_DOWN | CONTROL_NEGOTIATE | CONTROL_RESTART;
             self.write_phy(delay, CONTROL, negotiate)?;
         }

@@ -36,7 +36,8 @@ impl<R: Registers> Nic<R> {
 
     /// Resets the card and sets up everything but the rings and interrupts; the link starts to come up.
     ///
-    /// Returns the permanent address, which is also set as the station address. `PASSIVE_LEVEL`; takes some 50 ms.
+    /// Returns the permanent address, which is also set as the station address; [`Nic::set_station_address`] sets
+    /// another. To be called again after power was off. `PASSIVE_LEVEL`; takes some 50 ms.
     ///
     /// # Errors
     /// Those of [`Nic::reset`], of the EEPROM and of the PHY.
@@ -44,7 +45,7 @@ impl<R: Registers> Nic<R> {
         self.reset(delay)?;
         self.verify_eeprom(delay)?;
         let address = self.permanent_address(delay)?;
-        self.apply_errata()?;
+        self.correct_defaults()?;
         self.reset_filters(address);
         self.start_link(delay)?;
         self.clear_statistics()?;

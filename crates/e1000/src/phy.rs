@@ -16,6 +16,10 @@ pub(crate) const CONTROL_RESTART: u16 = 1 << 9;
 pub(crate) const CONTROL_POWER_DOWN: u16 = 1 << 11;
 /// Control: auto-negotiation enable.
 pub(crate) const CONTROL_NEGOTIATE: u16 = 1 << 12;
+/// Auto-negotiation advertisement register.
+pub(crate) const ADVERTISEMENT: u8 = 4;
+/// Advertisement: symmetric and asymmetric PAUSE (IEEE 802.3 annex 28B).
+pub(crate) const ADVERTISE_PAUSE: u16 = 1 << 10 | 1 << 11;
 /// Identifier, high half.
 const ID_HIGH: u8 = 2;
 /// Identifier, low half: model and revision in the low bits.

@@ -76,7 +76,7 @@ impl<R: Registers> Nic<R> {
     }
 
     /// Sets what the reset leaves unsuitable: errata bits (82574) and the inter-packet gap.
-    pub(crate) fn apply_errata(&self) -> Result<(), Error> {
+    pub(crate) fn correct_defaults(&self) -> Result<(), Error> {
         self.bus.write(Tctl::default().set(Tctl::PSP));
         // IEEE 802.3 gaps with the internal copper PHY (SDM 13.4.34; 82574 10.2.6).
         let ipgt = match self.model.family {

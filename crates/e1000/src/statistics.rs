@@ -8,36 +8,59 @@ use crate::registers::{
 use crate::{Error, Nic, Registers};
 
 /// What the card has counted since [`Nic::bring_up`], as far as [`Nic::update_statistics`] has fetched it.
-///
-/// Frames are those on the wire; octets include the FCS.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names say it; units and registers are in `counters!` below")]
 pub struct Statistics {
+    /// Good frames received.
     pub received_frames: u64,
+    /// Octets of good frames received, with FCS.
     pub received_octets: u64,
+    /// Good broadcast frames received.
     pub received_broadcast: u64,
+    /// Good multicast frames received, without broadcast.
     pub received_multicast: u64,
+    /// Good frames sent.
     pub sent_frames: u64,
+    /// Octets of good frames sent, with FCS.
     pub sent_octets: u64,
+    /// Broadcast frames sent.
     pub sent_broadcast: u64,
+    /// Multicast frames sent.
     pub sent_multicast: u64,
+    /// Frames received with a wrong FCS.
     pub crc_errors: u64,
+    /// Frames received with an alignment error.
     pub alignment_errors: u64,
+    /// Receive errors signalled by the PHY.
     pub phy_errors: u64,
+    /// Frames received whose length field is not their length.
     pub length_errors: u64,
+    /// Frames received of less than 64 bytes, with a good FCS.
     pub undersized: u64,
+    /// Frames received of less than 64 bytes, with a wrong FCS.
     pub fragments: u64,
+    /// Frames received that are too long, with a good FCS.
     pub oversized: u64,
+    /// Frames received that are too long, with a wrong FCS.
     pub jabbers: u64,
+    /// Frames lost because the receive FIFO was full.
     pub missed: u64,
+    /// Times a frame found no receive descriptor; it may still have been delivered.
     pub no_buffer: u64,
+    /// Frames sent after one collision.
     pub single_collisions: u64,
+    /// Frames sent after 2 to 15 collisions.
     pub multiple_collisions: u64,
+    /// Frames given up after 16 collisions.
     pub excessive_collisions: u64,
+    /// Late collisions.
     pub late_collisions: u64,
+    /// Transmissions that had to wait.
     pub deferred: u64,
+    /// Transmissions without carrier sense.
     pub no_carrier: u64,
+    /// XON and XOFF frames received.
     pub pause_received: u64,
+    /// XON and XOFF frames sent.
     pub pause_sent: u64,
 }
 

@@ -76,6 +76,10 @@ fn a_sleeping_phy_is_woken_and_a_working_one_left_alone() {
     let card = Card::new(I82540EM);
     card.up();
     assert_eq!(card.phy.borrow()[0], 0x1140);
+    // One that offers PAUSE negotiates anew, once.
+    card.phy.borrow_mut()[4] = 0x0DE1;
+    card.up();
+    assert_eq!((card.phy.borrow()[0], card.phy.borrow()[4]), (0x1340, 0x01E1));
     for asleep in [0x0800, 0x1940, 0x0140] {
         card.phy.borrow_mut()[0] = asleep;
         card.up();
