@@ -124,7 +124,7 @@ fn append(caps: &mut [u8], used: usize, pair: usize, data: &[u8]) -> usize {
 fn line_name(number: u32, buffer: &mut [u8; LINE_NAME_MAX]) -> &[u8] {
     let digits = number.checked_ilog10().unwrap_or(0);
     let digits = (0..=digits).rev().map(|place| {
-        let digit = number / 10_u32.pow(place) % 10;
+        let digit = number.checked_div(10_u32.wrapping_pow(place)).unwrap_or(0) % 10;
         b'0'.wrapping_add(digit.to_le_bytes()[0])
     });
     let mut length = 0_usize;
