@@ -4,9 +4,8 @@
 //! For each a `static const` is appended to the header that bindgen reads, so that the compiler computes the
 //! value from the header itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
-use std::fmt::Write as _;
 use std::fs;
 
 /// Prefix of the constants in the generated header; it goes again when bindgen names them.
@@ -16,19 +15,48 @@ pub(crate) const PREFIX: &str = "ndis_sys_value_of_";
 const TYPES: [&str; 8] =
     ["NDIS_STATUS", "NDIS_AF", "NDIS_PORT_NUMBER", "NDIS_OID", "ULONG", "UINT", "USHORT", "UCHAR"];
 
-/// C declarations of one constant for each dropped macro of the files at `paths`.
-pub(crate) fn as_constants<'a>(paths: impl Iterator<Item = &'a str>) -> Result<String, Box<dyn Error>> {
-    let mut found = BTreeMap::new();
-    for path in paths {
-        let text = String::from_utf8_lossy(&fs::read(path).map_err(|e| format!("{path}: {e}"))?).into_owned();
-        collect(&text, &mut found);
+/// One constant for each dropped macro.
+#[derive(Debug)]
+pub(crate) struct Constants {
+    /// Each with its C declaration, on one line.
+    declarations: Vec<String>,
+}
+
+impl Constants {
+    /// The constants for the macros of the files at `paths`.
+    pub(crate) fn of<'a>(paths: impl Iterator<Item = &'a str>) -> Result<Self, Box<dyn Error>> {
+        let mut found = BTreeMap::new();
+        for path in paths {
+            let text =
+                String::from_utf8_lossy(&fs::read(path).map_err(|e| format!("{path}: {e}"))?).into_owned();
+            collect(&text, &mut found);
+        }
+        let declare = |(name, kind): (String, _)| format!("static const {kind} {PREFIX}{name} = {name};");
+        Ok(Self { declarations: found.into_iter().map(declare).collect() })
     }
-    let mut header = String::new();
-    for (name, kind) in found {
-        // A macro may be hidden by the version of the contract.
-        writeln!(header, "#ifdef {name}\nstatic const {kind} {PREFIX}{name} = {name};\n#endif")?;
+
+    /// C source that declares them, one a line.
+    pub(crate) fn source(&self) -> String {
+        self.declarations.join("\n")
     }
-    Ok(header)
+
+    /// Removes what clang's `diagnostics` reject and says whether that was anything: a header may name the size of a
+    /// structure that it does not declare, or not for this version of the contract. The declarations follow line
+    /// `before` of the file `header`.
+    pub(crate) fn remove_rejected(&mut self, diagnostics: &str, header: &str, before: usize) -> bool {
+        let rejected: BTreeSet<usize> = diagnostics
+            .split(&format!("{header}:"))
+            .skip(1)
+            .filter_map(|rest| rest.split(':').next()?.parse().ok())
+            .collect();
+        let count = self.declarations.len();
+        let mut line = before;
+        self.declarations.retain(|_| {
+            line += 1;
+            !rejected.contains(&line)
+        });
+        self.declarations.len() < count
+    }
 }
 
 fn collect(text: &str, found: &mut BTreeMap<String, &'static str>) {

@@ -6,9 +6,10 @@
 mod headers;
 mod macros;
 
-use bindgen::Builder;
 use bindgen::callbacks::{DeriveTrait, ImplementsTrait, ItemInfo, ItemKind, ParseCallbacks};
+use bindgen::{BindgenError, Builder, CodegenConfig};
 use headers::Headers;
+use macros::Constants;
 use std::error::Error;
 use std::path::PathBuf;
 use wdk_build::{ApiSubset, BuilderExt, Config, configure_wdk_library_build_and_then};
@@ -20,6 +21,9 @@ const CONTRACT: [&str; 3] =
 /// The headers bound here.
 const NDIS_HEADERS: [&str; 3] = ["ndis.h", "ndiswan.h", "ndistapi.h"];
 
+/// Name of the header that bindgen reads.
+const INPUT: &str = "ndis-input.h";
+
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=build");
     configure_wdk_library_build_and_then(|config| generate(&config))
@@ -28,14 +32,13 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn generate(config: &Config) -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
     let base = config.bindgen_header_contents([ApiSubset::Base])?;
-    let ndis = headers::ndis_input(config, &out, &NDIS_HEADERS)?;
+    let input = format!("{base}{}", headers::ndis_input(config, &out, &NDIS_HEADERS)?);
 
     let covered = Headers::included_by(contract(config)?, &base)?;
-    let family = Headers::included_by(contract(config)?, &format!("{base}{ndis}"))?.without(&covered);
-    let constants = macros::as_constants(family.paths())?;
+    let family = Headers::included_by(contract(config)?, &input)?.without(&covered);
+    let constants = constants(config, &input, &family)?;
 
-    let mut builder = contract(config)?
-        .header_contents("ndis-input.h", &format!("{base}{ndis}{constants}"))
+    let mut builder = with_constants(contract(config)?, &input, &constants)
         .parse_callbacks(Box::new(Bindings))
         .must_use_type("NDIS_STATUS")
         .wrap_unsafe_ops(true)
@@ -45,6 +48,27 @@ fn generate(config: &Config) -> Result<(), Box<dyn Error>> {
     }
     builder.generate()?.write_to_file(out.join("ndis.rs"))?;
     Ok(())
+}
+
+/// The constants of the headers in `family` that clang accepts after `input`.
+fn constants(config: &Config, input: &str, family: &Headers) -> Result<Constants, Box<dyn Error>> {
+    let mut constants = Constants::of(family.paths())?;
+    let lines = input.lines().count();
+    loop {
+        let check = with_constants(contract(config)?, input, &constants)
+            .clang_arg("-ferror-limit=0")
+            .with_codegen_config(CodegenConfig::empty());
+        match check.generate() {
+            Ok(_) => return Ok(constants),
+            Err(BindgenError::ClangDiagnostic(text)) if constants.remove_rejected(&text, INPUT, lines) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// The constants follow the rest on lines of their own, by which clang's diagnostics tell them.
+fn with_constants(builder: Builder, input: &str, constants: &Constants) -> Builder {
+    builder.header_contents(INPUT, &format!("{input}{}", constants.source()))
 }
 
 /// Links ndis.lib the way wdk-sys links ntoskrnl.lib.

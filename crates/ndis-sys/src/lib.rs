@@ -33,8 +33,8 @@ pub use wdk_sys;
 )]
 #[allow(clippy::all, clippy::pedantic, clippy::restriction, reason = "generated from C")]
 mod bindings {
-    // The generated items need the kernel's types in scope, whichever those are.
-    use wdk_sys::*;
+    // The generated items need the kernel's types in scope, whichever those are; some are new names for those.
+    pub use wdk_sys::*;
 
     include!(concat!(env!("OUT_DIR"), "/ndis.rs"));
 }
