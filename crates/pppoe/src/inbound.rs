@@ -38,12 +38,12 @@ impl<'a> Inbound<'a> {
             return Err(Malformed::Destination);
         }
         if packet.stage == Stage::Session {
-            return Data::parse(&packet, own).map(Self::Data);
+            return Data::parse(&packet).map(Self::Data);
         }
         match packet.code {
             Code::Pado | Code::Pads => Repr::parse(&packet).map(Self::Host),
             Code::Padi | Code::Padr => Repr::parse(&packet).map(Self::Concentrator),
-            Code::Padt => Padt::parse(&packet, own).map(Self::Terminate),
+            Code::Padt => Padt::parse(&packet).map(Self::Terminate),
             code @ Code::Session => Err(Malformed::Code(code)),
             code => Ok(Self::Extension(code)),
         }

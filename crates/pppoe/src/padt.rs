@@ -8,7 +8,8 @@ use crate::repr::explanation;
 use crate::session::SessionKey;
 use crate::tag::{TagType, Tags, Writer};
 
-/// A PADT. After one has been sent or received nothing more is sent in the session, not even PPP packets.
+/// A PADT. A received one ends its session, if there is one; otherwise it is ignored, and never answered.
+/// After one has been sent or received nothing more is sent in the session, not even PPP packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Padt {
     /// The session that ends; its peer is the sender of a received PADT and the destination of a sent one.
@@ -23,23 +24,8 @@ impl Padt {
         Self { key, reason: Text::EMPTY }
     }
 
-    /// Checks a PADT received by `own`. It ends the session [`Padt::key`] if there is one; otherwise it is
-    /// ignored, and never answered.
-    ///
-    /// # Errors
-    ///
-    /// [`Malformed::Code`], [`Destination`](Malformed::Destination), [`Source`](Malformed::Source),
-    /// [`SessionId`](Malformed::SessionId), [`Tag`](Malformed::Tag), [`TagCount`](Malformed::TagCount).
-    pub fn parse(packet: &Packet<'_>, own: Address) -> Result<Self, Malformed> {
-        if packet.stage != Stage::Discovery || packet.code != Code::Padt {
-            return Err(Malformed::Code(packet.code));
-        }
-        if packet.destination != own {
-            return Err(Malformed::Destination);
-        }
-        if packet.source == own {
-            return Err(Malformed::Source);
-        }
+    /// Checks a PADT addressed to this station.
+    pub(crate) fn parse(packet: &Packet<'_>) -> Result<Self, Malformed> {
         let key = SessionKey::new(packet.source, packet.session_id).ok_or(Malformed::SessionId)?;
         let tags = Tags::parse(packet.payload)?;
         let reason =

@@ -74,25 +74,18 @@ pub struct Data<'a> {
 }
 
 impl<'a> Data<'a> {
-    /// Checks a packet of the Session stage received by `own`.
+    /// Checks a packet of the Session stage. Its addresses are for [`Inbound::parse`](crate::Inbound::parse)
+    /// to check.
     ///
     /// A compressed protocol field is refused: section 7 advises against its negotiation, and in a kernel it
-    /// misaligns whatever reads on. So are address and control octets, which section 7 rules out and whose
-    /// first octet is odd as well.
+    /// misaligns whatever reads on. So are address and control octets, whose first octet is odd as well.
     ///
     /// # Errors
     ///
-    /// [`Malformed::Code`], [`Destination`](Malformed::Destination), [`Source`](Malformed::Source),
-    /// [`SessionId`](Malformed::SessionId), [`Protocol`](Malformed::Protocol).
-    pub fn parse(packet: &Packet<'a>, own: Address) -> Result<Self, Malformed> {
-        if packet.stage != Stage::Session || packet.code != Code::Session {
+    /// [`Malformed::Code`], [`SessionId`](Malformed::SessionId), [`Protocol`](Malformed::Protocol).
+    pub fn parse(packet: &Packet<'a>) -> Result<Self, Malformed> {
+        if packet.code != Code::Session {
             return Err(Malformed::Code(packet.code));
-        }
-        if packet.destination != own {
-            return Err(Malformed::Destination);
-        }
-        if packet.source == own {
-            return Err(Malformed::Source);
         }
         let key = SessionKey::new(packet.source, packet.session_id).ok_or(Malformed::SessionId)?;
         let protocol =

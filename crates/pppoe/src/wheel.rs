@@ -282,6 +282,18 @@ mod tests {
     }
 
     #[test]
+    fn a_timer_for_the_past_armed_while_expiring_waits_a_tick_not_a_round() {
+        let mut wheel = Wheel::try_new(4, Duration::from_millis(10), at(0)).unwrap();
+        wheel.try_insert(at(10), 1).unwrap();
+        wheel.try_insert(at(10), 2).unwrap();
+        assert!(wheel.expire(at(10)).is_some());
+        wheel.try_insert(at(5), 3).unwrap();
+        assert_eq!(drain(&mut wheel, 10).len(), 1);
+        assert_eq!(wheel.wake(), Some(at(20)));
+        assert_eq!(drain(&mut wheel, 20), [3]);
+    }
+
+    #[test]
     fn the_end_of_time() {
         let mut wheel = Wheel::try_new(4, Duration::from_millis(1), at(0)).unwrap();
         wheel.try_insert(at(u64::MAX), 1).unwrap();

@@ -353,7 +353,11 @@ fn a_late_pads_after_the_return_to_padi_is_superfluous() {
         host.receive(&host.pads(AC, 0, &[(TagType::AcSystemError, b"")])),
         Event::Ignored(Ignored::State)
     );
-    assert_eq!(host.receive(&host.pado(AC)), Event::Offered(AC));
+    assert_eq!(host.receive(&host.pado(OTHER)), Event::Offered(OTHER));
+    // Not even now, before the new choice has its PADR.
+    assert_eq!(host.receive(&host.pads(AC, 9, &[])), Event::Superfluous(key(9)));
+    host.poll().unwrap();
+    assert!(matches!(host.receive(&host.pads(OTHER, 9, &[])), Event::Connected(_)));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{AC, HOST, at};
-use pppoe::{Address, Code, Config, Data, Discovery, Header, Inbound, Packet, Repr, SessionKey};
+use pppoe::{Address, Code, Config, Discovery, Header, Inbound, Repr, SessionKey};
 
 const PADI: [u8; 24] =
     [0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 2, 0, 0, 0, 0xC1, 1, 0x88, 0x63, 0x11, 0x09, 0, 0, 0, 4, 1, 1, 0, 0];
@@ -59,8 +59,7 @@ fn session_packet() {
     assert_eq!(Header::new(HOST, key).for_length(2), LCP[..20]);
 
     // As the Access Concentrator receives it.
-    let packet = Packet::parse(&LCP).unwrap();
-    let data = Data::parse(&packet, AC).unwrap();
+    let Ok(Inbound::Data(data)) = Inbound::parse(&LCP, AC) else { panic!() };
     assert_eq!((data.key, data.protocol), (SessionKey::new(HOST, 0x1234).unwrap(), 0xC021));
     assert_eq!(data.ppp, [0xC0, 0x21]);
 }
