@@ -14,7 +14,8 @@ const MINIMUM: (u32, u32) = (1, 95);
 #[derive(Debug, Clone, Args)]
 #[group(skip)]
 pub(crate) struct Options {
-    /// Where core and alloc for the Windows target come from [default: rustup, else Debian]
+    /// Where core and alloc for the Windows target come from [default: what is installed, else rustup, else
+    /// Debian]
     #[arg(long, value_enum)]
     pub(crate) toolchain: Option<Kind>,
     /// Machine to build the driver for
@@ -97,7 +98,13 @@ fn choose(options: &Options, found: Found) -> Result<Kind> {
         _ => {}
     }
     if options.no_install {
-        bail!("{}", how_to_install(&found.missing(Kind::Rustup), Some(options.target)));
+        bail!(
+            "{}",
+            how_to_install(
+                &found.missing(Kind::Rustup),
+                Some((options.target, &found.missing(Kind::Debian)))
+            )
+        );
     }
     match toolchain::add_target(options.target) {
         Ok(()) => Ok(Kind::Rustup),
@@ -113,11 +120,12 @@ fn names(packages: &[Package]) -> String {
     packages.iter().map(|package| package.name).collect::<Vec<_>>().join(" ")
 }
 
-/// What is missing and the commands that install it.
-pub(crate) fn how_to_install(missing: &[Package], target: Option<Target>) -> String {
+/// What is missing and the commands that install it; `target` is a target that rustup does not have yet,
+/// with the packages that do instead.
+pub(crate) fn how_to_install(missing: &[Package], target: Option<(Target, &[Package])>) -> String {
     let mut lines = vec!["this is missing:".to_owned()];
     lines.extend(
-        target.map(|target| format!("  {}: core and alloc for the driver's target", target.triple())),
+        target.map(|(target, _)| format!("  {}: core and alloc for the driver's target", target.triple())),
     );
     lines.extend(missing.iter().map(|package| format!("  {}: {}", package.name, package.purpose)));
     lines.push("install it with:".to_owned());
@@ -125,13 +133,13 @@ pub(crate) fn how_to_install(missing: &[Package], target: Option<Target>) -> Str
         let commands = packages::install_commands(packages, !packages::is_root());
         commands.iter().map(|command| format!("  {}", line(command))).collect::<Vec<_>>()
     };
-    lines.extend(target.map(|target| format!("  {}", line(&toolchain::add_target_command(target)))));
+    lines.extend(target.map(|(target, _)| format!("  {}", line(&toolchain::add_target_command(target)))));
     if !missing.is_empty() {
         lines.extend(typed(missing));
     }
-    if target.is_some() {
-        lines.push("or, where rustup's downloads are blocked, instead of rustup:".to_owned());
-        lines.extend(typed(&RUST));
+    if let Some((_, instead)) = target {
+        lines.push("or, where rustup's downloads are blocked, instead of all that:".to_owned());
+        lines.extend(typed(instead));
     }
     lines.join("\n")
 }

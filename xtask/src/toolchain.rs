@@ -141,7 +141,8 @@ pub(crate) fn parse_version(output: &str) -> Option<(u32, u32)> {
 /// The command that adds the target.
 pub(crate) fn add_target_command(target: Target) -> Command {
     let mut command = Command::new("rustup");
-    command.args(["target", "add", target.triple()]);
+    // Its own backtrace would only hide what it says.
+    command.args(["target", "add", target.triple()]).env_remove("RUST_BACKTRACE");
     command
 }
 
