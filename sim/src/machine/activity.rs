@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::rc::Rc;
 
-use corosensei::stack::DefaultStack;
+use corosensei::stack::{DefaultStack, Stack};
 use corosensei::trap::CoroutineTrapHandler;
 use corosensei::{Coroutine, CoroutineResult, Yielder};
 
@@ -24,6 +24,9 @@ impl fmt::Display for ThreadId {
 
 /// Stack of an activity. Windows gives a kernel thread 24 KiB; the simulator's own frames lie on it too.
 const STACK: usize = 512 << 10;
+
+/// The inaccessible page below a stack.
+const GUARD: usize = crate::memory::pages::PAGE;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -72,6 +75,8 @@ pub(crate) struct Activity {
     pub(crate) call: Cell<Option<CallSite>>,
     /// The driver's entry points in progress, innermost last.
     pub(crate) extent: RefCell<Vec<&'static str>>,
+    /// The addresses of the stack, its guard page included.
+    stack: std::ops::Range<usize>,
     body: RefCell<Option<Body>>,
     yielder: Rc<Cell<*const Yielder<(), ()>>>,
     trap: Cell<Option<CoroutineTrapHandler<Exit>>>,
@@ -91,6 +96,7 @@ impl Activity {
             Kind::Isr(irql) => ("isr", irql),
         };
         let stack = stack.unwrap_or_else(|| DefaultStack::new(STACK).expect("memory for a stack"));
+        let limits = stack.limit().get()..stack.base().get();
         let yielder = Rc::new(Cell::new(std::ptr::null()));
         let slot = Rc::clone(&yielder);
         let body = Coroutine::with_stack(stack, move |yielder: &Yielder<(), ()>, ()| {
@@ -109,6 +115,7 @@ impl Activity {
             locks: RefCell::default(),
             call: Cell::new(None),
             extent: RefCell::default(),
+            stack: limits,
             trap: Cell::new(Some(body.trap_handler())),
             body: RefCell::new(Some(body)),
             yielder,
@@ -141,6 +148,22 @@ impl Activity {
         // lives at the base of its stack until it ends.
         let yielder = unsafe { &*yielder };
         yielder.suspend(());
+    }
+
+    /// The words of the stack from `pointer` up, none if it does not point there.
+    pub(super) fn words(&self, pointer: usize) -> impl Iterator<Item = usize> {
+        let pointer = pointer.next_multiple_of(8);
+        let inside = pointer >= self.stack.start + GUARD && pointer < self.stack.end;
+        let end = if inside { self.stack.end } else { pointer };
+        (pointer..end).step_by(8).map(|address| {
+            // SAFETY: the word lies in this stack, above its guard page; the current activity may look at it.
+            unsafe { std::ptr::with_exposed_provenance::<usize>(address).read() }
+        })
+    }
+
+    /// Whether `address` is where the stack overflows to.
+    pub(super) fn overflows(&self, address: usize) -> bool {
+        (self.stack.start..self.stack.start + GUARD).contains(&address)
     }
 
     pub(super) fn trap(&self) -> Option<CoroutineTrapHandler<Exit>> {

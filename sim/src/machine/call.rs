@@ -36,6 +36,8 @@ pub struct CallSite {
     pub export: &'static str,
     /// The return address, or zero if the call did not come through an import thunk.
     pub return_address: usize,
+    /// The stack pointer at that call, or zero.
+    pub stack_pointer: usize,
 }
 
 /// An export in progress: made by [`enter`], ends when it is dropped.
@@ -53,9 +55,9 @@ pub struct Call {
 /// If this OS thread has no machine.
 pub fn enter(name: &'static str, irql: IrqlRange) -> Call {
     let machine = Machine::current();
-    let return_address = machine.last_call()[0].take();
+    let [return_address, stack_pointer] = machine.last_call().each_ref().map(std::cell::Cell::take);
     machine.preempt();
-    let site = CallSite { export: name, return_address };
+    let site = CallSite { export: name, return_address, stack_pointer };
     let entered = machine.with_activity(|activity| activity.call.replace(Some(site)));
     let actual = machine.irql();
     machine.log(format_args!("> {name}"));
@@ -169,8 +171,28 @@ impl Machine {
         })
     }
 
-    /// The driver's frames on the current stack, innermost first.
+    /// The driver's frames on the current stack, innermost first: the export in progress and its callers.
     pub fn call_stack(&self) -> Vec<String> {
-        self.call_site().into_iter().collect()
+        let mut stack: Vec<String> = self.call_site().into_iter().collect();
+        if let (Some(activity), Some(call)) =
+            (self.activity(), self.with_activity(|activity| activity.call.get()))
+        {
+            let pointer = call.map_or(0, |call| call.stack_pointer + size_of::<usize>());
+            stack.extend(self.scan_stack(&activity, pointer));
+        }
+        stack
+    }
+
+    /// What looks like return addresses into the driver on the activity's stack from `pointer` up.
+    pub(super) fn scan_stack(&self, activity: &Activity, pointer: usize) -> Vec<String> {
+        /// Enough to see which entry point it was, in words and in frames.
+        const DEPTH: (usize, usize) = (4096, 16);
+        let Some(image) = self.image() else { return Vec::new() };
+        let words = activity.words(pointer).take(DEPTH.0);
+        words
+            .filter(|&word| image.is_return_address(word))
+            .filter_map(|word| image.symbol(word))
+            .take(DEPTH.1)
+            .collect()
     }
 }

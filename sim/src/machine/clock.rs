@@ -39,6 +39,12 @@ impl Clock {
         }
     }
 
+    /// Drops every callback.
+    pub(super) fn clear(&self) {
+        self.next.set(u64::MAX);
+        drop(self.events.take());
+    }
+
     /// Nanoseconds since boot.
     pub(super) fn now(&self) -> u64 {
         if let Some(boot) = self.boot {

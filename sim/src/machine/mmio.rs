@@ -29,6 +29,10 @@ struct Region {
 pub(super) struct Regions(RefCell<BTreeMap<usize, Region>>);
 
 impl Regions {
+    pub(super) fn clear(&self) {
+        drop(self.0.take());
+    }
+
     /// The region that holds `address`, and the offset in it.
     pub(super) fn find(&self, address: usize) -> Option<(Rc<dyn Mmio>, u64)> {
         let regions = self.0.borrow();

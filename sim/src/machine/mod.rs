@@ -17,13 +17,16 @@ pub(crate) mod activity;
 mod call;
 mod clock;
 mod config;
+mod crash;
 mod decode;
 mod event;
 mod fault;
 mod irql;
 mod log;
 mod mmio;
+mod poll;
 mod random;
+mod registers;
 mod scheduler;
 mod spin_lock;
 mod steps;
@@ -37,8 +40,8 @@ pub use activity::ThreadId;
 pub use call::{Call, CallSite, IrqlRange, enter};
 pub use clock::EventId;
 pub use config::{Config, FailPlan};
+pub use crash::Crash;
 pub use event::{Event, EventKind};
-pub use fault::Crash;
 pub use irql::{APC_LEVEL, DISPATCH_LEVEL, HIGH_LEVEL, PASSIVE_LEVEL};
 pub use mmio::Mmio;
 pub use scheduler::Stuck;
@@ -80,12 +83,11 @@ thread_local! {
 }
 
 impl Machine {
-    /// Makes the machine of this OS thread.
-    ///
-    /// # Panics
-    /// If the thread has one already.
+    /// Makes the machine of this OS thread. A former one is retired.
     pub fn new(config: Config) -> Rc<Self> {
-        assert!(Self::try_current().is_none(), "this OS thread has a machine already");
+        if let Some(former) = Self::try_current() {
+            former.retire();
+        }
         fault::install();
         let machine = Rc::new(Self {
             clock: clock::Clock::new(config.real_time),
@@ -107,6 +109,22 @@ impl Machine {
         });
         CURRENT.with(|current| current.replace(Rc::downgrade(&machine)));
         machine
+    }
+
+    /// Ends the machine: activities that have not ended never go on, callbacks are dropped, memory and addresses of
+    /// the driver are given back. The log, the steps and the findings can still be read.
+    ///
+    /// A machine whose activities have all ended goes with its last `Rc`. The stacks of others own an `Rc` too, and
+    /// cannot be unwound through the driver's frames: what they own is lost, but for what is given back here.
+    pub fn retire(&self) {
+        self.scheduler.clear();
+        self.clock.clear();
+        self.mmio.clear();
+        self.pool.release();
+        self.handles.release();
+        self.extensions.take();
+        self.set_image(None);
+        CURRENT.with(|current| current.replace(Weak::new()));
     }
 
     /// The machine of this OS thread.
@@ -170,3 +188,6 @@ impl Machine {
         any.downcast().expect("one type a name")
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,7 +14,7 @@ use std::rc::Rc;
 use corosensei::stack::DefaultStack;
 
 use super::activity::{Activity, Exit, Kind, State, ThreadId};
-use super::fault::Crash;
+use super::crash::Crash;
 use super::random::Random;
 use super::{DISPATCH_LEVEL, Machine, PASSIVE_LEVEL};
 
@@ -118,6 +118,13 @@ impl Scheduler {
             stacks: RefCell::default(),
             fds: RefCell::default(),
         }
+    }
+
+    /// Gives up every activity.
+    pub(super) fn clear(&self) {
+        let cpus = self.cpus.borrow_mut().iter_mut().map(std::mem::take).collect::<Vec<_>>();
+        let threads = (self.ready.take(), self.blocked.take(), self.current.take(), self.fds.take());
+        drop((cpus, threads));
     }
 
     fn id(&self) -> ThreadId {
@@ -250,14 +257,17 @@ impl Machine {
 
     /// A preemption point: the scheduler may have others go on first. Nothing in host context.
     pub fn preempt(&self) {
-        self.clock.charge();
-        let scheduler = &self.scheduler;
-        if !self.clock.due() && scheduler.random.below(scheduler.rarity) != 0 {
-            return;
-        }
-        if let Some(activity) = self.activity() {
+        if self.preemption_due()
+            && let Some(activity) = self.activity()
+        {
             activity.suspend();
         }
+    }
+
+    /// Lets the time of a call pass; whether the scheduler wants to be asked.
+    pub(super) fn preemption_due(&self) -> bool {
+        self.clock.charge();
+        self.clock.due() || self.scheduler.random.below(self.scheduler.rarity) == 0
     }
 
     /// Lets a blocked activity go on.
@@ -358,8 +368,10 @@ impl Machine {
         if scheduler.switches.get().is_multiple_of(64) {
             self.poll_fds(Some(0));
         }
+        let mut called = false;
         while let Some(callback) = self.clock.pop_due() {
             callback();
+            called = true;
         }
         let now = self.clock.now();
         let mut candidates = [(0, Choice::Resume); 64];
@@ -379,7 +391,8 @@ impl Machine {
         }
         drop(cpus);
         if count == 0 {
-            return self.idle();
+            // A callback may have been what is waited for: `done` has its say before time passes.
+            return called || self.idle();
         }
         let pick =
             if count == 1 { 0 } else { usize::try_from(scheduler.random.below(count as u64)).unwrap_or(0) };
@@ -478,7 +491,7 @@ impl Machine {
         }
         let fds: Vec<RawFd> = self.scheduler.fds.borrow().keys().copied().collect();
         let timeout = until.map_or(LONGEST, |until| until.saturating_sub(self.clock.now()).min(LONGEST));
-        for fd in super::fault::poll(&fds, timeout) {
+        for fd in super::poll::poll(&fds, timeout) {
             let callback = self.scheduler.fds.borrow().get(&fd).cloned();
             if let Some(callback) = callback {
                 callback();

@@ -114,8 +114,10 @@ impl Machine {
         let held = activity.locks.borrow().clone();
         if held.iter().any(|&(other, _)| other == key) {
             let name = self.lock_name(key);
-            self.finding("SDV.SpinLock", None, format!("{name} acquired by its holder: the processor hangs"));
-            self.stop(format!("{} waits for {name}, which it holds", activity.label));
+            self.stop(
+                "SDV.SpinLock",
+                format!("{} waits for {name}, which it holds: it hangs", activity.label),
+            );
         }
         for (other, _) in held {
             if !self.locks.order.borrow().contains(&(other, key)) && self.locks.reaches(key, other) {

@@ -89,6 +89,11 @@ impl Handles {
         self.space.pointer(entries.len() * STRIDE).cast()
     }
 
+    /// Forgets every object.
+    pub(crate) fn release(&self) {
+        drop(self.entries.take());
+    }
+
     fn index(&self, handle: *const c_void) -> Result<usize, BadHandle> {
         if handle.is_null() {
             return Err(BadHandle::Null);

@@ -277,6 +277,12 @@ impl Pool {
         }
     }
 
+    /// Gives the memory of all blocks back.
+    pub(crate) fn release(&self) {
+        let top = self.inner.borrow().top;
+        self.space.discard(0, top);
+    }
+
     /// The length of the live block that starts at `pointer`.
     pub fn len_of(&self, pointer: *const u8) -> Option<usize> {
         let neighbour = self.at_address(pointer.addr())?;

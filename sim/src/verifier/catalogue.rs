@@ -52,6 +52,14 @@ pub(super) const KERNEL: &[Rule] = &[
     rule("BC.CC", Severity::S0, "Freed memory is not touched."),
     rule("BC.CD", Severity::S0, "Memory past the end or before the start of a block is not touched."),
     rule("BC.CE", Severity::S0, "Nothing calls into the driver after it was unloaded."),
+    rule("BC.D1", Severity::S0, "At DISPATCH_LEVEL or above the driver touches valid addresses only."),
+    rule("BC.139", Severity::S0, "The driver's own integrity checks do not fail."),
+    rule(
+        "BC.C0000096",
+        Severity::S0,
+        "The driver executes no privileged instruction that the simulator lacks.",
+    ),
+    rule("SDVW.DebugBreakUsage", Severity::S0, "The driver does not execute breakpoints."),
     rule("BC.FC", Severity::S0, "Only code is executed."),
     rule("CO-292", Severity::S1, "Register accesses stay inside the mapped range."),
     rule(
@@ -61,7 +69,7 @@ pub(super) const KERNEL: &[Rule] = &[
     ),
     rule("CO-305", Severity::S0, "A callback returns at the IRQL it was called at."),
     rule(
-        "DV.BC1.0x24",
+        "BC.C1.0x24",
         Severity::S0,
         "The bytes between the end of a block and its alignment are not written.",
     ),
@@ -104,5 +112,4 @@ pub(super) const KERNEL: &[Rule] = &[
         "A spin lock is released by the counterpart of what acquired it.",
     ),
     rule("SDV.SpinLockRelease", Severity::S0, "Only a held spin lock is released, by its holder."),
-    rule("SIM.Handle", Severity::S0, "Handles are not dereferenced."),
 ];

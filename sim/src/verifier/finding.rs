@@ -116,7 +116,8 @@ impl Machine {
         self.log(format_args!("! {rule} {detail}"));
         let mut findings = self.verifier().findings.borrow_mut();
         let same = findings.iter_mut().find(|finding| {
-            finding.rule == rule && finding.call_site == call_site && finding.object == object
+            let place = finding.call_site == call_site && (call_site.is_some() || finding.detail == detail);
+            finding.rule == rule && place && finding.object == object
         });
         if let Some(same) = same {
             same.count += 1;
