@@ -1,0 +1,127 @@
+//! The first octets of a received frame, which tell where its contents go.
+//!
+//! A driver that indicates session frames from the buffer the card wrote them to needs no copy of the frame, only a
+//! checked copy of its head.
+
+use crate::error::Malformed;
+use crate::ethernet::{Address, ETHERTYPE_SESSION};
+use crate::packet::Code;
+use crate::session::{Header, SessionKey};
+
+/// `VER` and `TYPE` (section 4).
+const VERSION_AND_TYPE: u8 = 0x11;
+/// Octets of the PPP protocol field.
+const PROTOCOL_FIELD: u16 = 2;
+
+/// Where the PPP packet of a session frame lies: from octet [`Header::LEN`] of the frame on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// The session that the frame claims to belong to.
+    pub key: SessionKey,
+    /// Octets of the PPP packet, protocol field included, padding of the frame not.
+    pub length: u16,
+}
+
+impl Head {
+    /// Octets that [`Head::parse`] looks at.
+    pub const LEN: usize = Header::LEN + 2;
+
+    /// Checks the head of a frame of `frame_length` octets received by `own`, by the rules of
+    /// [`Data::parse`](crate::Data::parse). `Ok(None)`: no session frame; look at the whole of it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Inbound::parse`](crate::Inbound::parse) for a session frame.
+    pub fn parse(head: &[u8; Self::LEN], frame_length: usize, own: Address) -> Result<Option<Self>, Malformed> {
+        #[rustfmt::skip]
+        let [
+            d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5, type0, type1,
+            version, code, id0, id1, length0, length1, protocol0, _,
+        ] = *head;
+        if u16::from_be_bytes([type0, type1]) != ETHERTYPE_SESSION {
+            return Ok(None);
+        }
+        let peer = Address([s0, s1, s2, s3, s4, s5]);
+        if Address([d0, d1, d2, d3, d4, d5]) != own {
+            return Err(Malformed::Destination);
+        }
+        if peer == own {
+            return Err(Malformed::Source);
+        }
+        if version != VERSION_AND_TYPE {
+            return Err(Malformed::Version);
+        }
+        let code = Code::from(code);
+        if code != Code::Session {
+            return Err(Malformed::Code(code));
+        }
+        let key = SessionKey::new(peer, u16::from_be_bytes([id0, id1])).ok_or(Malformed::SessionId)?;
+        let length = u16::from_be_bytes([length0, length1]);
+        if Header::LEN.saturating_add(length.into()) > frame_length {
+            return Err(Malformed::Length);
+        }
+        if length < PROTOCOL_FIELD || protocol0 & 1 != 0 {
+            return Err(Malformed::Protocol);
+        }
+        Ok(Some(Self { key, length }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Inbound;
+    use alloc::vec::Vec;
+    use proptest::prelude::*;
+
+    const OWN: Address = Address([2, 0, 0, 0, 0, 1]);
+
+    fn frame(mangle: &[(usize, u8)], tail: usize) -> Vec<u8> {
+        let key = SessionKey::new(Address([2, 0, 0, 0, 0, 2]), 0x1234).unwrap();
+        let header = Header::new(key.peer(), SessionKey::new(OWN, key.id()).unwrap());
+        let mut frame = header.for_length(10).to_vec();
+        frame.extend([0, 0x21]);
+        frame.resize(30 + tail, 0);
+        for &(at, value) in mangle {
+            if let Some(octet) = frame.get_mut(at) {
+                *octet = value;
+            }
+        }
+        frame
+    }
+
+    fn parse(frame: &[u8]) -> Result<Option<Head>, Malformed> {
+        Head::parse(frame.first_chunk().unwrap(), frame.len(), OWN)
+    }
+
+    #[test]
+    fn a_session_frame_and_its_padding() {
+        let head = parse(&frame(&[], 30)).unwrap().unwrap();
+        assert_eq!((head.key.peer(), head.key.id(), head.length), (Address([2, 0, 0, 0, 0, 2]), 0x1234, 10));
+    }
+
+    #[test]
+    fn a_discovery_frame_is_for_others() {
+        assert_eq!(parse(&frame(&[(13, 0x63)], 0)), Ok(None));
+    }
+
+    proptest! {
+        /// The head and the whole frame are judged alike.
+        #[test]
+        fn agrees_with_the_whole_frame(
+            mangle in prop::collection::vec((0_usize..24, any::<u8>()), 0..3),
+            tail in 0_usize..20,
+        ) {
+            let frame = frame(&mangle, tail);
+            let whole = Inbound::parse(&frame, OWN);
+            match parse(&frame) {
+                Ok(Some(head)) => {
+                    let Ok(Inbound::Data(data)) = whole else { panic!("{whole:?} but {head:?}") };
+                    prop_assert_eq!((data.key, data.ppp.len()), (head.key, usize::from(head.length)));
+                }
+                Ok(None) => prop_assert!(!matches!(whole, Ok(Inbound::Data(_)))),
+                Err(_) => prop_assert!(whole.is_err()),
+            }
+        }
+    }
+}
