@@ -20,24 +20,16 @@ bitflags! {
         const TXQE = 1 << 1;
         /// The link changed.
         const LSC = 1 << 2;
-        /// Receive sequence error.
-        const RXSEQ = 1 << 3;
         /// Receive descriptors run low.
         const RXDMT0 = 1 << 4;
         /// Receive overrun: a frame was lost or waits for a descriptor.
         const RXO = 1 << 6;
         /// A frame was received.
         const RXT0 = 1 << 7;
-        /// An MDIC access is done.
-        const MDAC = 1 << 9;
         /// 82574: a frame arrived in receive queue 0.
         const RXQ0 = 1 << 20;
-        /// 82574: a frame arrived in receive queue 1.
-        const RXQ1 = 1 << 21;
         /// 82574: a descriptor of transmit queue 0 was written back.
         const TXQ0 = 1 << 22;
-        /// 82574: a descriptor of transmit queue 1 was written back.
-        const TXQ1 = 1 << 23;
         /// 82574: any other cause, with MSI-X.
         const OTHER = 1 << 24;
         /// 82574: the interrupt line is asserted.
@@ -49,7 +41,9 @@ impl Causes {
     /// What asks for service on the line.
     pub const LINE: Self = Self::TXDW.union(Self::LSC).union(Self::RXDMT0).union(Self::RXO).union(Self::RXT0);
     /// What asks for service through MSI-X messages.
-    pub const MESSAGES: Self = Self::RXQ0.union(Self::TXQ0).union(Self::OTHER_VECTOR);
+    pub const MESSAGES: Self = Self::QUEUES.union(Self::OTHER_VECTOR);
+    /// What the first two vectors report.
+    const QUEUES: Self = Self::RXQ0.union(Self::TXQ0);
     /// What the third vector reports: OTHER is its message, LSC the only cause behind it that is enabled.
     const OTHER_VECTOR: Self = Self::OTHER.union(Self::LSC);
 
@@ -144,7 +138,8 @@ impl<R: Registers> Nic<R> {
         Ok(())
     }
 
-    /// Masks all causes. Any IRQL. Messages already sent still arrive.
+    /// Masks all causes. Any IRQL. Messages already sent still arrive, and a deferred routine that still runs unmasks
+    /// again, unless the host prevents it.
     pub fn disable_interrupts(&self) {
         self.bus.write(Imc::from_bits(u32::MAX));
     }
@@ -189,16 +184,15 @@ impl<R: Registers> Nic<R> {
             return Ok(vector.causes());
         }
         self.bus.write(Imc::from_bits(Causes::OTHER_VECTOR.bits()));
-        let causes = Causes::from_bits_truncate(self.bus.read::<Icr>()?.bits());
-        // Whether the read cleared ICR depends on IMS and CTRL_EXT.IAME (82574 10.2.4), so it is cleared explicitly,
+        let causes = self.bus.read::<Icr>()?.bits();
+        // Whether the read cleared ICR depends on IMS and `CTRL_EXT.IAME` (82574 10.2.4), so it is cleared explicitly,
         // all but the queues' causes; should the read have cleared those, they are set again.
-        let queues = causes & (Causes::RXQ0 | Causes::TXQ0);
-        let others = causes.difference(queues);
-        self.bus.write(Icr::from_bits(others.bits()));
-        if !queues.is_empty() {
-            self.bus.write(Ics::from_bits(queues.bits()));
+        let queues = causes & Causes::QUEUES.bits();
+        self.bus.write(Icr::from_bits(causes ^ queues));
+        if queues != 0 {
+            self.bus.write(Ics::from_bits(queues));
         }
-        Ok(others)
+        Ok(Causes::from_bits_truncate(causes) & Causes::OTHER_VECTOR)
     }
 
     /// The end of a message's deferred routine. Up to device IRQL.
@@ -243,7 +237,7 @@ impl<R: Registers> Nic<R> {
                 .with(Ivar::OTHER, Vector::Other.allocation())
                 .set(Ivar::TX_EVERY_WRITE_BACK);
             // Not OTHER: its cause must still be there to be read.
-            auto_clear = Causes::RXQ0 | Causes::TXQ0;
+            auto_clear = Causes::QUEUES;
             clear_pending = 1;
         }
         self.bus.modify::<CtrlExt>(|control| {

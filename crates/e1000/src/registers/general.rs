@@ -5,16 +5,12 @@ use super::registers;
 registers! {
     /// Device control.
     Ctrl = 0x0000, RW, "13.4.1", "10.2.2" {
-        /// Full duplex, when forced.
-        FD: 0;
         /// 82574: stop issuing PCI Express requests ("GIO master disable").
         MASTER_DISABLE: 2;
         /// Auto-speed detection; 0 with the internal PHY.
         ASDE: 5;
         /// Set link up: let the MAC use the PHY's link.
         SLU: 6;
-        /// Speed, when forced.
-        SPEED: 8..=9;
         /// Force speed.
         FRCSPD: 11;
         /// Force duplex.
@@ -38,8 +34,6 @@ registers! {
         FD: 0;
         /// Link up.
         LU: 1;
-        /// Transmission paused.
-        TXOFF: 4;
         /// 0: 10 Mb/s, 1: 100 Mb/s, 2 and 3: 1000 Mb/s.
         SPEED: 6..=7;
         /// 82574: PCI Express requests are enabled or still outstanding.
@@ -47,8 +41,6 @@ registers! {
     }
     /// EEPROM control.
     Eecd = 0x0010, RW, "13.4.3", "10.2.2" {
-        /// An EEPROM is there.
-        PRES: 8;
         /// 82574: the card has finished reading its EEPROM.
         AUTO_RD: 9;
     }
@@ -92,8 +84,6 @@ registers! {
         OPERATION: 26..=27;
         /// The access is done.
         READY: 28;
-        /// Interrupt when done.
-        INTERRUPT: 29;
         /// The access failed.
         ERROR: 30;
     }

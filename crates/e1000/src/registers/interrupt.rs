@@ -24,12 +24,8 @@ registers! {
     Ivar = 0x00E4, RW, "", "10.2.4" {
         /// Receive queue 0.
         RXQ0: 0..=3;
-        /// Receive queue 1.
-        RXQ1: 4..=7;
         /// Transmit queue 0.
         TXQ0: 8..=11;
-        /// Transmit queue 1.
-        TXQ1: 12..=15;
         /// All other causes.
         OTHER: 16..=19;
         /// A transmit interrupt on every write-back.

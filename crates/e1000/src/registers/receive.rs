@@ -3,51 +3,28 @@
 use super::registers;
 
 registers! {
-    /// Receive control.
+    /// Receive control. Left 0: bad frames dropped, no loopback, hash of bits 47:36, buffers of 2,048 bytes, no VLAN
+    /// filter, MAC control frames not delivered.
     Rctl = 0x0100, RW, "13.4.22", "10.2.5" {
         /// Receiver enable.
         EN: 1;
-        /// Store bad frames.
-        SBP: 2;
         /// Unicast promiscuous.
         UPE: 3;
         /// Multicast promiscuous.
         MPE: 4;
         /// Long packets: accept frames beyond 1,522 bytes with FCS.
         LPE: 5;
-        /// Loopback mode.
-        LBM: 6..=7;
         /// Descriptor minimum threshold: 1/2, 1/4 or 1/8 of the ring.
         RDMTS: 8..=9;
-        /// Multicast hash offset.
-        MO: 12..=13;
         /// Accept broadcast.
         BAM: 15;
-        /// Buffer size; 0 is 2,048 bytes with BSEX 0.
-        BSIZE: 16..=17;
-        /// VLAN filter enable.
-        VFE: 18;
-        /// Discard PAUSE frames.
-        DPF: 22;
-        /// Pass MAC control frames.
-        PMCF: 23;
-        /// Buffer size extension.
-        BSEX: 25;
         /// Strip the FCS.
         SECRC: 26;
     }
-    /// Flow control receive threshold low.
-    Fcrtl = 0x2160, RW, "13.4.23", "10.2.5" {
-        /// Receive FIFO bytes below which XON is sent, in units of 8.
-        RTL: 3..=15;
-        /// Send XON.
-        XONE: 31;
-    }
-    /// Flow control receive threshold high.
-    Fcrth = 0x2168, RW, "13.4.24", "10.2.5" {
-        /// Receive FIFO bytes above which XOFF is sent, in units of 8.
-        RTH: 3..=15;
-    }
+    /// Flow control receive threshold low. Kept 0: no PAUSE is sent.
+    Fcrtl = 0x2160, RW, "13.4.23", "10.2.5" {}
+    /// Flow control receive threshold high. Kept 0: no PAUSE is sent.
+    Fcrth = 0x2168, RW, "13.4.24", "10.2.5" {}
     /// Receive descriptor base, bits 31:0. (The 82574 repeats its queue 1 registers at +100h.)
     Rdbal = 0x2800, RW, "13.4.25", "10.2.5" {}
     /// Receive descriptor base, bits 63:32.
@@ -62,10 +39,6 @@ registers! {
     Rdtr = 0x2820, RW, "13.4.30", "10.2.5" {}
     /// Receive descriptor control.
     Rxdctl = 0x2828, RW, "13.4.46", "10.2.5" {
-        /// Prefetch threshold.
-        PTHRESH: 0..=5;
-        /// Host threshold.
-        HTHRESH: 8..=13;
         /// Write-back threshold.
         WTHRESH: 16..=21;
         /// Thresholds are in descriptors, not cache lines.
@@ -76,20 +49,13 @@ registers! {
     /// Receive checksum control. Kept 0: PPPoE frames are not parsed by the card.
     Rxcsum = 0x5000, RW, "13.4.47", "10.2.5" {}
     /// 82574: receive filter control. Kept 0: legacy descriptors.
-    Rfctl = 0x5008, RW, "", "10.2.5" {
-        /// Extended status: descriptors of the extended format.
-        EXSTEN: 15;
-    }
+    Rfctl = 0x5008, RW, "", "10.2.5" {}
     /// Multicast table: one bit per hash value.
     Mta = 0x5200[128; 4], RAM, "13.5.1", "10.2.5" {}
     /// Receive address, bytes 0 to 3.
     Ral = 0x5400[16; 8], RAM, "13.5.2", "10.2.5" {}
     /// Receive address, bytes 4 and 5.
     Rah = 0x5404[16; 8], RW, "13.5.3", "10.2.5" {
-        /// Bytes 4 and 5.
-        ADDRESS: 0..=15;
-        /// 0: compared with the destination.
-        SELECT: 16..=17;
         /// The address is valid.
         AV: 31;
     }

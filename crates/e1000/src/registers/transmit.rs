@@ -41,10 +41,6 @@ registers! {
     Tidv = 0x3820, RW, "13.4.41", "10.2.6" {}
     /// Transmit descriptor control, queues 0 and (82574) 1.
     Txdctl = 0x3828[2; 0x100], RW, "13.4.43", "10.2.6" {
-        /// Prefetch threshold.
-        PTHRESH: 0..=5;
-        /// Host threshold.
-        HTHRESH: 8..=13;
         /// Write-back threshold.
         WTHRESH: 16..=21;
         /// 82574: must be 1 ("count descriptors").

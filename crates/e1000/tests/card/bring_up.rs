@@ -68,6 +68,8 @@ fn the_link_follows_the_phy() {
         assert_eq!(card.peek(0x28), 0x00C2_8001);
         assert_eq!(card.peek(0x2C), 0x0000_0100);
         assert_eq!(card.peek(0x30), 0x8808);
+        assert_eq!(card.peek(0x38), 0x8100);
+        assert_eq!([card.peek(0x170), card.peek(0x2160), card.peek(0x2168)], [0; 3], "no PAUSE is sent");
     }
 }
 

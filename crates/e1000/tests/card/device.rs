@@ -144,8 +144,15 @@ impl Card {
             (0x5200, 0xDEAD_BEEF),
             (0x5408, 0x1234_5678),
             (0x540C, 0x8000_0000),
+            (0x57FC, 1),
         ]);
+        // What a register's initial value should not be relied on to be.
+        registers.extend(
+            [0x28, 0x2C, 0x30, 0x38, 0x170, 0x2160, 0x2168, 0x2820, 0x282C, 0x3820, 0x382C, 0x5000]
+                .map(|offset| (offset, 0x77)),
+        );
         if self.pcie() {
+            registers.extend([(0x5008, 1 << 15), (0xDC, 1 << 21), (0xE0, 1)]);
             registers.extend([(0x10, 0x0300), (0x18, 1 << 23), (0x3840, 0x7800_0403), (0x00, 1 << 29)]);
         }
     }

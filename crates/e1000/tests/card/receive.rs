@@ -57,8 +57,9 @@ fn frame(id: u32, length: usize) -> Received {
 fn the_ring_is_programmed_and_filled() {
     for device in ALL {
         let bench = bench(device);
-        let registers = [0x2800, 0x2804, 0x2808, 0x2810, 0x2818, 0x2820, 0x282C, 0x5000];
-        assert_eq!(registers.map(|offset| bench.card.peek(offset)), [0x2345_6780, 1, 128, 0, 7, 0, 0, 0]);
+        let registers = [0x2800, 0x2804, 0x2808, 0x2810, 0x2818, 0x2820, 0x282C, 0x5000, 0x5008];
+        assert_eq!(registers.map(|offset| bench.card.peek(offset)), [0x2345_6780, 1, 128, 0, 7, 0, 0, 0, 0]);
+        assert_eq!(bench.card.peek(0x2828), 1 << 24 | 1 << 16);
         assert_eq!(bench.card.peek(0x100), 1 << 26 | 1 << 15 | 2 << 8 | 1 << 1, "SECRC, BAM, EN");
         for index in 0..7_u8 {
             assert_eq!(bench.address(usize::from(index)), buffer(100 + u32::from(index)).address);

@@ -27,6 +27,46 @@ fn counters_add_up_over_readings() {
 }
 
 #[test]
+fn every_counter_is_read_where_it_is() {
+    let card = Card::new(I82540EM);
+    let nic = card.up();
+    for offset in 0x00..0x100 {
+        card.poke(0x4000 + offset, 0x1000 + offset);
+    }
+    let mut got = Statistics::default();
+    nic.update_statistics(&mut got).unwrap();
+    let expected = Statistics {
+        received_frames: 0x1074,
+        received_octets: 0x0000_108C_0000_1088,
+        received_broadcast: 0x1078,
+        received_multicast: 0x107C,
+        sent_frames: 0x1080,
+        sent_octets: 0x0000_1094_0000_1090,
+        sent_broadcast: 0x10F4,
+        sent_multicast: 0x10F0,
+        crc_errors: 0x1000,
+        alignment_errors: 0x1004,
+        phy_errors: 0x100C,
+        length_errors: 0x1040,
+        undersized: 0x10A4,
+        fragments: 0x10A8,
+        oversized: 0x10AC,
+        jabbers: 0x10B0,
+        missed: 0x1010,
+        no_buffer: 0x10A0,
+        single_collisions: 0x1014,
+        multiple_collisions: 0x101C,
+        excessive_collisions: 0x1018,
+        late_collisions: 0x1020,
+        deferred: 0x1030,
+        no_carrier: 0x1034,
+        pause_received: 0x1048 + 0x1050,
+        pause_sent: 0x104C + 0x1054,
+    };
+    assert_eq!(got, expected);
+}
+
+#[test]
 fn every_counter_counts_once() {
     let card = Card::new(I82540EM);
     let nic = card.up();
