@@ -18,7 +18,10 @@ use super::{
     timers::{Timer, Timers},
     transmit::Transmitter,
 };
-use crate::pci::{Bar, ConfigSpace, Device, MsixTable, Platform, command};
+use crate::{
+    pci::{Bar, ConfigSpace, Device, MsixTable, Platform, command},
+    verifier::Rule,
+};
 
 /// From `CTRL.RST` until it reads as zero.
 const RESET_TIME: Duration = Duration::from_micros(1);
@@ -339,6 +342,10 @@ impl Device for E1000 {
         }
         self.drain(p);
         self.settle(p);
+    }
+
+    fn rules(&self) -> &'static [Rule] {
+        super::rules::RULES
     }
 
     fn bars(&self) -> &[Bar] {

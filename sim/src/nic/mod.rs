@@ -12,6 +12,7 @@ mod latency;
 mod phy;
 mod receive;
 mod registers;
+mod rules;
 mod statistics;
 #[cfg(test)]
 mod tests;

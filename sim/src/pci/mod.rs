@@ -6,15 +6,22 @@
 
 mod bar;
 mod config_space;
+mod interrupts;
 mod msix;
 mod resources;
+mod slot;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
+
+use crate::verifier::Rule;
 
 pub use bar::{Bar, BarKind};
 pub use config_space::{ConfigSpace, command, offset};
 pub use msix::MsixTable;
 pub use resources::{BarResource, Line, Message, Resources};
+pub use slot::{MapError, Slot};
 
 /// A PCI function: what it answers on the bus and what it does with the frames its wire brings.
 ///
@@ -26,6 +33,11 @@ pub trait Device {
 
     /// Writes `size` (1, 2 or 4) bytes of configuration space at `off`; read-only bits keep their value.
     fn config_write(&mut self, p: &dyn Platform, off: u16, size: u8, value: u32);
+
+    /// The rules it reports violations of with [`Platform::finding`].
+    fn rules(&self) -> &'static [Rule] {
+        &[]
+    }
 
     /// The base address registers that are implemented, in ascending order of index.
     fn bars(&self) -> &[Bar];

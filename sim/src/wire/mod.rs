@@ -1,7 +1,21 @@
 //! What the card is plugged into: an access concentrator inside the simulator, a Linux interface, or a real
 //! access concentrator behind one.
 
+pub mod access_concentrator;
+pub(crate) mod describe;
+pub mod frame;
+pub mod impair;
+pub mod linux_interface;
+mod pcapng;
+pub mod rp_pppoe;
+
 use std::{os::fd::RawFd, time::Duration};
+
+pub use access_concentrator::AccessConcentrator;
+pub use impair::Impaired;
+pub use linux_interface::LinuxInterface;
+pub use pcapng::PcapTee;
+pub use rp_pppoe::RpPppoe;
 
 /// The far end of the cable.
 ///

@@ -1,0 +1,22 @@
+//! What the card demands of its driver, as far as the card itself can see it.
+
+use crate::verifier::{Rule, Severity};
+
+const fn rule(id: &'static str, severity: Severity, statement: &'static str) -> Rule {
+    Rule { id, severity, statement }
+}
+
+pub(super) const RULES: &[Rule] = &[
+    rule("NIC.AccessSize", Severity::S1, "Registers are accessed as aligned dwords (SDM section 13)."),
+    rule("NIC.Dma", Severity::S0, "Rings and buffers given to the card are memory mapped for it."),
+    rule("NIC.NotModelled", Severity::S3, "The driver uses a feature that this model does not have."),
+    rule("NIC.RingLength", Severity::S1, "A ring's length is a multiple of 128 bytes (SDM section 13.4.26)."),
+    rule("NIC.RingTail", Severity::S1, "A tail stays inside of its ring."),
+    rule(
+        "NIC.RingWhileEnabled",
+        Severity::S1,
+        "Head and length are written while the unit is disabled only.",
+    ),
+    rule("NIC.TransmitFrame", Severity::S1, "What is sent is a frame: at least 64 octets and a good FCS."),
+    rule("NIC.TransmitLength", Severity::S1, "A frame fits the transmit FIFO: at most 16,288 bytes."),
+];

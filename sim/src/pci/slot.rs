@@ -1,0 +1,414 @@
+//! One card in the machine: its windows, its interrupts, its DMA domain and its cable.
+
+use std::{
+    cell::{Cell, RefCell},
+    fmt,
+    rc::{Rc, Weak},
+    time::Duration,
+};
+
+use super::{Bar, BarKind, BarResource, Device, Platform, Resources, command, interrupts, offset};
+use crate::{
+    machine::{EventId, Machine, Mmio},
+    memory::dma::Domain,
+    wire::{PcapTee, Wire, describe},
+};
+
+/// First physical address of the memory windows.
+const MEMORY: u64 = 0xf000_0000;
+/// First port of the I/O windows.
+const IO: u64 = 0xc000;
+/// Shortest Ethernet frame without FCS; the far end's MAC pads to it.
+const MINIMUM_FRAME: usize = 60;
+
+/// Why physical addresses could not be mapped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MapError {
+    /// First physical address asked for.
+    pub physical: u64,
+    /// Bytes asked for.
+    pub len: usize,
+}
+
+impl fmt::Display for MapError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#x}+{:#x} lies in no memory window of the card", self.physical, self.len)
+    }
+}
+
+impl std::error::Error for MapError {}
+
+/// A card, started as the PCI bus driver leaves it: windows assigned, memory decoding and bus mastering on.
+pub struct Slot {
+    machine: Weak<Machine>,
+    me: Weak<Slot>,
+    device: RefCell<Box<dyn Device>>,
+    wire: RefCell<Box<dyn Wire>>,
+    pcap: RefCell<Option<PcapTee>>,
+    dma: Domain,
+    windows: Vec<BarResource>,
+    resources: Resources,
+    /// What the command register holds, so that asking it needs no borrow of the device.
+    command: Cell<u16>,
+    gone: Cell<bool>,
+    cable: Cell<bool>,
+    pub(super) interrupts: interrupts::Routing,
+    timer: Cell<Option<(Duration, EventId)>>,
+    wire_timer: Cell<Option<(Duration, EventId)>>,
+}
+
+impl Slot {
+    /// Puts `device` into the current machine and plugs `wire` into it; `pcap` gets every frame of the cable.
+    ///
+    /// # Panics
+    /// Without a current machine.
+    pub fn new(mut device: Box<dyn Device>, wire: Box<dyn Wire>, pcap: Option<PcapTee>) -> Rc<Self> {
+        let machine = Machine::current();
+        machine.verifier().add_rules(device.rules());
+        machine.verifier().add_rules(interrupts::RULES);
+        let windows = assign(device.bars());
+        let messages = interrupts::messages(&mut *device);
+        let resources = Resources { bars: windows.clone(), line: Some(interrupts::LINE), messages };
+        let fd = wire.fd();
+        let slot = Rc::new_cyclic(|me| Self {
+            machine: Rc::downgrade(&machine),
+            me: Weak::clone(me),
+            device: RefCell::new(device),
+            wire: RefCell::new(wire),
+            pcap: RefCell::new(pcap),
+            dma: Domain::new(),
+            windows,
+            resources,
+            command: Cell::new(0),
+            gone: Cell::new(false),
+            cable: Cell::new(true),
+            interrupts: interrupts::Routing::default(),
+            timer: Cell::new(None),
+            wire_timer: Cell::new(None),
+        });
+        slot.start();
+        if let Some(fd) = fd {
+            let weak = Rc::downgrade(&slot);
+            machine.register_fd(fd, move || {
+                if let Some(slot) = weak.upgrade() {
+                    slot.poll_wire();
+                }
+            });
+        }
+        slot.arm_wire();
+        slot
+    }
+
+    /// What firmware and the PCI bus driver do before the miniport is initialized.
+    fn start(&self) {
+        for window in &self.windows {
+            let at = u32::from(offset::BAR0) + 4 * u32::try_from(window.index).unwrap_or(0);
+            self.write_config(at, &window.physical.to_le_bytes()[..4]);
+        }
+        let line = u8::try_from(interrupts::LINE.vector).unwrap_or(0);
+        self.write_config(u32::from(offset::INTERRUPT), &[line]);
+        let enable = 1 | command::MEMORY | command::BUS_MASTER;
+        self.write_config(u32::from(offset::COMMAND), &enable.to_le_bytes());
+    }
+
+    /// Reads configuration space at byte `off`; all ones once the card is gone.
+    pub fn read_config(&self, off: u32, data: &mut [u8]) {
+        for (i, byte) in (0..).zip(data) {
+            let at = off.checked_add(i).and_then(|at| u16::try_from(at).ok());
+            *byte = match at {
+                Some(at) if !self.gone.get() => {
+                    u8::try_from(self.device.borrow_mut().config_read(at, 1)).unwrap_or(0xff)
+                }
+                _ => 0xff,
+            };
+        }
+    }
+
+    /// Writes configuration space at byte `off`, in the largest aligned pieces; lost once the card is gone.
+    pub fn write_config(&self, off: u32, data: &[u8]) {
+        let Ok(mut at) = u16::try_from(off) else { return };
+        let mut rest = data;
+        while !self.gone.get() && !rest.is_empty() {
+            let size = match rest.len() {
+                4.. if at.is_multiple_of(4) => 4,
+                2.. if at.is_multiple_of(2) => 2,
+                _ => 1,
+            };
+            let (now, later) = rest.split_at(size);
+            let mut value = [0; 4];
+            value[..size].copy_from_slice(now);
+            let width = u8::try_from(size).unwrap_or(1);
+            self.device.borrow_mut().config_write(self, at, width, u32::from_le_bytes(value));
+            at = at.saturating_add(u16::from(width));
+            rest = later;
+        }
+        let command = self.with_device(|device| device.config_read(offset::COMMAND, 2));
+        self.command.set(u16::try_from(command).unwrap_or(0));
+        self.interrupts_changed();
+    }
+
+    /// The assigned resources, translated.
+    pub fn resources(&self) -> Resources {
+        self.resources.clone()
+    }
+
+    /// Maps `len` bytes at `physical` for the driver; gives their virtual address.
+    ///
+    /// # Errors
+    /// When they do not lie in one memory window.
+    pub fn map(&self, physical: u64, len: usize) -> Result<usize, MapError> {
+        let error = MapError { physical, len };
+        let inside = |window: &&BarResource| {
+            let end = physical.checked_add(len as u64);
+            window.kind == BarKind::Memory32
+                && physical >= window.physical
+                && end.is_some_and(|end| end <= window.physical + window.len)
+        };
+        let window = self.windows.iter().find(inside).ok_or(error)?;
+        let view =
+            View { slot: Weak::clone(&self.me), bar: window.index, offset: physical - window.physical };
+        Ok(self.machine.upgrade().ok_or(error)?.mmio_map(len, Rc::new(view)))
+    }
+
+    /// Unmaps what [`Slot::map`] gave; `false` when it is no such address.
+    pub fn unmap(&self, va: usize) -> bool {
+        self.machine.upgrade().is_some_and(|machine| machine.mmio_unmap(va))
+    }
+
+    /// The memory the card may touch.
+    pub fn dma(&self) -> &Domain {
+        &self.dma
+    }
+
+    /// Takes the card out of the machine while it runs: it reads all ones and reaches no memory.
+    pub fn unplug(&self) {
+        self.gone.set(true);
+        self.dma.block(true);
+        self.interrupts.forget();
+        if let Some(machine) = self.machine.upgrade() {
+            machine.log(format_args!("card unplugged"));
+            if let Some((_, id)) = self.timer.take() {
+                machine.cancel(id);
+            }
+        }
+    }
+
+    /// Whether the card has been unplugged.
+    pub fn is_gone(&self) -> bool {
+        self.gone.get()
+    }
+
+    /// Plugs the cable in or pulls it; nothing passes while it is out.
+    pub fn set_link(&self, up: bool) {
+        self.cable.set(up);
+        if !self.gone.get() {
+            self.device.borrow_mut().set_link(self, up);
+        }
+    }
+
+    /// `INTx#` may be driven.
+    pub(super) fn line_enabled(&self) -> bool {
+        !self.gone.get() && self.command.get() & command::INTX_DISABLE == 0
+    }
+
+    /// Memory windows answer.
+    fn decodes(&self) -> bool {
+        !self.gone.get() && self.command.get() & command::MEMORY != 0
+    }
+
+    pub(super) fn with_device<R>(&self, f: impl FnOnce(&mut dyn Device) -> R) -> R {
+        f(&mut **self.device.borrow_mut())
+    }
+
+    pub(super) fn machine(&self) -> Option<Rc<Machine>> {
+        self.machine.upgrade()
+    }
+
+    pub(super) fn shared(&self) -> Weak<Self> {
+        Weak::clone(&self.me)
+    }
+
+    /// Accesses a memory window as the table's owner, the bus driver, does.
+    pub(super) fn poke(&self, bar: usize, off: u64, value: u32) {
+        self.device.borrow_mut().mmio_write(self, bar, off, 4, u64::from(value));
+    }
+
+    pub(super) fn mmio_read(&self, bar: usize, off: u64, size: u8) -> u64 {
+        let ones = u64::MAX >> (64 - 8 * u32::from(size.clamp(1, 8)));
+        if !self.decodes() {
+            return ones;
+        }
+        self.device.borrow_mut().mmio_read(self, bar, off, size) & ones
+    }
+
+    pub(super) fn mmio_write(&self, bar: usize, off: u64, size: u8, value: u64) {
+        if self.decodes() {
+            self.device.borrow_mut().mmio_write(self, bar, off, size, value);
+        }
+    }
+
+    fn timer_over(&self) {
+        self.timer.set(None);
+        if !self.gone.get() {
+            self.device.borrow_mut().timer(self);
+        }
+    }
+
+    /// Takes what has arrived on the wire.
+    fn poll_wire(&self) {
+        let Some(machine) = self.machine.upgrade() else { return };
+        loop {
+            let arrived = self.wire.borrow_mut().receive(machine.now());
+            let Some(mut frame) = arrived else { break };
+            if frame.len() < MINIMUM_FRAME {
+                frame.resize(MINIMUM_FRAME, 0);
+            }
+            if self.gone.get() || !self.cable.get() {
+                continue;
+            }
+            self.tell(&machine, "received", &frame, false);
+            self.device.borrow_mut().receive(self, &frame);
+        }
+        self.arm_wire();
+    }
+
+    fn arm_wire(&self) {
+        let Some(machine) = self.machine.upgrade() else { return };
+        let wanted = self.wire.borrow().deadline();
+        let armed = self.wire_timer.get();
+        if wanted == armed.map(|(at, _)| at) {
+            return;
+        }
+        if let Some((_, id)) = armed {
+            machine.cancel(id);
+        }
+        let me = Weak::clone(&self.me);
+        self.wire_timer.set(wanted.map(|at| {
+            let id = machine.at(at, move || {
+                if let Some(slot) = me.upgrade() {
+                    slot.wire_timer.set(None);
+                    slot.poll_wire();
+                }
+            });
+            (at, id)
+        }));
+    }
+
+    fn tell(&self, machine: &Machine, what: &'static str, frame: &[u8], sent: bool) {
+        if let Some(pcap) = self.pcap.borrow_mut().as_mut() {
+            pcap.write(machine.now(), frame, sent);
+        }
+        describe::tell(machine, what, frame);
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        if let (Some(machine), Some(fd)) = (self.machine.upgrade(), self.wire.borrow().fd()) {
+            machine.unregister_fd(fd);
+        }
+    }
+}
+
+impl Platform for Slot {
+    fn now(&self) -> Duration {
+        self.machine.upgrade().map_or(Duration::ZERO, |machine| machine.now())
+    }
+
+    fn dma_read(&self, bus: u64, buf: &mut [u8]) -> bool {
+        self.dma.read(bus, buf).is_ok()
+    }
+
+    fn dma_write(&self, bus: u64, data: &[u8]) -> bool {
+        self.dma.write(bus, data).is_ok()
+    }
+
+    fn set_intx(&self, level: bool) {
+        self.drive_line(level);
+    }
+
+    fn message(&self, vector: u16) {
+        self.send_message(vector);
+    }
+
+    fn transmit(&self, frame: &[u8]) {
+        let Some(machine) = self.machine.upgrade() else { return };
+        if !self.cable.get() {
+            return;
+        }
+        self.tell(&machine, "sent", frame, true);
+        self.wire.borrow_mut().send(machine.now(), frame);
+        self.arm_wire();
+    }
+
+    fn finding(&self, rule: &'static str, detail: String) {
+        if let Some(machine) = self.machine.upgrade() {
+            machine.finding(rule, None, detail);
+        }
+    }
+
+    fn schedule(&self, at: Option<Duration>) {
+        let Some(machine) = self.machine.upgrade() else { return };
+        let armed = self.timer.get();
+        if at == armed.map(|(at, _)| at) {
+            return;
+        }
+        if let Some((_, id)) = armed {
+            machine.cancel(id);
+        }
+        let me = Weak::clone(&self.me);
+        self.timer.set(at.map(|at| {
+            let id = machine.at(at, move || {
+                if let Some(slot) = me.upgrade() {
+                    slot.timer_over();
+                }
+            });
+            (at, id)
+        }));
+    }
+}
+
+/// A part of a memory window, mapped for the driver.
+struct View {
+    slot: Weak<Slot>,
+    bar: usize,
+    offset: u64,
+}
+
+impl Mmio for View {
+    fn read(&self, offset: u64, size: u8) -> u64 {
+        self.slot.upgrade().map_or(u64::MAX, |slot| slot.mmio_read(self.bar, self.offset + offset, size))
+    }
+
+    fn write(&self, offset: u64, size: u8, value: u64) {
+        if let Some(slot) = self.slot.upgrade() {
+            slot.mmio_write(self.bar, self.offset + offset, size, value);
+        }
+    }
+}
+
+/// Gives each window its place, aligned to its length.
+fn assign(bars: &[Bar]) -> Vec<BarResource> {
+    let (mut memory, mut io) = (MEMORY, IO);
+    let place = |bar: &Bar| {
+        let next = if bar.kind == BarKind::Io { &mut io } else { &mut memory };
+        let physical = next.next_multiple_of(bar.len);
+        *next = physical + bar.len;
+        BarResource { index: bar.index, physical, len: bar.len, kind: bar.kind }
+    };
+    bars.iter().map(place).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_are_aligned_and_apart() {
+        let bars = [(0, 0x4000), (1, 0x2_0000), (3, 0x100)];
+        let bars = bars.map(|(index, len)| Bar { index, len, kind: BarKind::Memory32 });
+        let placed = assign(&bars);
+        assert!(placed.iter().all(|window| window.physical.is_multiple_of(window.len)));
+        assert!(placed.windows(2).all(|pair| pair[0].physical + pair[0].len <= pair[1].physical));
+    }
+}

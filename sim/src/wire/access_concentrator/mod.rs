@@ -1,0 +1,280 @@
+//! The access concentrator inside the simulator: RFC 2516's server side with a peer that sends every session frame
+//! back. It shares no code with the driver's PPPoE engine.
+
+mod session;
+mod settings;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, VecDeque},
+    os::fd::RawFd,
+    rc::Rc,
+    time::Duration,
+};
+
+use rand_core::{Rng, SeedableRng};
+use rand_pcg::Pcg64;
+use session::Session;
+pub use settings::{HangUp, Mode, Settings};
+use sha2::{Digest, Sha256};
+
+use super::{
+    Wire,
+    frame::{BROADCAST, DISCOVERY, Frame, SESSION, code, push_tag, tag},
+};
+
+/// Largest PPP payload without RFC 4638.
+const PPPOE_MTU: u16 = 1492;
+/// Bytes of a cookie.
+const COOKIE: usize = 16;
+
+/// What the access concentrator has seen, for those who judge a run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Sessions that are up, by id.
+    pub open: Vec<u16>,
+    /// Sessions that were set up.
+    pub opened: u64,
+    /// Sessions the host ended.
+    pub closed_by_host: u64,
+    /// Sessions it ended itself.
+    pub closed_by_us: u64,
+    /// Session frames sent back.
+    pub echoed: u64,
+    /// Session frames of no session, or from the wrong host.
+    pub stray: u64,
+    /// Discovery packets that were no use.
+    pub refused: u64,
+}
+
+/// The access concentrator as the far end of a cable.
+pub struct AccessConcentrator {
+    settings: Settings,
+    random: Pcg64,
+    secret: [u8; 16],
+    sessions: BTreeMap<u16, Session>,
+    /// Frames on their way to the host, in the order they were sent.
+    queue: VecDeque<(Duration, Vec<u8>)>,
+    tally: Rc<RefCell<Tally>>,
+}
+
+impl AccessConcentrator {
+    /// An access concentrator without sessions.
+    pub fn new(settings: Settings) -> Self {
+        let mut random = Pcg64::seed_from_u64(settings.seed);
+        let mut secret = [0; 16];
+        random.fill_bytes(&mut secret);
+        let (sessions, queue) = (BTreeMap::new(), VecDeque::new());
+        Self { settings, random, secret, sessions, queue, tally: Rc::default() }
+    }
+
+    /// A view of its counters that stays valid when it is plugged in.
+    pub fn tally(&self) -> Rc<RefCell<Tally>> {
+        Rc::clone(&self.tally)
+    }
+
+    fn cookie(&self, host: [u8; 6]) -> Vec<u8> {
+        Sha256::new().chain_update(self.secret).chain_update(host).finalize()[..COOKIE].to_vec()
+    }
+
+    fn queue(
+        &mut self,
+        now: Duration,
+        to: [u8; 6],
+        ethertype: u16,
+        code: u8,
+        session: u16,
+        payload: Vec<u8>,
+    ) {
+        let source = self.settings.mac;
+        let frame = Frame { destination: to, source, ethertype, code, session, payload };
+        self.queue.push_back((now + self.settings.latency, frame.to_bytes()));
+    }
+
+    fn discovery(&mut self, now: Duration, frame: &Frame) {
+        let served = match frame.code {
+            code::PADI => self.offer(now, frame),
+            code::PADR => self.confirm(now, frame),
+            code::PADT => self.terminate(frame),
+            _ => None,
+        };
+        if served.is_none() {
+            self.tally.borrow_mut().refused += 1;
+        }
+    }
+
+    /// Whether the service can be had, and under which name: an empty name asks for any.
+    fn serves(&self, wanted: &[u8]) -> bool {
+        wanted.is_empty() || self.settings.services.iter().any(|service| service.as_bytes() == wanted)
+    }
+
+    /// PADI: answers with a PADO.
+    fn offer(&mut self, now: Duration, frame: &Frame) -> Option<()> {
+        let tags = frame.tags()?;
+        let wanted = only(&tags, tag::SERVICE_NAME)?;
+        let addressed = frame.destination == BROADCAST || frame.destination == self.settings.mac;
+        let quiet = self.settings.mode == Mode::Silent;
+        if frame.session != 0 || !addressed || quiet || !self.serves(wanted) {
+            return None;
+        }
+        let mut payload = Vec::new();
+        push_tag(&mut payload, tag::AC_NAME, self.settings.ac_name.as_bytes());
+        push_tag(&mut payload, tag::SERVICE_NAME, wanted);
+        for service in self.settings.services.iter().filter(|service| service.as_bytes() != wanted) {
+            push_tag(&mut payload, tag::SERVICE_NAME, service.as_bytes());
+        }
+        push_tag(&mut payload, tag::AC_COOKIE, &self.cookie(frame.source));
+        self.return_tags(&tags, &mut payload);
+        self.queue(now, frame.source, DISCOVERY, code::PADO, 0, payload);
+        Some(())
+    }
+
+    /// What every answer carries: the host's and the relay's marks, and the payload limit if both know it.
+    fn return_tags(&self, tags: &[(u16, &[u8])], payload: &mut Vec<u8>) {
+        for kind in [tag::HOST_UNIQ, tag::RELAY_SESSION_ID] {
+            if let Some(value) = first(tags, kind) {
+                push_tag(payload, kind, value);
+            }
+        }
+        let asked = first(tags, tag::PPP_MAX_PAYLOAD).and_then(|value| value.try_into().ok());
+        let granted = asked.map(u16::from_be_bytes).filter(|asked| *asked > PPPOE_MTU);
+        if let Some(asked) = granted.filter(|_| self.settings.max_payload > PPPOE_MTU) {
+            let value = asked.min(self.settings.max_payload);
+            push_tag(payload, tag::PPP_MAX_PAYLOAD, &value.to_be_bytes());
+        }
+    }
+
+    /// PADR: answers with a PADS, the same one as before when the request is a repetition.
+    fn confirm(&mut self, now: Duration, frame: &Frame) -> Option<()> {
+        let tags = frame.tags()?;
+        let wanted = only(&tags, tag::SERVICE_NAME)?;
+        let valid = first(&tags, tag::AC_COOKIE) == Some(&self.cookie(frame.source));
+        if frame.session != 0 || frame.destination != self.settings.mac || !valid {
+            return None;
+        }
+        let mut payload = Vec::new();
+        push_tag(&mut payload, tag::SERVICE_NAME, wanted);
+        self.return_tags(&tags, &mut payload);
+        let error = match self.settings.mode {
+            Mode::Silent => return None,
+            Mode::ServiceNameError => Some(tag::SERVICE_NAME_ERROR),
+            Mode::Serve if !self.serves(wanted) => Some(tag::SERVICE_NAME_ERROR),
+            Mode::AcSystemError => Some(tag::AC_SYSTEM_ERROR),
+            Mode::GenericError => Some(tag::GENERIC_ERROR),
+            Mode::Serve => None,
+        };
+        let id = match error {
+            Some(kind) => {
+                push_tag(&mut payload, kind, b"refused");
+                0
+            }
+            None => self.open(now, frame, first(&tags, tag::HOST_UNIQ).unwrap_or_default()),
+        };
+        self.queue(now, frame.source, DISCOVERY, code::PADS, id, payload);
+        Some(())
+    }
+
+    /// The session of this host and mark, made if there is none.
+    fn open(&mut self, now: Duration, frame: &Frame, host_uniq: &[u8]) -> u16 {
+        let known = self.sessions.iter().find(|(_, session)| session.is(frame.source, host_uniq));
+        if let Some((&id, _)) = known {
+            return id;
+        }
+        let id = loop {
+            let [low, high, ..] = self.random.next_u32().to_le_bytes();
+            let id = u16::from_le_bytes([low, high]);
+            if id != 0 && id != u16::MAX && !self.sessions.contains_key(&id) {
+                break id;
+            }
+        };
+        let hang_up = self.settings.hang_up.as_ref().map(|plan| now + plan.draw(&mut self.random));
+        self.sessions.insert(id, Session::new(frame.source, host_uniq, hang_up));
+        let mut tally = self.tally.borrow_mut();
+        tally.opened += 1;
+        tally.open.push(id);
+        id
+    }
+
+    /// PADT: ends the session, if it is the host's.
+    fn terminate(&mut self, frame: &Frame) -> Option<()> {
+        self.sessions.get(&frame.session).filter(|session| session.host == frame.source)?;
+        self.forget(frame.session);
+        self.tally.borrow_mut().closed_by_host += 1;
+        Some(())
+    }
+
+    fn forget(&mut self, id: u16) {
+        self.sessions.remove(&id);
+        self.tally.borrow_mut().open.retain(|open| *open != id);
+    }
+
+    /// Session data: goes back to where it came from.
+    fn echo(&mut self, now: Duration, frame: Frame) {
+        let mine = frame.destination == self.settings.mac && frame.code == code::DATA;
+        let known = self.sessions.get(&frame.session).is_some_and(|session| session.host == frame.source);
+        if mine && known {
+            self.tally.borrow_mut().echoed += 1;
+            self.queue(now, frame.source, SESSION, code::DATA, frame.session, frame.payload);
+        } else {
+            self.tally.borrow_mut().stray += 1;
+        }
+    }
+
+    /// Ends the sessions whose time has come.
+    fn hang_up(&mut self, now: Duration) {
+        let due = |(id, session): (&u16, &Session)| {
+            session.hang_up.filter(|at| *at <= now).map(|at| (*id, at, session.host))
+        };
+        let due: Vec<_> = self.sessions.iter().filter_map(due).collect();
+        for (id, at, host) in due {
+            self.forget(id);
+            self.tally.borrow_mut().closed_by_us += 1;
+            let mut payload = Vec::new();
+            push_tag(&mut payload, tag::GENERIC_ERROR, b"closed by the access concentrator");
+            self.queue(at, host, DISCOVERY, code::PADT, id, payload);
+        }
+    }
+}
+
+impl Wire for AccessConcentrator {
+    fn send(&mut self, now: Duration, frame: &[u8]) {
+        self.hang_up(now);
+        match Frame::parse(frame) {
+            // A group address or none at all is nobody to answer.
+            Some(frame) if frame.source[0] & 1 != 0 || frame.source == [0; 6] => {}
+            Some(frame) if frame.ethertype == DISCOVERY => self.discovery(now, &frame),
+            Some(frame) => self.echo(now, frame),
+            None => {}
+        }
+    }
+
+    fn receive(&mut self, now: Duration) -> Option<Vec<u8>> {
+        self.hang_up(now);
+        let due = self.queue.front().is_some_and(|(at, _)| *at <= now);
+        if due { self.queue.pop_front().map(|(_, frame)| frame) } else { None }
+    }
+
+    fn deadline(&self) -> Option<Duration> {
+        let hang_up = self.sessions.values().filter_map(|session| session.hang_up).min();
+        let frame = self.queue.front().map(|(at, _)| *at);
+        hang_up.into_iter().chain(frame).min()
+    }
+
+    fn fd(&self) -> Option<RawFd> {
+        None
+    }
+}
+
+/// The first tag of a kind.
+fn first<'a>(tags: &[(u16, &'a [u8])], kind: u16) -> Option<&'a [u8]> {
+    tags.iter().find(|(found, _)| *found == kind).map(|(_, value)| *value)
+}
+
+/// The tag of a kind that must be there exactly once.
+fn only<'a>(tags: &[(u16, &'a [u8])], kind: u16) -> Option<&'a [u8]> {
+    let mut found = tags.iter().filter(|(found, _)| *found == kind);
+    let value = found.next().map(|(_, value)| *value);
+    if found.next().is_some() { None } else { value }
+}

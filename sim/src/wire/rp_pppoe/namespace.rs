@@ -1,0 +1,176 @@
+//! The network namespace of the server: made, used and removed again, also when the run is interrupted.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    process::{Child, Command, Stdio},
+    sync::{Mutex, PoisonError},
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::{Settings, StartError, find, stand_in};
+
+/// RFC 4638 needs eight bytes more than Ethernet's 1,500.
+const MTU: &str = "1508";
+/// How long the server may take to open its socket, and to end.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Name of the server's end of the cable.
+const FAR_END: &str = "ac0";
+
+/// Namespaces that exist, by name, so that an interrupted process can remove them.
+static LIVE: Mutex<BTreeMap<String, Remains>> = Mutex::new(BTreeMap::new());
+
+/// What has to be removed with a namespace.
+#[derive(Debug)]
+struct Remains {
+    near_end: String,
+    server: Option<Child>,
+}
+
+/// A namespace with one end of a cable in it.
+#[derive(Debug)]
+pub struct Namespace {
+    name: String,
+    near_end: String,
+}
+
+impl Namespace {
+    /// Makes a namespace and a cable into it; both ends are up.
+    pub(super) fn create() -> Result<Self, StartError> {
+        let ip = find("ip", "iproute2")?;
+        let ip = ip.display();
+        let (name, near_end) = names();
+        run(&format!("{ip} netns add {name}"))?;
+        let namespace = Self { name, near_end };
+        let remains = Remains { near_end: namespace.near_end.clone(), server: None };
+        lock().insert(namespace.name.clone(), remains);
+        let Self { name, near_end } = &namespace;
+        run(&format!(
+            "{ip} link add {near_end} mtu {MTU} type veth peer name {FAR_END} mtu {MTU} netns {name}"
+        ))?;
+        run(&format!("{ip} link set {near_end} up"))?;
+        run(&format!("{ip} -n {name} link set {FAR_END} up"))?;
+        Ok(namespace)
+    }
+
+    /// The end of the cable in the process's own namespace.
+    pub(super) fn near_end(&self) -> &str {
+        &self.near_end
+    }
+
+    /// Starts the server and waits until its discovery socket is open.
+    pub(super) fn start_server(&mut self, settings: &Settings) -> Result<(), StartError> {
+        let server = find("pppoe-server", "pppoe")?;
+        let relay = find("pppoe", "pppoe")?;
+        let mut child = Command::new(find("ip", "iproute2")?)
+            .args(["netns", "exec", &self.name])
+            .arg(server)
+            .args(["-F", "-I", FAR_END, "-C", &settings.ac_name, "-S", &settings.service])
+            .args(["-N", &settings.sessions.to_string(), "-L", "10.67.15.1", "-R", "10.67.16.1"])
+            .arg("-q")
+            .arg(&settings.stand_in)
+            .arg("-Q")
+            .arg(relay)
+            .env(stand_in::VARIABLE, "echo")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()?;
+        let listening = wait_for_socket(&mut child);
+        if let Some(remains) = lock().get_mut(&self.name) {
+            remains.server = Some(child);
+        }
+        listening
+    }
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        let remains = lock().remove(&self.name);
+        if let Some(remains) = remains {
+            remove(&self.name, remains);
+        }
+    }
+}
+
+/// Removes every namespace this process has made: for the handler of a termination signal.
+pub fn clean_up_all() {
+    let all = std::mem::take(&mut *lock());
+    for (name, remains) in all {
+        remove(&name, remains);
+    }
+}
+
+fn lock() -> std::sync::MutexGuard<'static, BTreeMap<String, Remains>> {
+    LIVE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Names for a namespace and an interface that no other live process uses.
+fn names() -> (String, String) {
+    let process = std::process::id();
+    let used = lock().len();
+    // Interface names have fifteen characters at most; a process id has seven.
+    (format!("ndis-sim-{process}-{used}"), format!("nsim{process}n{used}"))
+}
+
+/// Runs a command of words without blanks in them.
+fn run(command: &str) -> Result<(), StartError> {
+    let mut words = command.split(' ');
+    let output = Command::new(words.next().unwrap_or_default()).args(words).output()?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    Err(StartError::Command(command.to_owned(), said))
+}
+
+/// Waits until the process has a packet socket for discovery.
+fn wait_for_socket(child: &mut Child) -> Result<(), StartError> {
+    // The kernel lists the packet sockets of the namespace the process is in.
+    let list = format!("/proc/{}/net/packet", child.id());
+    let end = Instant::now() + PATIENCE;
+    while Instant::now() < end {
+        if let Some(status) = child.try_wait()? {
+            return Err(StartError::Server(format!("it ended with {status}")));
+        }
+        let sockets = fs::read_to_string(&list).unwrap_or_default();
+        if sockets.lines().any(|line| line.split_whitespace().nth(3) == Some("8863")) {
+            return Ok(());
+        }
+        thread::sleep(Duration::from_millis(2));
+    }
+    Err(StartError::Server("it opened no socket for discovery".to_owned()))
+}
+
+/// Ends what runs in the namespace, nothing of which was there before, and removes it and the cable.
+fn remove(name: &str, remains: Remains) {
+    let Ok(ip) = find("ip", "iproute2") else { return };
+    if let Some(server) = remains.server {
+        end(server);
+    }
+    // The relays are the server's children; one that outlives it is found by the namespace it lives in.
+    let left = Command::new(&ip).args(["netns", "pids", name]).output();
+    for pid in left.map(|output| output.stdout).unwrap_or_default().split(|byte| *byte == b'\n') {
+        if let Some(pid) = std::str::from_utf8(pid).ok().filter(|pid| !pid.is_empty()) {
+            let _ = Command::new("kill").args(["-KILL", pid]).stderr(Stdio::null()).status();
+        }
+    }
+    // The kernel would remove the cable with the namespace, but at its leisure.
+    let _ = Command::new(&ip).args(["link", "del", &remains.near_end]).stderr(Stdio::null()).status();
+    let _ = Command::new(&ip).args(["netns", "del", name]).stderr(Stdio::null()).status();
+}
+
+/// Asks the server to end, which makes it end its sessions, and insists after a while.
+fn end(mut child: Child) {
+    let _ = Command::new("kill").arg(child.id().to_string()).stderr(Stdio::null()).status();
+    let end = Instant::now() + PATIENCE;
+    while Instant::now() < end {
+        if !matches!(child.try_wait(), Ok(None)) {
+            return;
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    let _ = child.kill();
+    let _ = child.wait();
+}

@@ -1,0 +1,54 @@
+//! What `pppoe-server` starts as `pppd`.
+//!
+//! The server runs `pppd pty "COMMAND" ...`, where COMMAND is its relay between the session and the pseudo terminal
+//! that `pppd` would make. Here the relay's output becomes its input, so that every PPP frame of the host goes back.
+
+use std::{
+    ffi::OsString,
+    io,
+    os::unix::process::CommandExt,
+    process::{Command, ExitCode},
+};
+
+/// Set in the server's environment; it makes a program that calls [`run`] the stand-in.
+pub const VARIABLE: &str = "NDIS_SIM_PPPD_STAND_IN";
+
+/// To be called first in `main`: when the process was started as `pppd`, becomes the relay and returns only on
+/// failure; otherwise `None`.
+pub fn run() -> Option<ExitCode> {
+    std::env::var_os(VARIABLE)?;
+    let command = relay_command(std::env::args_os().skip(1))?;
+    let error = match echo(&command) {
+        Ok(never) => never,
+        Err(error) => error,
+    };
+    eprintln!("pppd stand-in: {error}");
+    Some(ExitCode::FAILURE)
+}
+
+/// The argument after `pty`.
+fn relay_command(mut arguments: impl Iterator<Item = OsString>) -> Option<OsString> {
+    arguments.find(|argument| argument == "pty")?;
+    arguments.next()
+}
+
+/// Replaces this process by the relay with its output tied to its input; gives the error if that fails.
+fn echo(command: &OsString) -> io::Result<io::Error> {
+    let (reader, writer) = io::pipe()?;
+    let mut line = OsString::from("exec ");
+    line.push(command);
+    Ok(Command::new("/bin/sh").arg("-c").arg(line).env_remove(VARIABLE).stdin(reader).stdout(writer).exec())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn relay_is_what_follows_pty() {
+        let arguments = |list: &[&str]| list.iter().map(OsString::from).collect::<Vec<_>>().into_iter();
+        let found = relay_command(arguments(&["pty", "/usr/sbin/pppoe -n", "file", "x"]));
+        assert_eq!(found, Some(OsString::from("/usr/sbin/pppoe -n")));
+        assert_eq!(relay_command(arguments(&["nodetach"])), None);
+    }
+}
