@@ -1,0 +1,194 @@
+//! Scatter/gather DMA registration and shared memory.
+//!
+//! The driver copies into and indicates from shared memory, so scatter/gather lists are never built; the
+//! registration is needed all the same, since `NdisMAllocateSharedMemory` depends on it.
+
+use core::ffi::c_void;
+use core::ptr::{self, NonNull};
+
+use ndis_sys::{
+    NDIS_HANDLE, NDIS_SG_DMA_DESCRIPTION, NdisMAllocateSharedMemory, NdisMDeregisterScatterGatherDma,
+    NdisMFreeSharedMemory, NdisMRegisterScatterGatherDma,
+};
+use wdk_sys::{PDEVICE_OBJECT, PHYSICAL_ADDRESS, PSCATTER_GATHER_LIST};
+
+use crate::header::header;
+use crate::initialize::Initialize;
+use crate::miniport::AdapterHandle;
+use crate::status::{Result, Status};
+
+/// The registration of the adapter as a bus master; deregistered by Drop at `PASSIVE_LEVEL`, after all
+/// [`SharedMemory`] is freed.
+#[derive(Debug)]
+pub struct ScatterGatherDma {
+    handle: NDIS_HANDLE,
+}
+
+// SAFETY: an opaque handle, only used to deregister.
+unsafe impl Send for ScatterGatherDma {}
+// SAFETY: as above.
+unsafe impl Sync for ScatterGatherDma {}
+
+/// `MINIPORT_PROCESS_SG_LIST`: mandatory in the description, never reached, since no list is ever asked for.
+unsafe extern "C" fn process_sg_list(
+    _device: PDEVICE_OBJECT,
+    _reserved: *mut c_void,
+    _list: PSCATTER_GATHER_LIST,
+    _context: *mut c_void,
+) {
+}
+
+impl ScatterGatherDma {
+    /// `NdisMRegisterScatterGatherDma`, for a card that reaches 64-bit bus addresses; after the registration
+    /// attributes, inside `MiniportInitializeEx`. `maximum_mapping`: the largest frame in bytes.
+    pub fn register(init: &Initialize<'_>, maximum_mapping: u32) -> Result<Self> {
+        let mut description = NDIS_SG_DMA_DESCRIPTION {
+            Header: header(
+                ndis_sys::NDIS_OBJECT_TYPE_SG_DMA_DESCRIPTION,
+                ndis_sys::NDIS_SG_DMA_DESCRIPTION_REVISION_1,
+                ndis_sys::NDIS_SIZEOF_SG_DMA_DESCRIPTION_REVISION_1,
+            ),
+            Flags: ndis_sys::NDIS_SG_DMA_64_BIT_ADDRESS,
+            MaximumPhysicalMapping: maximum_mapping,
+            ProcessSGListHandler: Some(process_sg_list),
+            ..Default::default()
+        };
+        let mut handle: NDIS_HANDLE = ptr::null_mut();
+        let adapter = init.handle();
+        // SAFETY: the description is complete and copied; `handle` is written on success.
+        let status =
+            unsafe { NdisMRegisterScatterGatherDma(adapter.0, &raw mut description, &raw mut handle) };
+        Status::from_raw(status).ok()?;
+        Ok(Self { handle })
+    }
+}
+
+impl Drop for ScatterGatherDma {
+    fn drop(&mut self) {
+        // SAFETY: registered by `register`, deregistered once.
+        unsafe { NdisMDeregisterScatterGatherDma(self.handle) };
+    }
+}
+
+/// Memory that driver and device both see; freed by Drop at `PASSIVE_LEVEL`.
+///
+/// The device writes here at any time, so all accesses are volatile copies and nothing hands out a reference.
+#[derive(Debug)]
+pub struct SharedMemory {
+    adapter: AdapterHandle,
+    base: NonNull<u8>,
+    bus: u64,
+    length: u32,
+    cached: bool,
+}
+
+// SAFETY: all accesses are volatile copies of plain data; who may write when is the protocol with the device.
+unsafe impl Send for SharedMemory {}
+// SAFETY: as above.
+unsafe impl Sync for SharedMemory {}
+
+impl SharedMemory {
+    /// `NdisMAllocateSharedMemory`; `length` in bytes. Only inside `MiniportInitializeEx`, after
+    /// [`ScatterGatherDma::register`].
+    pub fn allocate(init: &Initialize<'_>, length: u32, cached: bool) -> Result<Self> {
+        let mut base: *mut c_void = ptr::null_mut();
+        let mut bus = PHYSICAL_ADDRESS { QuadPart: 0 };
+        let adapter = init.handle();
+        // SAFETY: NDIS writes both results, a NULL virtual address on failure.
+        unsafe {
+            NdisMAllocateSharedMemory(adapter.0, length, u8::from(cached), &raw mut base, &raw mut bus);
+        }
+        let base = NonNull::new(base.cast()).ok_or(Status::RESOURCES)?;
+        // SAFETY: every bit pattern of the union is a valid 64-bit number.
+        #[expect(clippy::cast_sign_loss, reason = "PHYSICAL_ADDRESS is declared signed")]
+        let bus = unsafe { bus.QuadPart } as u64;
+        Ok(Self { adapter, base, bus, length, cached })
+    }
+
+    /// Where the device finds the memory.
+    pub const fn bus_address(&self) -> u64 {
+        self.bus
+    }
+
+    /// Size in bytes.
+    pub const fn len(&self) -> usize {
+        self.length as usize
+    }
+
+    /// Whether there is no byte in it.
+    pub const fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    /// A pointer to `length` bytes at `offset`, if they lie inside.
+    #[inline]
+    pub(crate) fn range(&self, offset: usize, length: usize) -> Option<NonNull<u8>> {
+        if offset.checked_add(length)? > self.len() {
+            return None;
+        }
+        // SAFETY: the offset lies inside the allocation.
+        Some(unsafe { self.base.add(offset) })
+    }
+
+    /// Reads a little-endian word that the device may write at the same time; `None` outside or unaligned.
+    #[inline]
+    pub fn read<T: Word>(&self, offset: usize) -> Option<T> {
+        let word = self.range(offset, size_of::<T>())?.cast::<T>();
+        // SAFETY: inside the allocation and aligned, and any bits are a valid word.
+        word.is_aligned().then(|| unsafe { word.read_volatile() })
+    }
+
+    /// Writes a word that the device may read at the same time; false outside or unaligned.
+    #[inline]
+    pub fn write<T: Word>(&self, offset: usize, value: T) -> bool {
+        let Some(word) = self.range(offset, size_of::<T>()) else { return false };
+        let word = word.cast::<T>();
+        if !word.is_aligned() {
+            return false;
+        }
+        // SAFETY: inside the allocation and aligned.
+        unsafe { word.write_volatile(value) };
+        true
+    }
+
+    /// Copies bytes in; false if they do not fit.
+    #[inline]
+    pub fn write_bytes(&self, offset: usize, bytes: &[u8]) -> bool {
+        let Some(target) = self.range(offset, bytes.len()) else { return false };
+        // SAFETY: the target lies inside the allocation, which no Rust reference covers, and cannot overlap.
+        unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), target.as_ptr(), bytes.len()) };
+        true
+    }
+
+    /// Copies bytes out; false if they lie outside.
+    #[inline]
+    pub fn read_bytes(&self, offset: usize, bytes: &mut [u8]) -> bool {
+        let Some(source) = self.range(offset, bytes.len()) else { return false };
+        // SAFETY: the source lies inside the allocation, which no Rust reference covers, and cannot overlap.
+        unsafe { ptr::copy_nonoverlapping(source.as_ptr(), bytes.as_mut_ptr(), bytes.len()) };
+        true
+    }
+}
+
+impl Drop for SharedMemory {
+    fn drop(&mut self) {
+        #[expect(clippy::cast_possible_wrap, reason = "PHYSICAL_ADDRESS is declared signed")]
+        let bus = PHYSICAL_ADDRESS { QuadPart: self.bus as i64 };
+        let base = self.base.as_ptr().cast();
+        // SAFETY: allocated with exactly these values, freed once.
+        unsafe { NdisMFreeSharedMemory(self.adapter.0, self.length, u8::from(self.cached), base, bus) };
+    }
+}
+
+/// A plain word that can be shared with a device.
+pub trait Word: sealed::Sealed + Copy {}
+
+mod sealed {
+    pub trait Sealed {}
+}
+
+macro_rules! words {
+    ($($word:ty),*) => { $(impl sealed::Sealed for $word {} impl Word for $word {})* };
+}
+
+words!(u8, u16, u32, u64);

@@ -1,0 +1,75 @@
+//! Device registers mapped into the kernel's address space.
+
+use core::ffi::c_void;
+use core::ptr::{self, NonNull};
+
+use ndis_sys::{NdisMMapIoSpace, NdisMUnmapIoSpace};
+use wdk_sys::PHYSICAL_ADDRESS;
+
+use crate::initialize::Initialize;
+use crate::miniport::AdapterHandle;
+use crate::status::{Result, Status};
+
+/// A mapped window of device registers; unmapped by Drop, which must run at `PASSIVE_LEVEL`.
+#[derive(Debug)]
+pub struct IoSpace {
+    adapter: AdapterHandle,
+    base: NonNull<u8>,
+    length: u32,
+}
+
+// SAFETY: registers have no owner; concurrent accesses are the device's business and well defined.
+unsafe impl Send for IoSpace {}
+// SAFETY: as above.
+unsafe impl Sync for IoSpace {}
+
+impl IoSpace {
+    /// `NdisMMapIoSpace` for a memory resource of the adapter; only inside `MiniportInitializeEx`.
+    pub fn map(init: &Initialize<'_>, start: u64, length: u32) -> Result<Self> {
+        let mut base: *mut c_void = ptr::null_mut();
+        let handle = init.handle();
+        // SAFETY: the range is one that the bus assigned to this adapter; `base` is written on success.
+        let status = unsafe { NdisMMapIoSpace(&raw mut base, handle.0, physical(start), length) };
+        Status::from_raw(status).ok()?;
+        let base = NonNull::new(base.cast()).ok_or(Status::RESOURCES)?;
+        Ok(Self { adapter: handle, base, length })
+    }
+
+    fn register(&self, offset: u32) -> Option<NonNull<u32>> {
+        let end = offset.checked_add(4)?;
+        if end > self.length || offset % 4 != 0 {
+            return None;
+        }
+        // SAFETY: the offset lies inside the mapping.
+        Some(unsafe { self.base.add(offset as usize) }.cast())
+    }
+
+    /// Reads a 32-bit register. An offset outside the window reads as all ones, like an absent device.
+    /// Callable at any IRQL.
+    #[inline]
+    pub fn read(&self, offset: u32) -> u32 {
+        // SAFETY: inside the mapping and aligned, as `register` checked.
+        self.register(offset).map_or(u32::MAX, |register| unsafe { register.read_volatile() })
+    }
+
+    /// Writes a 32-bit register. Writes outside the window are ignored. Callable at any IRQL.
+    #[inline]
+    pub fn write(&self, offset: u32, value: u32) {
+        if let Some(register) = self.register(offset) {
+            // SAFETY: inside the mapping and aligned, as `register` checked.
+            unsafe { register.write_volatile(value) };
+        }
+    }
+}
+
+impl Drop for IoSpace {
+    fn drop(&mut self) {
+        // SAFETY: mapped by `map` with these very values, and nobody refers to it any more.
+        unsafe { NdisMUnmapIoSpace(self.adapter.0, self.base.as_ptr().cast(), self.length) };
+    }
+}
+
+#[expect(clippy::cast_possible_wrap, reason = "PHYSICAL_ADDRESS is declared signed")]
+fn physical(address: u64) -> PHYSICAL_ADDRESS {
+    PHYSICAL_ADDRESS { QuadPart: address as i64 }
+}

@@ -1,0 +1,42 @@
+//! Fallible allocation from non-paged pool, through the global allocator of the driver (`wdk-alloc`).
+//!
+//! `Box::new` and `Vec::push` end the system when memory runs out. These end in [`Status::RESOURCES`].
+
+use alloc::alloc::{Layout, alloc};
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::ptr::NonNull;
+
+use crate::status::{Result, Status};
+
+/// Pool memory is aligned to two pointers (`MEMORY_ALLOCATION_ALIGNMENT`); the allocator promises no more.
+const POOL_ALIGNMENT: usize = 16;
+
+/// Allocates room for one `T`.
+pub(crate) fn allocate<T>() -> Result<NonNull<T>> {
+    const { assert!(align_of::<T>() <= POOL_ALIGNMENT && size_of::<T>() > 0) };
+    // SAFETY: the layout is not of zero size (asserted above).
+    let memory = unsafe { alloc(Layout::new::<T>()) };
+    NonNull::new(memory.cast()).ok_or(Status::RESOURCES)
+}
+
+/// `Box::new` that can fail. Callable at IRQL <= `DISPATCH_LEVEL`.
+pub fn boxed<T>(value: T) -> Result<Box<T>> {
+    let memory = allocate::<T>()?;
+    // SAFETY: the memory is fresh, aligned and of the size of a `T`.
+    unsafe { memory.write(value) };
+    // SAFETY: allocated by the global allocator with the layout of `T`, and initialised.
+    Ok(unsafe { Box::from_raw(memory.as_ptr()) })
+}
+
+/// A vector of `length` values made by `make`. Callable at IRQL <= `DISPATCH_LEVEL`.
+pub fn filled<T>(length: usize, mut make: impl FnMut(usize) -> Result<T>) -> Result<Vec<T>> {
+    const { assert!(align_of::<T>() <= POOL_ALIGNMENT) };
+    let mut values = Vec::new();
+    values.try_reserve_exact(length).map_err(|_| Status::RESOURCES)?;
+    for index in 0..length {
+        // Cannot allocate: room for `length` values is reserved.
+        values.push(make(index)?);
+    }
+    Ok(values)
+}

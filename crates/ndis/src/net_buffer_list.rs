@@ -1,0 +1,246 @@
+//! `NET_BUFFER_LIST` and `NET_BUFFER`: the fields that a miniport uses, and chains that own what they link.
+
+use core::ffi::c_void;
+use core::marker::PhantomData;
+use core::ptr::{self, NonNull};
+
+use ndis_sys::{NET_BUFFER, NET_BUFFER_LIST, NdisGetDataBuffer};
+
+use crate::status::Status;
+
+/// The list behind this one in a chain.
+pub(crate) fn next_of(list: &NET_BUFFER_LIST) -> *mut NET_BUFFER_LIST {
+    // SAFETY: the union's other members only give the same bytes other names.
+    unsafe { list.__bindgen_anon_1.__bindgen_anon_1.Next }
+}
+
+/// Links a list to the one that shall follow it.
+pub(crate) fn set_next(list: &mut NET_BUFFER_LIST, next: *mut NET_BUFFER_LIST) {
+    list.__bindgen_anon_1.__bindgen_anon_1.Next = next;
+}
+
+/// Sets the status that a completion reports.
+pub(crate) fn set_status(list: &mut NET_BUFFER_LIST, status: Status) {
+    list.__bindgen_anon_2.Status = status.code();
+}
+
+/// The first net buffer of a list.
+pub(crate) fn first_net_buffer(list: &NET_BUFFER_LIST) -> *mut NET_BUFFER {
+    // SAFETY: the union's other members only give the same bytes other names.
+    unsafe { list.__bindgen_anon_1.__bindgen_anon_1.FirstNetBuffer }
+}
+
+/// One list that the driver owns. `V` is the driver's VC; each list keeps a reference to its own in the miniport's
+/// reserved space, put there by whoever made the value.
+pub struct NetBufferList<V> {
+    pub(crate) raw: NonNull<NET_BUFFER_LIST>,
+    vc: PhantomData<V>,
+}
+
+// SAFETY: an owned list may be handled on any processor, one at a time.
+unsafe impl<V: Send + Sync> Send for NetBufferList<V> {}
+
+impl<V> NetBufferList<V> {
+    /// # Safety
+    /// The list must be valid and owned by the driver from here on.
+    pub(crate) const unsafe fn new(raw: NonNull<NET_BUFFER_LIST>) -> Self {
+        Self { raw, vc: PhantomData }
+    }
+
+    pub(crate) fn get(&self) -> &NET_BUFFER_LIST {
+        // SAFETY: valid and owned (see `new`).
+        unsafe { self.raw.as_ref() }
+    }
+
+    pub(crate) fn get_mut(&mut self) -> &mut NET_BUFFER_LIST {
+        // SAFETY: valid and owned (see `new`).
+        unsafe { self.raw.as_mut() }
+    }
+
+    /// The status that the completion will report.
+    pub fn set_status(&mut self, status: Status) {
+        set_status(self.get_mut(), status);
+    }
+
+    /// Whether the sender marked the list with this cancel id (`NDIS_GET_NET_BUFFER_LIST_CANCEL_ID`).
+    pub fn has_cancel_id(&self, cancel_id: *mut c_void) -> bool {
+        let index = ndis_sys::_NDIS_NET_BUFFER_LIST_INFO::NetBufferListCancelId as usize;
+        self.get().NetBufferListInfo.get(index).is_some_and(|&id| id == cancel_id)
+    }
+
+    /// The frames of the list, in order.
+    pub fn net_buffers(&self) -> NetBuffers<'_> {
+        NetBuffers { next: first_net_buffer(self.get()), list: PhantomData }
+    }
+}
+
+impl<V> core::fmt::Debug for NetBufferList<V> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("NetBufferList")
+    }
+}
+
+/// Iterates over the frames of one list.
+#[derive(Debug)]
+pub struct NetBuffers<'a> {
+    next: *mut NET_BUFFER,
+    list: PhantomData<&'a NET_BUFFER_LIST>,
+}
+
+impl<'a> Iterator for NetBuffers<'a> {
+    type Item = NetBuffer<'a>;
+
+    fn next(&mut self) -> Option<NetBuffer<'a>> {
+        let raw = NonNull::new(self.next)?;
+        // SAFETY: the list is borrowed, so its net buffers are alive; the union's members are the same bytes.
+        let next = unsafe { (*raw.as_ptr()).__bindgen_anon_1.__bindgen_anon_1.Next };
+        self.next = next;
+        Some(NetBuffer { raw, list: PhantomData })
+    }
+}
+
+/// One frame.
+#[derive(Debug)]
+pub struct NetBuffer<'a> {
+    raw: NonNull<NET_BUFFER>,
+    list: PhantomData<&'a NET_BUFFER_LIST>,
+}
+
+impl NetBuffer<'_> {
+    /// Bytes in the frame.
+    pub fn len(&self) -> usize {
+        // SAFETY: alive while the list is borrowed; the union's members are the same bytes.
+        let length =
+            unsafe { (*self.raw.as_ptr()).__bindgen_anon_1.__bindgen_anon_1.__bindgen_anon_1.DataLength };
+        length as usize
+    }
+
+    /// Whether the frame has no byte.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The bytes of the frame in one piece: where they lie, or copied to `storage` if they are scattered
+    /// (`NdisGetDataBuffer`). `None` if `storage` is too short, or if memory could not be mapped.
+    /// IRQL <= `DISPATCH_LEVEL`.
+    pub fn bytes<'b>(&'b self, storage: &'b mut [u8]) -> Option<&'b [u8]> {
+        let length = self.len();
+        let needed = u32::try_from(length).ok()?;
+        if length > storage.len() || length == 0 {
+            return None;
+        }
+        // SAFETY: the net buffer is alive, and `storage` has room for the bytes asked for.
+        let data = unsafe { NdisGetDataBuffer(self.raw.as_ptr(), needed, storage.as_mut_ptr().cast(), 1, 0) };
+        if data.is_null() {
+            return None;
+        }
+        // SAFETY: NDIS returned `length` contiguous bytes, in the net buffer or in `storage`, both borrowed.
+        Some(unsafe { core::slice::from_raw_parts(data.cast::<u8>(), length) })
+    }
+}
+
+/// A chain of lists that the driver owns, with O(1) append.
+pub struct Chain<V> {
+    head: *mut NET_BUFFER_LIST,
+    tail: *mut NET_BUFFER_LIST,
+    count: u32,
+    vc: PhantomData<V>,
+}
+
+// SAFETY: as for `NetBufferList`.
+unsafe impl<V: Send + Sync> Send for Chain<V> {}
+
+impl<V> Chain<V> {
+    /// An empty chain.
+    pub const fn new() -> Self {
+        Self { head: ptr::null_mut(), tail: ptr::null_mut(), count: 0, vc: PhantomData }
+    }
+
+    /// How many lists are in it.
+    pub const fn len(&self) -> u32 {
+        self.count
+    }
+
+    /// Whether there is none.
+    pub const fn is_empty(&self) -> bool {
+        self.head.is_null()
+    }
+
+    pub(crate) const fn head(&self) -> *mut NET_BUFFER_LIST {
+        self.head
+    }
+
+    /// Appends one list.
+    pub fn push(&mut self, mut list: NetBufferList<V>) {
+        set_next(list.get_mut(), ptr::null_mut());
+        let raw = list.raw.as_ptr();
+        // SAFETY: the tail is a list of this chain, so it is valid and owned.
+        match unsafe { self.tail.as_mut() } {
+            Some(tail) => set_next(tail, raw),
+            None => self.head = raw,
+        }
+        self.tail = raw;
+        self.count = self.count.wrapping_add(1);
+    }
+
+    /// Takes the first list.
+    pub fn pop(&mut self) -> Option<NetBufferList<V>> {
+        let raw = NonNull::new(self.head)?;
+        // SAFETY: a list of this chain is valid and owned.
+        let mut list = unsafe { NetBufferList::<V>::new(raw) };
+        self.head = next_of(list.get());
+        if self.head.is_null() {
+            self.tail = ptr::null_mut();
+        }
+        self.count = self.count.wrapping_sub(1);
+        set_next(list.get_mut(), ptr::null_mut());
+        Some(list)
+    }
+
+    /// Puts a list back where it was taken from.
+    pub fn push_front(&mut self, mut list: NetBufferList<V>) {
+        set_next(list.get_mut(), self.head);
+        let raw = list.raw.as_ptr();
+        if self.head.is_null() {
+            self.tail = raw;
+        }
+        self.head = raw;
+        self.count = self.count.wrapping_add(1);
+    }
+
+    /// Takes out the lists that `choose` picks; both chains keep their order.
+    #[must_use]
+    pub fn extract(&mut self, mut choose: impl FnMut(&NetBufferList<V>) -> bool) -> Self {
+        let mut kept = Self::new();
+        let mut chosen = Self::new();
+        while let Some(list) = self.pop() {
+            if choose(&list) { chosen.push(list) } else { kept.push(list) }
+        }
+        *self = kept;
+        chosen
+    }
+
+    /// Gives up the chain; whoever takes the pointer owns the lists.
+    pub(crate) fn into_raw(self) -> *mut NET_BUFFER_LIST {
+        core::mem::ManuallyDrop::new(self).head
+    }
+}
+
+impl<V> Default for Chain<V> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<V> Drop for Chain<V> {
+    fn drop(&mut self) {
+        // Lists that nobody completes or returns are lost to their owner; the simulator reports them.
+        debug_assert!(self.is_empty(), "a chain was dropped with lists in it");
+    }
+}
+
+impl<V> core::fmt::Debug for Chain<V> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Chain").field("count", &self.count).finish_non_exhaustive()
+    }
+}

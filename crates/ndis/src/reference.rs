@@ -1,0 +1,200 @@
+//! Reference-counted contexts.
+//!
+//! NDIS keeps a driver's contexts as bare pointers (`MiniportAdapterContext`, `ProtocolVcContext`, ...). Behind each
+//! of them stands a [`Ref`]: handing a context to NDIS leaks one count, the callback that ends its life takes the
+//! count back. `alloc::sync::Arc` would serve but for its constructors, which cannot fail.
+
+use core::fmt;
+use core::mem::ManuallyDrop;
+use core::ops::Deref;
+use core::ptr::{self, NonNull};
+use core::sync::atomic::{AtomicUsize, Ordering, fence};
+
+use alloc::boxed::Box;
+
+use crate::memory::allocate;
+use crate::status::Result;
+
+struct Counted<T> {
+    strong: AtomicUsize,
+    /// Weak references, plus one that all strong references hold together.
+    weak: AtomicUsize,
+    value: ManuallyDrop<T>,
+}
+
+/// A strong reference: the value lives while one exists.
+pub struct Ref<T> {
+    counted: NonNull<Counted<T>>,
+}
+
+/// A reference that does not keep the value alive.
+pub struct Weak<T> {
+    counted: NonNull<Counted<T>>,
+}
+
+// SAFETY: as for `alloc::sync::Arc`: the value is shared and may be dropped by any thread.
+unsafe impl<T: Send + Sync> Send for Ref<T> {}
+// SAFETY: as above.
+unsafe impl<T: Send + Sync> Sync for Ref<T> {}
+// SAFETY: a weak reference gives access to the value only through a strong one.
+unsafe impl<T: Send + Sync> Send for Weak<T> {}
+// SAFETY: as above.
+unsafe impl<T: Send + Sync> Sync for Weak<T> {}
+
+impl<T> Ref<T> {
+    /// Allocates the value. Callable at IRQL <= `DISPATCH_LEVEL`.
+    pub fn new(value: T) -> Result<Self> {
+        let counted = allocate::<Counted<T>>()?;
+        let fresh = Counted {
+            strong: AtomicUsize::new(1),
+            weak: AtomicUsize::new(1),
+            value: ManuallyDrop::new(value),
+        };
+        // SAFETY: the memory is fresh, aligned and large enough.
+        unsafe { counted.write(fresh) };
+        Ok(Self { counted })
+    }
+
+    fn counted(&self) -> &Counted<T> {
+        // SAFETY: a strong reference keeps the allocation alive.
+        unsafe { self.counted.as_ref() }
+    }
+
+    /// A reference that does not keep the value alive.
+    pub fn downgrade(this: &Self) -> Weak<T> {
+        this.counted().weak.fetch_add(1, Ordering::Relaxed);
+        Weak { counted: this.counted }
+    }
+
+    /// Whether both refer to the same value.
+    pub fn ptr_eq(a: &Self, b: &Self) -> bool {
+        a.counted == b.counted
+    }
+
+    /// Ends this reference and drops the value if no other strong reference exists; gives the reference back
+    /// otherwise. From the moment it succeeds no [`Weak`] can be upgraded.
+    pub fn try_drop_last(this: Self) -> core::result::Result<(), Self> {
+        if this.counted().strong.compare_exchange(1, 0, Ordering::Acquire, Ordering::Relaxed).is_err() {
+            return Err(this);
+        }
+        let last = ManuallyDrop::new(this);
+        // SAFETY: the count went from one to zero here, so this was the last strong reference.
+        unsafe { drop_value(last.counted) };
+        Ok(())
+    }
+
+    /// Hands the reference to C as a context.
+    pub(crate) fn into_raw(this: Self) -> *mut core::ffi::c_void {
+        ManuallyDrop::new(this).counted.as_ptr().cast()
+    }
+
+    /// The reference that [`Ref::into_raw`] handed out, back.
+    ///
+    /// # Safety
+    /// `context` must come from `into_raw` of the same `T`, and that count must not have been taken back yet.
+    pub(crate) unsafe fn from_raw(context: *mut core::ffi::c_void) -> Self {
+        // SAFETY: not null by the caller's promise.
+        Self { counted: unsafe { NonNull::new_unchecked(context.cast()) } }
+    }
+
+    /// Borrows the reference behind a context for the duration of a callback.
+    ///
+    /// # Safety
+    /// As for [`Ref::from_raw`], and the count must not be taken back before the borrow ends.
+    pub(crate) unsafe fn borrow_raw(context: *mut core::ffi::c_void) -> ManuallyDrop<Self> {
+        // SAFETY: passed on; `ManuallyDrop` keeps the count.
+        ManuallyDrop::new(unsafe { Self::from_raw(context) })
+    }
+}
+
+impl<T> Deref for Ref<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.counted().value
+    }
+}
+
+impl<T> Clone for Ref<T> {
+    fn clone(&self) -> Self {
+        self.counted().strong.fetch_add(1, Ordering::Relaxed);
+        Self { counted: self.counted }
+    }
+}
+
+impl<T> Drop for Ref<T> {
+    fn drop(&mut self) {
+        if self.counted().strong.fetch_sub(1, Ordering::Release) == 1 {
+            fence(Ordering::Acquire);
+            // SAFETY: this was the last strong reference.
+            unsafe { drop_value(self.counted) };
+        }
+    }
+}
+
+/// Drops the value, then the weak count that the strong references held together.
+///
+/// # Safety
+/// The strong count must just have reached zero, and only the caller may have seen that.
+unsafe fn drop_value<T>(counted: NonNull<Counted<T>>) {
+    // SAFETY: the allocation is alive until the weak count below is given up.
+    let value = unsafe { &raw mut (*counted.as_ptr()).value };
+    // SAFETY: nobody else refers to the value any more.
+    unsafe { ptr::drop_in_place(value.cast::<T>()) };
+    drop(Weak { counted });
+}
+
+impl<T> Weak<T> {
+    /// The strong reference, unless the value is gone. Callable at any IRQL.
+    pub fn upgrade(&self) -> Option<Ref<T>> {
+        // SAFETY: a weak reference keeps the allocation (not the value) alive.
+        let strong = unsafe { &(*self.counted.as_ptr()).strong };
+        let mut count = strong.load(Ordering::Relaxed);
+        while count != 0 {
+            match strong.compare_exchange_weak(
+                count,
+                count.wrapping_add(1),
+                Ordering::Acquire,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return Some(Ref { counted: self.counted }),
+                Err(now) => count = now,
+            }
+        }
+        None
+    }
+}
+
+impl<T> Clone for Weak<T> {
+    fn clone(&self) -> Self {
+        // SAFETY: a weak reference keeps the allocation alive.
+        let weak = unsafe { &(*self.counted.as_ptr()).weak };
+        weak.fetch_add(1, Ordering::Relaxed);
+        Self { counted: self.counted }
+    }
+}
+
+impl<T> Drop for Weak<T> {
+    fn drop(&mut self) {
+        // SAFETY: a weak reference keeps the allocation alive.
+        let weak = unsafe { &(*self.counted.as_ptr()).weak };
+        if weak.fetch_sub(1, Ordering::Release) == 1 {
+            fence(Ordering::Acquire);
+            // SAFETY: allocated by the global allocator with this layout; the last reference of either kind is
+            // gone, and the value inside, being `ManuallyDrop`, is not dropped again.
+            drop(unsafe { Box::from_raw(self.counted.as_ptr()) });
+        }
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for Ref<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        T::fmt(self, f)
+    }
+}
+
+impl<T> fmt::Debug for Weak<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Weak")
+    }
+}

@@ -1,0 +1,137 @@
+//! One-shot timers.
+
+use core::ffi::c_void;
+use core::ptr;
+use core::sync::atomic::{AtomicI32, Ordering};
+use core::time::Duration;
+
+use alloc::boxed::Box;
+use ndis_sys::{
+    NDIS_HANDLE, NDIS_TIMER_CHARACTERISTICS, NdisAllocateTimerObject, NdisCancelTimerObject,
+    NdisFreeTimerObject, NdisMSleep, NdisSetTimerObject,
+};
+use wdk_sys::LARGE_INTEGER;
+
+use crate::header::header;
+use crate::initialize::Initialize;
+use crate::irql::Dispatch;
+use crate::memory::boxed;
+use crate::reference::{Ref, Weak};
+use crate::status::{Result, Status};
+
+/// What a timer does when it expires.
+pub trait TimerHandler: Send + Sync + 'static {
+    /// `NdisTimerFunction`. May run once more after the timer was set again.
+    fn expired(this: &Ref<Self>, irql: &Dispatch)
+    where
+        Self: Sized;
+}
+
+struct Context<T> {
+    target: Weak<T>,
+    /// Expirations that are queued or running. Setting a timer that is not queued adds one; the end of its function
+    /// and a successful cancel take one away. A function that ends before the setter counted makes it negative for
+    /// a moment.
+    outstanding: AtomicI32,
+}
+
+/// A timer object; freed by Drop at `PASSIVE_LEVEL`, which cancels it and waits for a running function.
+pub struct Timer<T> {
+    handle: NDIS_HANDLE,
+    context: *mut Context<T>,
+}
+
+// SAFETY: an opaque handle and a context of atomics.
+unsafe impl<T: Send + Sync> Send for Timer<T> {}
+// SAFETY: as above.
+unsafe impl<T: Send + Sync> Sync for Timer<T> {}
+
+impl<T: TimerHandler> Timer<T> {
+    /// `NdisAllocateTimerObject`. The timer keeps only a weak reference to its target.
+    pub fn new(init: &Initialize<'_>, tag: u32, target: &Ref<T>) -> Result<Self> {
+        let context =
+            Box::into_raw(boxed(Context { target: Ref::downgrade(target), outstanding: AtomicI32::new(0) })?);
+        let mut characteristics = NDIS_TIMER_CHARACTERISTICS {
+            Header: header(
+                ndis_sys::NDIS_OBJECT_TYPE_TIMER_CHARACTERISTICS,
+                ndis_sys::NDIS_TIMER_CHARACTERISTICS_REVISION_1,
+                ndis_sys::NDIS_SIZEOF_TIMER_CHARACTERISTICS_REVISION_1,
+            ),
+            AllocationTag: tag,
+            TimerFunction: Some(expired::<T>),
+            FunctionContext: context.cast(),
+        };
+        let mut handle: NDIS_HANDLE = ptr::null_mut();
+        let adapter = init.handle();
+        // SAFETY: the characteristics are complete and copied; the context lives until after the timer is freed.
+        let status = unsafe { NdisAllocateTimerObject(adapter.0, &raw mut characteristics, &raw mut handle) };
+        if let Err(status) = Status::from_raw(status).ok() {
+            // SAFETY: made above; without a timer nothing refers to it.
+            drop(unsafe { Box::from_raw(context) });
+            return Err(status);
+        }
+        Ok(Self { handle, context })
+    }
+}
+
+impl<T> Timer<T> {
+    fn context(&self) -> &Context<T> {
+        // SAFETY: lives until Drop.
+        unsafe { &*self.context }
+    }
+
+    /// Lets the timer expire once, `delay` from now, in place of what was set before. IRQL <= `DISPATCH_LEVEL`.
+    pub fn set(&self, delay: Duration) {
+        // A negative due time is relative, in units of 100 ns.
+        let units = i64::try_from(delay.as_nanos() / 100).unwrap_or(i64::MAX).max(1);
+        let due = LARGE_INTEGER { QuadPart: units.wrapping_neg() };
+        // SAFETY: the timer is allocated; period 0 makes it one-shot; NULL keeps the context of the allocation.
+        let was_queued = unsafe { NdisSetTimerObject(self.handle, due, 0, ptr::null_mut()) };
+        if was_queued == 0 {
+            self.context().outstanding.fetch_add(1, Ordering::AcqRel);
+        }
+    }
+
+    /// Takes back an expiration that has not begun. IRQL <= `DISPATCH_LEVEL`.
+    pub fn cancel(&self) {
+        // SAFETY: the timer is allocated.
+        if unsafe { NdisCancelTimerObject(self.handle) } != 0 {
+            self.context().outstanding.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+}
+
+impl<T> Drop for Timer<T> {
+    fn drop(&mut self) {
+        self.cancel();
+        while self.context().outstanding.load(Ordering::Acquire) != 0 {
+            // The function is about to end. SAFETY: timers are dropped at PASSIVE_LEVEL.
+            unsafe { NdisMSleep(100) };
+        }
+        // SAFETY: neither queued nor running.
+        unsafe { NdisFreeTimerObject(self.handle) };
+        // SAFETY: made by `new`; no function refers to it any more.
+        drop(unsafe { Box::from_raw(self.context) });
+    }
+}
+
+impl<T> core::fmt::Debug for Timer<T> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Timer")
+    }
+}
+
+/// `NDIS_TIMER_FUNCTION`. After the last line the context may be gone.
+unsafe extern "C" fn expired<T: TimerHandler>(
+    _system1: *mut c_void,
+    context: *mut c_void,
+    _system2: *mut c_void,
+    _system3: *mut c_void,
+) {
+    // SAFETY: the context of the allocation, alive while an expiration is outstanding.
+    let context = unsafe { &*context.cast_const().cast::<Context<T>>() };
+    if let Some(target) = context.target.upgrade() {
+        T::expired(&target, &Dispatch::documented());
+    }
+    context.outstanding.fetch_sub(1, Ordering::AcqRel);
+}

@@ -1,0 +1,153 @@
+//! One card.
+
+mod drop;
+mod hardware;
+mod initialize;
+mod interrupts;
+mod lifecycle;
+mod link;
+mod oid;
+pub(crate) mod settings;
+mod statistics;
+
+use core::ffi::c_void;
+use core::sync::atomic::{AtomicBool, AtomicU32};
+
+use alloc::vec::Vec;
+use condis::config::Settings;
+use e1000::{MacAddress, Nic};
+use ndis::{
+    AdapterHandle, Answer, HaltAction, Initialize, Interrupt, Miniport, OidRequest, Once, Passive,
+    PauseRequest, PendedPause, PnpEvent, ReceivePool, Ref, Result, ScatterGatherDma, SpinLock, Status, Timer,
+};
+
+pub(crate) use self::hardware::{Buffers, ReceiveRing, Registers, TransmitRing};
+pub(crate) use self::statistics::Statistics;
+use crate::call_manager::{AddressFamily, Calls};
+use crate::datapath::{ReceiveQueue, Transmit};
+
+/// One adapter. Fields are dropped in this order: what calls back first, what others stand on last.
+///
+/// Locks, outermost first: `calls`, the sessions in it, a VC's life, `state`; apart from these, never with another
+/// held: `families`, `transmit`, `receive`, `link`.
+pub(crate) struct Adapter {
+    /// Connected last, by [`Miniport::connect`].
+    interrupt: Once<Interrupt<Self>>,
+    /// The one timer of all discoveries.
+    pub(crate) timer: Once<Timer<Self>>,
+    pub(crate) handle: AdapterHandle,
+    pub(crate) settings: Settings,
+    pub(crate) permanent_address: MacAddress,
+    pub(crate) station: pppoe::Address,
+    permanent_id: u32,
+    state: SpinLock<condis::adapter::Adapter<PendedPause>>,
+    pub(crate) calls: Calls,
+    families: SpinLock<Vec<Ref<AddressFamily>>>,
+    /// Link speed in bits per second and duplex mode, while there is a link.
+    link: SpinLock<Option<(u64, bool)>>,
+    /// Causes that the service routine found and the DPC has not looked at.
+    causes: AtomicU32,
+    /// DPCs that want to receive: the first of them does it for all.
+    pub(crate) receivers: AtomicU32,
+    /// Whether the card interrupts by three messages rather than by a line or a single message.
+    by_messages: AtomicBool,
+    /// `OID_GEN_CURRENT_LOOKAHEAD` and `OID_GEN_CURRENT_PACKET_FILTER`, as last set.
+    lookahead: AtomicU32,
+    packet_filter: AtomicU32,
+    hardware_statistics: SpinLock<e1000::Statistics>,
+    pub(crate) statistics: Statistics,
+    pub(crate) transmit: SpinLock<Transmit>,
+    pub(crate) receive: SpinLock<ReceiveQueue>,
+    pub(crate) receive_pool: ReceivePool,
+    pub(crate) receive_buffers: Buffers,
+    pub(crate) nic: Nic<Registers>,
+    _dma: ScatterGatherDma,
+}
+
+impl Miniport for Adapter {
+    fn handle(&self) -> AdapterHandle {
+        self.handle
+    }
+
+    fn initialize(init: &Initialize<'_>) -> Result<Ref<Self>> {
+        initialize::initialize(init)
+    }
+
+    fn connect(this: &Ref<Self>, init: &Initialize<'_>) -> Result<()> {
+        initialize::connect(this, init)
+    }
+
+    fn halt(this: &Ref<Self>, _action: HaltAction, irql: &Passive) {
+        this.go_down(irql);
+    }
+
+    fn pause(this: &Ref<Self>, request: PauseRequest, _irql: &Passive) -> Answer {
+        this.pause(request)
+    }
+
+    fn restart(this: &Ref<Self>, _irql: &Passive) -> Status {
+        this.restart()
+    }
+
+    fn oid_request(this: &Ref<Self>, request: &mut OidRequest<'_>) -> Status {
+        oid::answer(this, condis::oid::Path::Miniport, None, request)
+    }
+
+    fn cancel_send(this: &Ref<Self>, cancel_id: *mut c_void) {
+        this.cancel_sends(cancel_id);
+    }
+
+    fn pnp_event(this: &Ref<Self>, event: PnpEvent, _irql: &Passive) {
+        if event == PnpEvent::SurpriseRemoved {
+            this.removed();
+        }
+    }
+
+    fn shutdown(&self) {
+        self.nic.quiesce();
+    }
+}
+
+impl Adapter {
+    /// Answers an OID request that came through a CoNDIS path.
+    pub(crate) fn co_oid(
+        this: &Ref<Self>,
+        path: condis::oid::Path,
+        vc: Option<&Ref<crate::call_manager::Vc>>,
+        request: &mut OidRequest<'_>,
+    ) -> Status {
+        oid::answer(this, path, vc, request)
+    }
+
+    /// The lines that TAPI sees: as many as calls can be up at once, one call each.
+    pub(crate) fn lines(&self) -> condis::tapi::Lines {
+        condis::tapi::Lines {
+            count: self.settings.wan_endpoints,
+            calls_per_line: 1,
+            bits_per_second: self.link_speed().unwrap_or(settings::MAX_LINK_SPEED),
+            permanent_id: self.permanent_id,
+        }
+    }
+
+    /// Adds a family that a client opened.
+    pub(crate) fn family_opened(&self, family: &Ref<AddressFamily>) -> Result<()> {
+        let mut families = self.families.lock();
+        families.try_reserve(1).map_err(|_| Status::RESOURCES)?;
+        families.push(Ref::clone(family));
+        Ok(())
+    }
+
+    /// Removes a family that is closed.
+    pub(crate) fn family_closed(&self, family: &AddressFamily) {
+        let mut families = self.families.lock();
+        let found = families.iter().position(|open| core::ptr::eq::<AddressFamily>(&**open, family));
+        let removed = found.map(|index| families.swap_remove(index));
+        drop(families);
+        drop(removed);
+    }
+
+    /// Whether a call can be set up now.
+    pub(crate) fn can_call(&self) -> bool {
+        self.state.lock().can_call()
+    }
+}

@@ -1,0 +1,219 @@
+//! `MiniportInitializeEx`, in the order that its reference page prescribes. Whatever a step makes is undone by Drop
+//! when a later one fails.
+
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use alloc::vec::Vec;
+use condis::oid;
+use e1000::{BUFFER_SIZE, Delivery, MacAddress, Nic, ReceiveConfig, Vector};
+use ndis::{
+    CoWanAttributes, ErrorCode, Initialize, Interrupt, IoSpace, Once, ReceivePool, Ref, Resource, Result,
+    ScatterGatherDma, SpinLock, Status, Timer,
+};
+
+use super::hardware::{self, Buffers, Registers, Wait};
+use super::settings::{self, MAX_LINK_SPEED};
+use super::{Adapter, Statistics};
+use crate::POOL_TAG;
+use crate::call_manager::Calls;
+use crate::datapath::{ReceiveQueue, Transmit};
+
+/// Writes the error-log entry that belongs to a failed step and passes the status on.
+fn logged<T>(init: &Initialize<'_>, code: ErrorCode, step: Step, result: Result<T>) -> Result<T> {
+    result.inspect_err(|_| init.handle().log_error(code, step as u32))
+}
+
+/// What failed, as the second value of the error-log entry.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Configuration = 1,
+    BusData,
+    Attributes,
+    Resources,
+    MapRegisters,
+    Identify,
+    BringUp,
+    SelfTest,
+    Dma,
+    SharedMemory,
+    Pool,
+    Memory,
+    Timer,
+    Interrupt,
+    Start,
+}
+
+/// Builds the adapter.
+pub(super) fn initialize(init: &Initialize<'_>) -> Result<Ref<Adapter>> {
+    let settings =
+        logged(init, ErrorCode::UNSUPPORTED_CONFIGURATION, Step::Configuration, settings::read(init))?;
+    let (vendor, device) = device_id(init)?;
+    logged(init, ErrorCode::OUT_OF_RESOURCES, Step::Attributes, init.set_registration_attributes())?;
+    let nic = map_card(init, vendor, device)?;
+    let wait = Wait(init.irql());
+    let failed = |step, error| {
+        init.handle().log_error(ErrorCode::HARDWARE_FAILURE, step as u32);
+        hardware_status(error)
+    };
+    let permanent_address = nic.bring_up(&wait).map_err(|error| failed(Step::BringUp, error))?;
+    let station = settings.network_address.map_or(permanent_address, MacAddress);
+    nic.set_station_address(station);
+    nic.self_test(&wait).map_err(|error| failed(Step::SelfTest, error))?;
+    let link = nic.link().map_err(|error| failed(Step::BringUp, error))?;
+    let link = link.up.then(|| (link.speed.bits_per_second(), link.full_duplex));
+    let attributes = CoWanAttributes {
+        mtu: settings.max_payload.into(),
+        max_link_speed: MAX_LINK_SPEED,
+        link_speed: link.map(|(speed, _)| speed),
+        permanent_address: permanent_address.0,
+        current_address: station.0,
+        mac_options: oid::MAC_OPTIONS,
+        packet_filters: oid::PACKET_FILTERS,
+        statistics: oid::SUPPORTED_STATISTICS,
+        oids: oid::supported(),
+    };
+    logged(init, ErrorCode::OUT_OF_RESOURCES, Step::Attributes, init.set_general_attributes(&attributes))?;
+    let dma = ScatterGatherDma::register(init, settings::largest_frame(&settings));
+    let dma = logged(init, ErrorCode::OUT_OF_RESOURCES, Step::Dma, dma)?;
+    let transmit = out_of_memory(init, hardware::transmit_ring(init, settings.transmit_buffers))?;
+    let receive = out_of_memory(init, hardware::receive_ring(init, settings.receive_buffers))?;
+    // Twice as many buffers as descriptors: the ring stays full while clients hold as many again.
+    let buffer_count = settings.receive_buffers.saturating_mul(2);
+    let receive_buffers = out_of_memory(init, Buffers::allocate(init, buffer_count))?;
+    let stride = u32::try_from(BUFFER_SIZE).unwrap_or(0);
+    let pool = ReceivePool::allocate(init, receive_buffers.memory(), buffer_count as usize, stride, POOL_TAG);
+    let receive_pool = logged(init, ErrorCode::OUT_OF_RESOURCES, Step::Pool, pool)?;
+    let calls = logged(init, ErrorCode::OUT_OF_RESOURCES, Step::Memory, Calls::new(entropy(station)))?;
+    let transmit = Transmit::new(transmit, pppoe::Address(station.0));
+    let transmit = logged(init, ErrorCode::OUT_OF_RESOURCES, Step::Memory, transmit)?;
+    let receive = ReceiveQueue::new(receive, &receive_buffers);
+    let receive = logged(init, ErrorCode::OUT_OF_RESOURCES, Step::Memory, receive)?;
+    let [permanent_id, _] = split(init.net_luid());
+    let adapter = Ref::new(Adapter {
+        interrupt: Once::new(),
+        timer: Once::new(),
+        handle: init.handle(),
+        settings,
+        permanent_address,
+        station: pppoe::Address(station.0),
+        permanent_id,
+        state: SpinLock::new(condis::adapter::Adapter::new()),
+        calls,
+        families: SpinLock::new(Vec::new()),
+        link: SpinLock::new(link),
+        causes: AtomicU32::new(0),
+        receivers: AtomicU32::new(0),
+        by_messages: AtomicBool::new(false),
+        lookahead: AtomicU32::new(settings.max_payload.into()),
+        packet_filter: AtomicU32::new(0),
+        hardware_statistics: SpinLock::new(e1000::Statistics::default()),
+        statistics: Statistics::default(),
+        transmit: SpinLock::new(transmit),
+        receive: SpinLock::new(receive),
+        receive_pool,
+        receive_buffers,
+        nic,
+        _dma: dma,
+    });
+    logged(init, ErrorCode::OUT_OF_RESOURCES, Step::Memory, adapter)
+}
+
+/// Connects what refers back to the adapter, and lets the card run. Calls and frames wait for clients.
+pub(super) fn connect(this: &Ref<Adapter>, init: &Initialize<'_>) -> Result<()> {
+    let timer = logged(init, ErrorCode::OUT_OF_RESOURCES, Step::Timer, Timer::new(init, POOL_TAG, this))?;
+    if this.timer.set(timer).is_err() {
+        return Err(Status::FAILURE);
+    }
+    let interrupt =
+        logged(init, ErrorCode::INTERRUPT_CONNECT, Step::Interrupt, Interrupt::register(init, this))?;
+    let wanted = u32::try_from(Vector::ALL.len()).unwrap_or(u32::MAX);
+    let by_messages = interrupt.messages() >= wanted && this.nic.model().messages != 0;
+    this.by_messages.store(by_messages, Ordering::Release);
+    if this.interrupt.set(interrupt).is_err() {
+        return Err(Status::FAILURE);
+    }
+    this.state.lock().initialized();
+    logged(init, ErrorCode::HARDWARE_FAILURE, Step::Start, this.start_card())
+}
+
+impl Adapter {
+    /// How the card interrupts.
+    pub(super) fn delivery(&self) -> Delivery {
+        if self.by_messages.load(Ordering::Acquire) { Delivery::Messages } else { Delivery::Line }
+    }
+
+    /// Fills the receive ring and turns receiver, transmitter and interrupts on.
+    pub(super) fn start_card(&self) -> Result<()> {
+        let long_packets = self.settings.max_payload > 1492;
+        let config = ReceiveConfig { long_packets, ..ReceiveConfig::default() };
+        self.receive.lock().start(&self.nic, &self.receive_buffers, &config).map_err(hardware_status)?;
+        self.transmit.lock().start(&self.nic).map_err(hardware_status)?;
+        self.nic.enable_interrupts(self.delivery()).map_err(hardware_status)
+    }
+}
+
+/// Reads vendor and device id from configuration space.
+fn device_id(init: &Initialize<'_>) -> Result<(u16, u16)> {
+    let mut bytes = [0; 4];
+    if !init.handle().read_bus_data(0, &mut bytes) {
+        init.handle().log_error(ErrorCode::ADAPTER_NOT_FOUND, Step::BusData as u32);
+        return Err(Status::ADAPTER_NOT_FOUND);
+    }
+    let [low, high, device_low, device_high] = bytes;
+    Ok((u16::from_le_bytes([low, high]), u16::from_le_bytes([device_low, device_high])))
+}
+
+/// Maps the registers, the first memory window of the resources, and recognises the card.
+fn map_card(init: &Initialize<'_>, vendor: u16, device: u16) -> Result<Nic<Registers>> {
+    let mut window = None;
+    let mut interrupt = false;
+    for resource in init.resources() {
+        match resource {
+            Resource::Memory { start, length } if window.is_none() => window = Some((start, length)),
+            Resource::Line | Resource::Message => interrupt = true,
+            _ => {}
+        }
+    }
+    let (Some((start, length)), true) = (window.filter(|&(_, length)| length >= REGISTER_SPACE), interrupt)
+    else {
+        init.handle().log_error(ErrorCode::RESOURCE_CONFLICT, Step::Resources as u32);
+        return Err(Status::RESOURCE_CONFLICT);
+    };
+    let space = IoSpace::map(init, start, length);
+    let space = logged(init, ErrorCode::OUT_OF_RESOURCES, Step::MapRegisters, space)?;
+    Nic::identify(Registers(space), vendor, device).map_err(|error| {
+        init.handle().log_error(ErrorCode::ADAPTER_NOT_FOUND, Step::Identify as u32);
+        hardware_status(error)
+    })
+}
+
+/// Bytes of BAR 0 of every card (SDM 4.1).
+const REGISTER_SPACE: u32 = 128 * 1024;
+
+/// Shared memory that cannot be had is worth its own entry: the verifier asks for one.
+fn out_of_memory<T>(init: &Initialize<'_>, result: Result<T>) -> Result<T> {
+    logged(init, ErrorCode::OUT_OF_RESOURCES, Step::SharedMemory, result)
+}
+
+/// The status for what the card did wrong.
+pub(super) fn hardware_status(error: e1000::Error) -> Status {
+    match error {
+        e1000::Error::UnknownDevice { .. } => Status::ADAPTER_NOT_FOUND,
+        e1000::Error::Gone => Status::NOT_ACCEPTED,
+        _ => Status::FAILURE,
+    }
+}
+
+/// Something that a peer cannot foresee.
+fn entropy(station: MacAddress) -> u64 {
+    let [a, b, c, d, e, f] = station.0;
+    let address = u64::from_le_bytes([a, b, c, d, e, f, 0, 0]);
+    let uptime = u64::try_from(ndis::now().as_nanos()).unwrap_or(0);
+    (ndis::ticks() ^ address.rotate_left(16)).wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ uptime
+}
+
+/// Low and high half.
+fn split(number: u64) -> [u32; 2] {
+    let [a, b, c, d, e, f, g, h] = number.to_le_bytes();
+    [u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, g, h])]
+}

@@ -1,0 +1,149 @@
+//! Restart, pause, sleep, removal and halt.
+
+use core::time::Duration;
+
+use condis::adapter::Pause;
+use condis::call_failure::CallFailure;
+use condis::oid::PowerState;
+use ndis::{Answer, Passive, PauseRequest, Ref, Result, Status};
+
+use super::Adapter;
+use super::hardware::Wait;
+use super::initialize::hardware_status;
+use crate::call_manager::from_condis;
+
+/// How often the halt looks for what it waits for.
+const LOOK_INTERVAL: Duration = Duration::from_millis(1);
+/// How long the halt waits for the last frames, PADTs among them, to leave the card.
+const LAST_FRAMES: u32 = 20;
+
+impl Adapter {
+    /// `MiniportRestart`: data may flow.
+    pub(super) fn restart(&self) -> Status {
+        let mut state = self.state.lock();
+        if let Err(status) = state.restart() {
+            return from_condis(status);
+        }
+        state.restarted(true);
+        Status::SUCCESS
+    }
+
+    /// `MiniportPause`: no new data; complete when what is in flight has come back.
+    pub(super) fn pause(&self, request: PauseRequest) -> Answer {
+        let (pended, answer) = request.pend();
+        // From here on sends are refused, so the backlog only shrinks.
+        let pause = self.state.lock().pause(pended);
+        self.abort_backlog(Status::PAUSED, |_| true);
+        if let Pause::Complete(pended) = pause {
+            pended.complete();
+        }
+        answer
+    }
+
+    /// Counts sends or receives out, and completes a pause that waited for the last of them.
+    pub(crate) fn end_in_flight(&self, count: u32) {
+        let paused = self.state.lock().end(count);
+        if let Some(pended) = paused {
+            pended.complete();
+        }
+    }
+
+    /// Counts sends in, unless they must be refused with the status returned.
+    pub(crate) fn begin_sends(&self, count: u32) -> Result<()> {
+        let mut state = self.state.lock();
+        if let Some(refusal) = state.send_refusal() {
+            return Err(from_condis(refusal));
+        }
+        if state.begin(count) { Ok(()) } else { Err(Status::RESOURCES) }
+    }
+
+    /// Counts receives in; false if they must be dropped.
+    pub(crate) fn begin_receives(&self, count: u32) -> bool {
+        let mut state = self.state.lock();
+        state.can_receive() && state.begin(count)
+    }
+
+    /// Whether the card is there and awake.
+    pub(crate) fn is_present(&self) -> bool {
+        self.state.lock().is_present()
+    }
+
+    /// The card was pulled: nothing on it completes any more, so everything is completed here.
+    pub(super) fn removed(&self) {
+        self.state.lock().remove();
+        self.end_all_calls(CallFailure::Removed);
+        self.abandon_sends(Status::NOT_ACCEPTED);
+    }
+
+    /// `OID_PNP_SET_POWER`.
+    pub(super) fn set_power(&self, state: PowerState, irql: &Passive) -> Status {
+        let result = if state == PowerState::D0 { self.wake(irql) } else { self.sleep(irql) };
+        result.into()
+    }
+
+    /// Sessions do not survive sleep: the peers are told, the clients are told, the card is stopped.
+    fn sleep(&self, irql: &Passive) -> Result<()> {
+        self.terminate_all_sessions();
+        self.end_all_calls(CallFailure::GoingDown);
+        self.drain_transmit(irql);
+        self.state.lock().set_asleep(true);
+        let stopped = self.nic.stop(&Wait(irql)).map_err(hardware_status);
+        self.abandon_sends(Status::REQUEST_ABORTED);
+        stopped
+    }
+
+    fn wake(&self, irql: &Passive) -> Result<()> {
+        self.nic.bring_up(&Wait(irql)).map_err(hardware_status)?;
+        self.nic.set_station_address(e1000::MacAddress(self.station.0));
+        self.state.lock().set_asleep(false);
+        self.start_card()
+    }
+
+    /// `MiniportHaltEx`: ends what clients left open, then stops the card. NDIS has unbound the clients before, so
+    /// normally nothing is left.
+    pub(super) fn go_down(&self, irql: &Passive) {
+        self.state.lock().halt();
+        self.terminate_all_sessions();
+        self.end_all_calls(CallFailure::GoingDown);
+        self.close_families(irql);
+        if self.is_present() {
+            self.drain_transmit(irql);
+            self.nic.disable_interrupts();
+            // Fails only if the card is gone or cannot be reset; there is nothing else to try then.
+            let _ = self.nic.stop(&Wait(irql));
+        }
+        self.abandon_sends(Status::REQUEST_ABORTED);
+    }
+
+    /// Asks the client of every open family to close it, and waits until all have.
+    fn close_families(&self, irql: &Passive) {
+        let mut asked = 0_usize;
+        loop {
+            let (family, left) = {
+                let families = self.families.lock();
+                (families.get(asked).map(Ref::clone), families.len())
+            };
+            match family {
+                Some(family) => {
+                    ndis::AddressFamily::handle(&*family).notify_close(irql);
+                    drop(family);
+                    // A family that closed at once is gone from the list, and another stands in its place.
+                    asked = asked.saturating_add(usize::from(self.families.lock().len() == left));
+                }
+                None if left == 0 => return,
+                None => ndis::sleep(LOOK_INTERVAL, irql),
+            }
+        }
+    }
+
+    /// Waits a moment for the transmit ring to run empty.
+    fn drain_transmit(&self, irql: &Passive) {
+        for _ in 0..LAST_FRAMES {
+            self.complete_finished_sends();
+            if self.transmit.lock().is_idle() {
+                return;
+            }
+            ndis::sleep(LOOK_INTERVAL, irql);
+        }
+    }
+}

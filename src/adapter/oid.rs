@@ -1,0 +1,103 @@
+//! OID requests on all three paths.
+
+use core::sync::atomic::Ordering;
+
+use condis::answer::Answer;
+use condis::oid::{self, Change, Facts, Path};
+use condis::tapi::call_diagnostics::Origin;
+use ndis::{OidRequest, Ref, RequestKind, Status};
+
+use super::{Adapter, settings};
+use crate::call_manager::{Vc, from_condis};
+
+/// `OID_GEN_VENDOR_DESCRIPTION`.
+const DESCRIPTION: &str = "mcm PPPoE miniport call manager";
+
+/// Answers a request, which is finished when this returns.
+pub(super) fn answer(
+    adapter: &Ref<Adapter>,
+    path: Path,
+    vc: Option<&Ref<Vc>>,
+    request: &mut OidRequest<'_>,
+) -> Status {
+    let facts = adapter.facts();
+    let number = request.oid();
+    let answer = match request.kind() {
+        RequestKind::Query => {
+            let life = vc.map(|vc| (vc.link_info(), vc.statistics.snapshot(), vc.diagnostics()));
+            let vc = life.as_ref().map(|(link_info, stats, diagnostics)| oid::Vc {
+                link_info: *link_info,
+                stats: *stats,
+                origin: Origin::Outbound,
+                diagnostics: diagnostics.as_str().as_bytes(),
+            });
+            oid::query(number, path, &facts, vc.as_ref(), request.buffer())
+        }
+        RequestKind::Set => match oid::set(number, path, &facts, vc.is_some(), request.buffer()) {
+            Ok((change, answer)) => adapter.apply(change, vc, request, answer),
+            Err(refused) => refused,
+        },
+        RequestKind::Method => Answer::refused(condis::status::Status::NOT_SUPPORTED),
+    };
+    request.set_done(answer.bytes);
+    request.set_needed(answer.needed);
+    from_condis(answer.status)
+}
+
+impl Adapter {
+    /// Does what a set request asks for.
+    fn apply(&self, change: Change, vc: Option<&Ref<Vc>>, request: &OidRequest<'_>, done: Answer) -> Answer {
+        match change {
+            Change::PacketFilter(filter) => self.packet_filter.store(filter, Ordering::Relaxed),
+            Change::Lookahead(bytes) => self.lookahead.store(bytes, Ordering::Relaxed),
+            Change::LinkInfo(info) => {
+                if let Some(vc) = vc {
+                    vc.set_link_info(info);
+                }
+            }
+            Change::Power(state) => {
+                let Some(irql) = request.passive() else {
+                    return Answer::refused(condis::status::Status::NOT_SUPPORTED);
+                };
+                let status = self.set_power(state, irql);
+                if status != Status::SUCCESS {
+                    return Answer::refused(condis::status::Status::from_ndis(status.code()));
+                }
+            }
+            Change::None => {}
+        }
+        done
+    }
+
+    /// The adapter as it is now.
+    fn facts(&self) -> Facts<'static> {
+        let buffer = u32::try_from(e1000::BUFFER_SIZE).unwrap_or(0);
+        Facts {
+            lines: self.lines(),
+            wan: settings::wan(&self.settings),
+            permanent_address: self.permanent_address.0,
+            current_address: self.station.0,
+            link_up: self.link_speed().is_some(),
+            hardware_ready: self.is_present(),
+            lookahead: self.lookahead.load(Ordering::Relaxed),
+            packet_filter: self.packet_filter.load(Ordering::Relaxed),
+            total_size: settings::largest_frame(&self.settings),
+            transmit_buffer_space: self.settings.transmit_buffers.saturating_mul(buffer),
+            receive_buffer_space: self.receive_buffers.count().saturating_mul(buffer),
+            vendor_description: DESCRIPTION,
+            vendor_driver_version: u32::from(crate::VERSION.major) << 16 | u32::from(crate::VERSION.minor),
+            stats: self.statistics.snapshot(),
+            crc_errors: self.crc_errors(),
+        }
+    }
+
+    /// What the card counted, folded into a running total: its counters clear when read.
+    fn crc_errors(&self) -> u64 {
+        let present = self.is_present();
+        let mut total = self.hardware_statistics.lock();
+        if present {
+            let _ = self.nic.update_statistics(&mut total);
+        }
+        total.crc_errors
+    }
+}

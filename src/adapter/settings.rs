@@ -1,0 +1,57 @@
+//! What the registry says.
+
+use condis::config::{KEYWORDS, Keyword, Kind, Setting, Settings};
+use condis::wan::Info;
+use ndis::{Configuration, Initialize, Result};
+
+/// The fastest link of any of the cards, in bits per second.
+pub(crate) const MAX_LINK_SPEED: u64 = 1_000_000_000;
+
+/// Sends that NDISWAN keeps outstanding on one VC: enough to fill a gigabit while completions come in batches.
+const SEND_WINDOW: u32 = 32;
+/// Octets of the PPP protocol field.
+const PROTOCOL_FIELD: u32 = 2;
+/// The longest string that is looked at, in UTF-16 units.
+const LONGEST_STRING: usize = 256;
+
+/// Reads every keyword; what is missing or not accepted keeps its default. IRQL: `PASSIVE_LEVEL`.
+pub(super) fn read(init: &Initialize<'_>) -> Result<Settings> {
+    let configuration = Configuration::open(init)?;
+    let mut settings = Settings::new();
+    for keyword in KEYWORDS {
+        read_keyword(&configuration, keyword, &mut settings);
+    }
+    Ok(settings)
+}
+
+/// An administrator's mistake must not keep the network from coming up, so a refused value is passed over.
+fn read_keyword(configuration: &Configuration, keyword: &Keyword, settings: &mut Settings) {
+    let _ = match (&keyword.setting, &keyword.kind) {
+        (Setting::NetworkAddress, _) => {
+            configuration.network_address().map(|address| settings.set_network_address(&address))
+        }
+        (_, Kind::Choice { .. } | Kind::Number { .. }) => {
+            configuration.integer(keyword.name).map(|value| settings.set_number(keyword, value))
+        }
+        _ => configuration.string(keyword.name, |text| {
+            let mut bytes = [0; LONGEST_STRING * 2];
+            let mut length = 0_usize;
+            for (pair, unit) in bytes.chunks_exact_mut(2).zip(text) {
+                pair.copy_from_slice(&unit.to_le_bytes());
+                length = length.saturating_add(2);
+            }
+            settings.set_text(keyword, bytes.get(..length).unwrap_or_default())
+        }),
+    };
+}
+
+/// What NDISWAN may send, and how much of it at a time.
+pub(crate) fn wan(settings: &Settings) -> Info {
+    Info { max_frame_size: settings.max_payload.into(), max_send_window: SEND_WINDOW }
+}
+
+/// Bytes of the largest frame on the wire, without FCS.
+pub(crate) fn largest_frame(settings: &Settings) -> u32 {
+    let headers = u32::try_from(pppoe::Header::LEN).unwrap_or(0);
+    u32::from(settings.max_payload).saturating_add(PROTOCOL_FIELD).saturating_add(headers)
+}

@@ -1,0 +1,75 @@
+//! Counters of what crossed the wire for VCs.
+
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use condis::wan::Stats;
+
+/// Counters of the adapter or of one VC. Each is exact; a snapshot is not taken at one instant.
+#[derive(Debug, Default)]
+pub(crate) struct Statistics {
+    bytes_sent: AtomicU64,
+    bytes_received: AtomicU64,
+    frames_sent: AtomicU64,
+    frames_received: AtomicU64,
+    send_errors: AtomicU64,
+    receive_errors: AtomicU64,
+    receive_no_buffer: AtomicU64,
+}
+
+impl Statistics {
+    /// A PPP frame went into the transmit ring.
+    pub(crate) fn sent(&self, bytes: usize) {
+        self.frames_sent.fetch_add(1, Ordering::Relaxed);
+        self.bytes_sent.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// A PPP frame was indicated.
+    pub(crate) fn received(&self, bytes: usize) {
+        self.frames_received.fetch_add(1, Ordering::Relaxed);
+        self.bytes_received.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// A frame could not be sent.
+    pub(crate) fn send_error(&self) {
+        self.send_errors.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A received frame was malformed.
+    pub(crate) fn receive_error(&self) {
+        self.receive_errors.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A received frame could not be indicated.
+    pub(crate) fn receive_discarded(&self, frames: u64) {
+        self.receive_no_buffer.fetch_add(frames, Ordering::Relaxed);
+    }
+
+    /// The counters now.
+    pub(crate) fn snapshot(&self) -> Stats {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Stats {
+            bytes_sent: read(&self.bytes_sent),
+            bytes_received: read(&self.bytes_received),
+            frames_sent: read(&self.frames_sent),
+            frames_received: read(&self.frames_received),
+            send_errors: read(&self.send_errors),
+            receive_errors: read(&self.receive_errors),
+            receive_no_buffer: read(&self.receive_no_buffer),
+        }
+    }
+
+    /// Back to zero, for a VC with a new call.
+    pub(crate) fn reset(&self) {
+        for counter in [
+            &self.bytes_sent,
+            &self.bytes_received,
+            &self.frames_sent,
+            &self.frames_received,
+            &self.send_errors,
+            &self.receive_errors,
+            &self.receive_no_buffer,
+        ] {
+            counter.store(0, Ordering::Relaxed);
+        }
+    }
+}

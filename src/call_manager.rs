@@ -1,0 +1,98 @@
+//! The call manager: address families, service access points, virtual circuits, and the calls on them.
+
+mod address_family;
+mod call;
+mod calls;
+mod request;
+mod sap;
+mod vc;
+
+use ndis::{
+    AddressFamilyHandle, AddressFamilyId, Answer, Chain, CloseAddressFamily, CloseCall, MakeCall, OidRequest,
+    Ref, Result, ReturnedChain, SapHandle, Status, VcHandle,
+};
+
+pub(crate) use self::address_family::AddressFamily;
+pub(crate) use self::calls::Calls;
+pub(crate) use self::sap::Sap;
+pub(crate) use self::vc::{Outgoing, Vc};
+use crate::adapter::Adapter;
+use condis::address_family::AddressFamily as Family;
+
+/// The NDIS status of a status of crate `condis`, which does not know NDIS.
+pub(crate) fn from_condis(status: condis::status::Status) -> Status {
+    Status::new(status.code())
+}
+
+impl ndis::CallManager for Adapter {
+    const ADDRESS_FAMILIES: &'static [AddressFamilyId] =
+        &[AddressFamilyId(Family::TapiProxy.number()), AddressFamilyId(Family::Ppp.number())];
+
+    type AddressFamily = AddressFamily;
+    type Sap = Sap;
+    type Vc = Vc;
+
+    fn open_address_family(
+        this: &Ref<Self>,
+        family: AddressFamilyId,
+        handle: AddressFamilyHandle,
+    ) -> Result<Ref<AddressFamily>> {
+        AddressFamily::open(this, family, handle)
+    }
+
+    fn close_address_family(
+        family: &Ref<AddressFamily>,
+        request: CloseAddressFamily<AddressFamily>,
+    ) -> Answer {
+        family.close(request)
+    }
+
+    fn register_sap(
+        family: &Ref<AddressFamily>,
+        sap_type: u32,
+        sap: &[u8],
+        handle: SapHandle,
+    ) -> Result<Ref<Sap>> {
+        Sap::register(family, sap_type, sap, handle)
+    }
+
+    fn deregister_sap(sap: &Ref<Sap>) {
+        sap.deregister();
+    }
+
+    fn create_vc(family: &Ref<AddressFamily>, handle: VcHandle) -> Result<Ref<Vc>> {
+        Vc::create(family, handle)
+    }
+
+    fn delete_vc(vc: &Ref<Vc>) -> Result<()> {
+        vc.delete()
+    }
+
+    fn make_call(vc: &Ref<Vc>, request: MakeCall) -> Answer {
+        Vc::make_call(vc, request)
+    }
+
+    fn close_call(vc: &Ref<Vc>, request: CloseCall) -> Answer {
+        vc.close_call(request)
+    }
+
+    fn send(vc: &Ref<Vc>, chain: Chain<Vc>) {
+        vc.adapter().send(vc, chain);
+    }
+
+    fn receives_returned(this: &Ref<Self>, chain: ReturnedChain) {
+        this.receives_returned(chain);
+    }
+
+    fn co_oid_request(this: &Ref<Self>, vc: Option<&Ref<Vc>>, request: &mut OidRequest<'_>) -> Status {
+        Adapter::co_oid(this, condis::oid::Path::Co, vc, request)
+    }
+
+    fn cm_oid_request(
+        family: &Ref<AddressFamily>,
+        vc: Option<&Ref<Vc>>,
+        request: &mut OidRequest<'_>,
+    ) -> Status {
+        Adapter::co_oid(family.owner(), condis::oid::Path::Cm(family.kind()), vc, request)
+    }
+}

@@ -1,0 +1,119 @@
+//! Open address families.
+
+use alloc::vec::Vec;
+use condis::address_family::AddressFamily as Family;
+use ndis::{
+    AdapterHandle, AddressFamilyHandle, AddressFamilyId, Answer, CloseAddressFamily,
+    PendedCloseAddressFamily, Ref, Result, SpinLock, Status,
+};
+
+use crate::adapter::Adapter;
+
+/// One open of an address family by one client.
+pub(crate) struct AddressFamily {
+    adapter: Ref<Adapter>,
+    handle: AddressFamilyHandle,
+    kind: Family,
+    open: SpinLock<Open>,
+}
+
+struct Open {
+    /// VCs and SAPs of this client.
+    objects: u32,
+    saps: Vec<condis::sap::Sap>,
+    /// A close that waits for them.
+    closing: Option<PendedCloseAddressFamily<AddressFamily>>,
+}
+
+impl ndis::AddressFamily for AddressFamily {
+    fn adapter(&self) -> AdapterHandle {
+        self.adapter.handle
+    }
+
+    fn handle(&self) -> &AddressFamilyHandle {
+        &self.handle
+    }
+}
+
+impl AddressFamily {
+    /// `CmOpenAf`.
+    pub(super) fn open(
+        adapter: &Ref<Adapter>,
+        id: AddressFamilyId,
+        handle: AddressFamilyHandle,
+    ) -> Result<Ref<Self>> {
+        let kind = Family::from_number(id.0).ok_or(Status::NOT_SUPPORTED)?;
+        let family = Ref::new(Self {
+            adapter: Ref::clone(adapter),
+            handle,
+            kind,
+            open: SpinLock::new(Open { objects: 0, saps: Vec::new(), closing: None }),
+        })?;
+        adapter.family_opened(&family)?;
+        Ok(family)
+    }
+
+    /// `CmCloseAf`: at once, or when the last VC and the last SAP are gone.
+    pub(super) fn close(&self, request: CloseAddressFamily<Self>) -> Answer {
+        let mut open = self.open.lock();
+        if open.objects != 0 {
+            let (pended, answer) = request.pend();
+            open.closing = Some(pended);
+            return answer;
+        }
+        drop(open);
+        self.adapter.family_closed(self);
+        request.finish()
+    }
+
+    /// A VC or SAP is to be added; not while the family is closing.
+    pub(super) fn object_added(&self) -> Result<()> {
+        let mut open = self.open.lock();
+        if open.closing.is_some() {
+            return Err(Status::CLOSING);
+        }
+        open.objects = open.objects.saturating_add(1);
+        Ok(())
+    }
+
+    /// A VC or SAP is gone; the last one lets a close go on.
+    pub(super) fn object_removed(&self) {
+        let mut open = self.open.lock();
+        open.objects = open.objects.saturating_sub(1);
+        let closing = if open.objects == 0 { open.closing.take() } else { None };
+        drop(open);
+        if let Some(pended) = closing {
+            self.adapter.family_closed(self);
+            pended.complete();
+        }
+    }
+
+    /// Remembers a SAP, unless this client has the same one already.
+    pub(super) fn sap_added(&self, sap: condis::sap::Sap) -> Result<()> {
+        let mut open = self.open.lock();
+        if open.saps.iter().any(|other| sap.conflicts_with(other)) {
+            return Err(Status::SAP_IN_USE);
+        }
+        open.saps.try_reserve(1).map_err(|_| Status::RESOURCES)?;
+        open.saps.push(sap);
+        Ok(())
+    }
+
+    /// Forgets a SAP.
+    pub(super) fn sap_removed(&self, sap: &condis::sap::Sap) {
+        let mut open = self.open.lock();
+        if let Some(index) = open.saps.iter().position(|other| other == sap) {
+            open.saps.swap_remove(index);
+        }
+    }
+
+    /// The adapter on which the family is open.
+    pub(crate) fn owner(&self) -> &Ref<Adapter> {
+        &self.adapter
+    }
+
+    /// Which family it is.
+    pub(crate) fn kind(&self) -> Family {
+        self.kind
+    }
+}

@@ -1,0 +1,439 @@
+//! The flows of a call: what happens on the wire, told to the client, and what the client wants, done on the wire.
+//!
+//! Every function here changes state under a lock, lets go of it, and only then calls NDIS, which may call back.
+
+use condis::call::{Activated, Close, Lost, Next, Teardown, Upcall};
+use condis::call_failure::CallFailure;
+use condis::call_parameters::bytes_per_second;
+use condis::wan::LinkParams;
+use ndis::{Answer, CloseCall, Granted, MakeCall, PendedMakeCall, Ref, Result, Status};
+use pppoe::bounded::Text;
+use pppoe::{Discovery, Error, Event, Inbound, Instant, Padt, Repr, Session, SessionKey};
+
+use super::calls::{Discoveries, now};
+use super::request::Wanted;
+use super::{Vc, from_condis};
+use crate::adapter::{Adapter, settings};
+
+/// Room for any discovery frame.
+type Frame = [u8; pppoe::ethernet::MAX_FRAME];
+
+impl Vc {
+    /// `CmMakeCall`: begins discovery.
+    pub(super) fn make_call(this: &Ref<Self>, request: MakeCall) -> Answer {
+        let index = match Self::prepare(this, &request) {
+            Ok(index) => index,
+            Err(status) => return request.refuse(status),
+        };
+        let (pended, answer) = request.pend();
+        let begun = {
+            let mut life = this.life.lock();
+            let begun = life.call.make_call(pended);
+            if begun.is_ok() {
+                life.slot = Some(index);
+                life.diagnostics = Text::EMPTY;
+                life.link_info = condis::wan::LinkInfo::new(&settings::wan(&this.adapter().settings));
+            }
+            begun
+        };
+        match begun {
+            Ok(()) => {
+                this.statistics.reset();
+                this.adapter().drive(index);
+                this.adapter().set_discovery_timer();
+            }
+            Err((pended, refusal)) => {
+                drop(this.adapter().calls.discoveries.lock().remove(index));
+                pended.complete(from_condis(refusal));
+            }
+        }
+        answer
+    }
+
+    /// Checks a make call and gives it a place among the discoveries, with nothing sent yet.
+    fn prepare(this: &Ref<Self>, request: &MakeCall) -> Result<u32> {
+        let adapter = this.adapter();
+        if !adapter.can_call() {
+            return Err(Status::NOT_ACCEPTED);
+        }
+        let wanted = Wanted::parse(request, this.family.kind(), &adapter.settings, &adapter.lines())?;
+        if adapter.link_speed().is_none() {
+            return Err(from_condis(CallFailure::LinkDown.status()));
+        }
+        let mut discoveries = adapter.calls.discoveries.lock();
+        let random = discoveries.random();
+        let discovery = Discovery::new(&wanted.discovery(adapter.station, &adapter.settings), now(), random)
+            .map_err(|error| from_condis(failure_of(&error).status()))?;
+        discoveries.add(this, ndis::memory::boxed(discovery)?)
+    }
+
+    /// `CmCloseCall`: in every state of the call.
+    pub(super) fn close_call(&self, request: CloseCall) -> Answer {
+        if !request.data().is_empty() {
+            return request.refuse(Status::INVALID_DATA);
+        }
+        let (pended, answer) = request.pend();
+        let close = self.life.lock().call.close(pended);
+        match close {
+            Close::Refused(pended, status) => pended.complete(from_condis(status)),
+            Close::Wait => {}
+            Close::AbortMake(make, upcall) => {
+                self.leave_wire(false);
+                self.fail(make, upcall, CallFailure::Aborted);
+            }
+            Close::Start(teardown) => self.tear_down(teardown),
+        }
+        answer
+    }
+
+    /// Completes a make call with a failure.
+    fn fail(&self, make: PendedMakeCall, upcall: Upcall, failure: CallFailure) {
+        make.complete(from_condis(failure.status()));
+        self.returned(upcall);
+    }
+
+    /// A call into NDIS about this VC has returned: does what waited for that.
+    fn returned(&self, mut upcall: Upcall) {
+        loop {
+            let next = self.life.lock().call.returned(upcall);
+            upcall = match next {
+                Next::Nothing => return,
+                Next::DispatchClose(failure, upcall) => {
+                    self.handle.dispatch_incoming_close(from_condis(failure.status()));
+                    upcall
+                }
+                Next::Start(teardown) => return self.tear_down(teardown),
+                Next::CompleteClose(close) => return close.complete(Status::SUCCESS),
+            };
+        }
+    }
+
+    /// The session is up: activates the VC and tells the client.
+    fn connected(&self, mut make: PendedMakeCall, upcall: Upcall, session: &Session) {
+        let speed = self.adapter().link_speed().unwrap_or(settings::MAX_LINK_SPEED);
+        let rate = bytes_per_second(speed);
+        let activated = match make.parameters() {
+            Some(parameters) => {
+                parameters.grant(Granted { bytes_per_second: rate, max_sdu: session.max_payload.into() });
+                self.handle.activate(parameters).is_ok()
+            }
+            None => false,
+        };
+        let outcome = self.life.lock().call.activated(activated);
+        match outcome {
+            Activated::Complete => {
+                self.indicate_link_parameters(rate, session);
+                make.complete(Status::SUCCESS);
+            }
+            Activated::Undo(failure) => {
+                self.leave_wire(failure.peer_may_live());
+                if activated {
+                    // Just activated, nothing in flight: there is no reason for it to fail, and no way to go on if it does.
+                    let _ = self.handle.deactivate();
+                }
+                make.complete(from_condis(failure.status()));
+            }
+        }
+        self.returned(upcall);
+    }
+
+    /// Tells NDISWAN the rate and the frame size of the VC.
+    fn indicate_link_parameters(&self, rate: u32, session: &Session) {
+        let window = settings::wan(&self.adapter().settings).max_send_window;
+        let parameters = LinkParams { transmit_speed: rate, receive_speed: rate, send_window: window };
+        let mut data = parameters.to_bytes_with_mtu(session.max_payload.into());
+        self.handle.indicate_status(MTU_LINK_PARAMETERS, &mut data);
+    }
+
+    /// Ends the session, completes what is queued on it, and deactivates the VC when nothing is in flight.
+    fn tear_down(&self, teardown: Teardown) {
+        self.leave_wire(teardown.tell_peer);
+        if teardown.deactivate {
+            self.deactivate();
+        } else {
+            self.adapter().abort_backlog(Status::REQUEST_ABORTED, |list| list.is_on(self));
+        }
+    }
+
+    /// The last frame in flight is back: the VC can be deactivated, and the close completed.
+    pub(super) fn deactivate(&self) {
+        let _ = self.handle.deactivate();
+        let close = self.life.lock().call.deactivated();
+        if let Some(close) = close {
+            close.complete(Status::SUCCESS);
+        }
+    }
+
+    /// Takes the call off the wire: out of the tables, and with a PADT if the peer is to be told.
+    fn leave_wire(&self, tell_peer: bool) {
+        let adapter = self.adapter();
+        let (slot, session) = {
+            let mut life = self.life.lock();
+            (life.slot.take(), life.session.take())
+        };
+        if let Some(index) = slot {
+            let vc = adapter.calls.discoveries.lock().release(index);
+            drop(vc);
+            adapter.set_discovery_timer();
+        }
+        if let Some(session) = session {
+            let removed = adapter.calls.remove_session(session.key);
+            if removed.is_some() && tell_peer {
+                adapter.send_padt(session.key);
+            }
+        }
+    }
+
+    /// The call is over, and not by the client's wish.
+    fn lost(&self, failure: CallFailure, reason: Text) {
+        let lost = {
+            let mut life = self.life.lock();
+            if !reason.is_empty() {
+                life.diagnostics = reason;
+            }
+            life.call.lost(failure)
+        };
+        self.follow(lost, failure);
+    }
+
+    /// Tells the client of a lost call.
+    fn follow(&self, lost: Lost<PendedMakeCall>, failure: CallFailure) {
+        match lost {
+            Lost::Nothing => {}
+            Lost::CompleteMake(make, upcall) => {
+                self.leave_wire(false);
+                self.fail(make, upcall, failure);
+            }
+            Lost::DispatchClose(upcall) => {
+                self.handle.dispatch_incoming_close(from_condis(failure.status()));
+                self.returned(upcall);
+            }
+        }
+    }
+}
+
+/// `NDIS_STATUS_WAN_CO_MTULINKPARAMS`.
+const MTU_LINK_PARAMETERS: Status = Status::new(0x4001_0025);
+
+/// What a discovery packet led to, to be done once the tables are unlocked.
+enum Outcome {
+    Nothing,
+    /// There may be a frame to send.
+    Poll(u32),
+    Connected(Ref<Vc>, PendedMakeCall, Upcall, Session),
+    Failed(Ref<Vc>, Lost<PendedMakeCall>, CallFailure),
+    /// A session that nobody wants.
+    Unwanted(SessionKey),
+}
+
+impl Adapter {
+    /// Sends what a discovery has due, and ends it when it gives up.
+    pub(super) fn drive(&self, index: u32) {
+        let mut frame: Frame = [0; pppoe::ethernet::MAX_FRAME];
+        let mut discoveries = self.calls.discoveries.lock();
+        let Some(setup) = discoveries.get(index) else { return };
+        if setup.vc.is_none() {
+            // It lingered long enough.
+            drop(discoveries.release(index));
+            return;
+        }
+        match setup.discovery.poll(now(), &mut frame) {
+            Ok(transmit) => {
+                let deadline = setup.discovery.deadline();
+                discoveries.set_timer(index, deadline);
+                drop(discoveries);
+                if let Some(bytes) = transmit.and_then(|transmit| frame.get(..transmit.len)) {
+                    self.send_control(bytes);
+                }
+            }
+            Err(error) => {
+                let outcome = give_up(&mut discoveries, index, &error);
+                drop(discoveries);
+                self.finish(outcome);
+            }
+        }
+    }
+
+    /// The discovery timer has expired.
+    pub(super) fn discovery_timer_expired(&self) {
+        let time = now();
+        loop {
+            let expired = self.calls.discoveries.lock().expire(time);
+            let Some(index) = expired else { break };
+            self.drive(index);
+        }
+        self.set_discovery_timer();
+    }
+
+    /// Sets the NDIS timer to the next deadline of any discovery.
+    pub(super) fn set_discovery_timer(&self) {
+        let Some(timer) = self.timer.get() else { return };
+        // Set under the lock: two processors must not set it in the wrong order.
+        let discoveries = self.calls.discoveries.lock();
+        match discoveries.wake() {
+            Some(wake) => timer.set(wake.saturating_since(now())),
+            None => timer.cancel(),
+        }
+    }
+
+    /// A frame that is not a session's arrived.
+    pub(crate) fn discovery_received(&self, frame: &[u8]) {
+        match Inbound::parse(frame, self.station) {
+            Ok(Inbound::Host(packet)) => self.host_packet(&packet),
+            Ok(Inbound::Terminate(padt)) => self.terminated(&padt),
+            Ok(Inbound::Concentrator(_) | Inbound::Extension(_) | Inbound::Data(_)) => {}
+            Err(_) => self.statistics.receive_error(),
+        }
+    }
+
+    /// A PADO or PADS: for the call whose Host-Uniq it has.
+    fn host_packet(&self, packet: &Repr<'_>) {
+        let Some(host_uniq) = packet.host_uniq else { return };
+        let time = now();
+        for nth in 0..CANDIDATES {
+            let mut discoveries = self.calls.discoveries.lock();
+            let Some(index) = discoveries.candidate(host_uniq, nth) else { return };
+            let outcome = self.offer(&mut discoveries, index, time, packet);
+            drop(discoveries);
+            if let Some(outcome) = outcome {
+                self.finish(outcome);
+                self.set_discovery_timer();
+                return;
+            }
+        }
+    }
+
+    /// Gives a packet to one discovery; `None` if it ignores it.
+    fn offer(
+        &self,
+        discoveries: &mut Discoveries,
+        index: u32,
+        time: Instant,
+        packet: &Repr<'_>,
+    ) -> Option<Outcome> {
+        let setup = discoveries.get(index)?;
+        match setup.discovery.handle(time, packet, |key| self.calls.in_use(key)) {
+            Event::Ignored(_) => None,
+            Event::Offered(_) => Some(Outcome::Poll(index)),
+            Event::Superfluous(key) => Some(Outcome::Unwanted(key)),
+            Event::Failed(error) => Some(give_up(discoveries, index, &error)),
+            Event::Connected(session) => Some(self.connect(discoveries, index, &session)),
+        }
+    }
+
+    /// The session is there: from the discoveries to the sessions, and on to the VC, in one step for all who look.
+    fn connect(&self, discoveries: &mut Discoveries, index: u32, session: &Session) -> Outcome {
+        let Some(vc) = discoveries.release(index) else { return Outcome::Unwanted(session.key) };
+        if self.calls.add_session(session.key, &vc).is_err() {
+            let mut life = vc.life.lock();
+            life.slot = None;
+            let lost = life.call.lost(CallFailure::Resources);
+            drop(life);
+            return Outcome::Failed(vc, lost, CallFailure::Resources);
+        }
+        let mut life = vc.life.lock();
+        life.slot = None;
+        match life.call.connected() {
+            Some((make, upcall)) => {
+                life.session = Some(*session);
+                drop(life);
+                Outcome::Connected(vc, make, upcall, *session)
+            }
+            None => {
+                drop(life);
+                drop(self.calls.remove_session(session.key));
+                Outcome::Unwanted(session.key)
+            }
+        }
+    }
+
+    /// Does what a discovery packet led to.
+    fn finish(&self, outcome: Outcome) {
+        match outcome {
+            Outcome::Nothing => {}
+            Outcome::Poll(index) => self.drive(index),
+            Outcome::Connected(vc, make, upcall, session) => vc.connected(make, upcall, &session),
+            Outcome::Failed(vc, lost, failure) => vc.follow(lost, failure),
+            Outcome::Unwanted(key) => self.send_padt(key),
+        }
+    }
+
+    /// The peer ends a session.
+    fn terminated(&self, padt: &Padt) {
+        let Some(vc) = self.calls.remove_session(padt.key) else { return };
+        vc.lost(CallFailure::PeerTerminated, padt.reason);
+    }
+
+    /// Tells a peer that a session is over.
+    fn send_padt(&self, key: SessionKey) {
+        let mut frame: Frame = [0; pppoe::ethernet::MAX_FRAME];
+        if let Ok(length) = Padt::new(key).emit(self.station, &mut frame) {
+            if let Some(bytes) = frame.get(..length) {
+                self.send_control(bytes);
+            }
+        }
+    }
+
+    /// Ends every call: the clients are told why, and close them.
+    pub(crate) fn end_all_calls(&self, failure: CallFailure) {
+        let mut nth = 0_usize;
+        while let Some(vc) = self.calls.any_setup(nth) {
+            if let Some(vc) = vc {
+                vc.lost(failure, Text::EMPTY);
+            }
+            nth = nth.saturating_add(1);
+        }
+        nth = 0;
+        while let Some(vc) = self.calls.any_session(nth) {
+            if let Some(vc) = vc {
+                vc.lost(failure, Text::EMPTY);
+            }
+            nth = nth.saturating_add(1);
+        }
+    }
+
+    /// Tells every peer that its session is over, while that is still possible.
+    pub(crate) fn terminate_all_sessions(&self) {
+        let mut nth = 0_usize;
+        while let Some(vc) = self.calls.any_session(nth) {
+            if let Some(vc) = vc {
+                vc.leave_wire(true);
+            }
+            nth = nth.saturating_add(1);
+        }
+    }
+}
+
+/// How many calls with a like Host-Uniq are asked about a packet: a prescribed one may be shared.
+const CANDIDATES: usize = 16;
+
+/// A discovery has failed: takes it out and tells its VC.
+fn give_up(discoveries: &mut Discoveries, index: u32, error: &Error) -> Outcome {
+    let Some(vc) = discoveries.release(index) else { return Outcome::Nothing };
+    let failure = failure_of(error);
+    let mut life = vc.life.lock();
+    life.slot = None;
+    if let Error::ServiceName(text) | Error::AcSystem(text) | Error::Generic(text) = error {
+        life.diagnostics = *text;
+    }
+    let lost = life.call.lost(failure);
+    drop(life);
+    Outcome::Failed(vc, lost, failure)
+}
+
+/// Why a call failed, in the words of the client.
+fn failure_of(error: &Error) -> CallFailure {
+    match error {
+        Error::NoOffer | Error::NoConfirmation => CallFailure::NoAnswer,
+        Error::ServiceName(_) => CallFailure::ServiceNameError,
+        Error::AcSystem(_) => CallFailure::AcSystemError,
+        Error::Generic(_) => CallFailure::GenericError,
+        Error::TagTooLong(_) | Error::Buffer => CallFailure::NoMatchingOffer,
+    }
+}
+
+impl ndis::TimerHandler for Adapter {
+    fn expired(this: &Ref<Self>, _irql: &ndis::Dispatch) {
+        this.discovery_timer_expired();
+    }
+}

@@ -1,0 +1,232 @@
+//! All calls of an adapter that have something on the wire: discoveries and sessions.
+
+use core::time::Duration;
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use ndis::{Ref, Result, SpinLock, Status};
+use pppoe::{Discovery, HostUniqTable, Instant, SessionKey, SessionTable, TimerId, Wheel};
+
+use super::Vc;
+
+/// The wheel's resolution and its slots: an eighth of a second, half a minute around.
+const TICK: Duration = Duration::from_millis(125);
+const WHEEL_SLOTS: u16 = 256;
+
+/// The tables. `discoveries` is locked first, `sessions` inside it; a VC's life inside either.
+pub(crate) struct Calls {
+    pub(super) discoveries: SpinLock<Discoveries>,
+    /// Apart from the discoveries, since every received frame looks here.
+    sessions: SpinLock<Sessions>,
+}
+
+/// Calls being set up, and those that a late PADS may still concern.
+pub(super) struct Discoveries {
+    slots: Vec<Option<Setup>>,
+    free: Vec<u32>,
+    by_host_uniq: HostUniqTable,
+    wheel: Wheel,
+    random: u64,
+}
+
+/// One call being set up. Without a VC it only lingers, to terminate a session that comes too late.
+pub(super) struct Setup {
+    pub(super) vc: Option<Ref<Vc>>,
+    pub(super) discovery: Box<Discovery>,
+    timer: Option<TimerId>,
+}
+
+struct Sessions {
+    table: SessionTable,
+    vcs: Vec<Option<Ref<Vc>>>,
+    free: Vec<u32>,
+}
+
+/// The time as the protocol engine counts it.
+pub(super) fn now() -> Instant {
+    Instant::from_millis(u64::try_from(ndis::now().as_millis()).unwrap_or(u64::MAX))
+}
+
+fn out_of_memory<E>(_: E) -> Status {
+    Status::RESOURCES
+}
+
+impl Calls {
+    /// Empty tables. `random` must not be guessable by a peer.
+    pub(crate) fn new(random: u64) -> Result<Self> {
+        let wheel = Wheel::try_new(WHEEL_SLOTS, TICK, now()).map_err(out_of_memory)?;
+        Ok(Self {
+            discoveries: SpinLock::new(Discoveries {
+                slots: Vec::new(),
+                free: Vec::new(),
+                by_host_uniq: HostUniqTable::new(random),
+                wheel,
+                random,
+            }),
+            sessions: SpinLock::new(Sessions {
+                table: SessionTable::new(random.rotate_left(32)),
+                vcs: Vec::new(),
+                free: Vec::new(),
+            }),
+        })
+    }
+
+    /// The VC of a session.
+    pub(crate) fn session(&self, key: SessionKey) -> Option<Ref<Vc>> {
+        let sessions = self.sessions.lock();
+        let index = sessions.table.get(key)?;
+        sessions.vcs.get(index as usize)?.as_ref().map(Ref::clone)
+    }
+
+    /// Whether a session exists.
+    pub(super) fn in_use(&self, key: SessionKey) -> bool {
+        self.sessions.lock().table.contains(key)
+    }
+
+    /// Adds the session of a VC.
+    pub(super) fn add_session(&self, key: SessionKey, vc: &Ref<Vc>) -> Result<()> {
+        let mut sessions = self.sessions.lock();
+        let sessions = &mut *sessions;
+        let index = allocate(&mut sessions.vcs, &mut sessions.free)?;
+        match sessions.table.try_insert(key, index) {
+            Ok(true) => {
+                if let Some(slot) = sessions.vcs.get_mut(index as usize) {
+                    *slot = Some(Ref::clone(vc));
+                }
+                Ok(())
+            }
+            Ok(false) | Err(_) => {
+                sessions.free.push_within_capacity(index);
+                Err(Status::RESOURCES)
+            }
+        }
+    }
+
+    /// Removes a session; its VC, if there was one.
+    pub(super) fn remove_session(&self, key: SessionKey) -> Option<Ref<Vc>> {
+        let mut sessions = self.sessions.lock();
+        let index = sessions.table.remove(key)?;
+        let vc = sessions.vcs.get_mut(index as usize)?.take();
+        sessions.free.push_within_capacity(index);
+        vc
+    }
+
+    /// Some VC with a call, the `nth`: for going through all of them without holding a lock meanwhile.
+    pub(super) fn any_session(&self, nth: usize) -> Option<Option<Ref<Vc>>> {
+        self.sessions.lock().vcs.get(nth).map(|vc| vc.as_ref().map(Ref::clone))
+    }
+
+    /// The same for calls being set up.
+    pub(super) fn any_setup(&self, nth: usize) -> Option<Option<Ref<Vc>>> {
+        let discoveries = self.discoveries.lock();
+        discoveries.slots.get(nth).map(|setup| setup.as_ref()?.vc.as_ref().map(Ref::clone))
+    }
+}
+
+impl Discoveries {
+    /// A number that no peer can foresee.
+    pub(super) fn random(&mut self) -> u64 {
+        // SplitMix64 (Steele, Lea and Flood, OOPSLA 2014), stirred with the clock.
+        self.random = self.random.wrapping_add(0x9E37_79B9_7F4A_7C15) ^ ndis::ticks().rotate_left(7);
+        let mixed = (self.random ^ (self.random >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// Adds a call; its slot.
+    pub(super) fn add(&mut self, vc: &Ref<Vc>, discovery: Box<Discovery>) -> Result<u32> {
+        self.wheel.try_reserve(1).map_err(out_of_memory)?;
+        let index = allocate(&mut self.slots, &mut self.free)?;
+        if self.by_host_uniq.try_insert(discovery.host_uniq(), index).is_err() {
+            self.free.push_within_capacity(index);
+            return Err(Status::RESOURCES);
+        }
+        if let Some(slot) = self.slots.get_mut(index as usize) {
+            *slot = Some(Setup { vc: Some(Ref::clone(vc)), discovery, timer: None });
+        }
+        Ok(index)
+    }
+
+    /// The call in a slot.
+    pub(super) fn get(&mut self, index: u32) -> Option<&mut Setup> {
+        self.slots.get_mut(index as usize)?.as_mut()
+    }
+
+    /// Removes a call.
+    pub(super) fn remove(&mut self, index: u32) -> Option<Setup> {
+        let setup = self.slots.get_mut(index as usize)?.take()?;
+        if let Some(timer) = setup.timer {
+            self.wheel.cancel(timer);
+        }
+        self.by_host_uniq.remove(setup.discovery.host_uniq(), index);
+        self.free.push_within_capacity(index);
+        Some(setup)
+    }
+
+    /// Ends a call's interest in its discovery, which lingers while a PADS may come for a session that nobody wants;
+    /// the VC, if there was one.
+    pub(super) fn release(&mut self, index: u32) -> Option<Ref<Vc>> {
+        let setup = self.get(index)?;
+        setup.discovery.cancel();
+        let vc = setup.vc.take();
+        match setup.discovery.linger().filter(|&until| until > now()) {
+            Some(until) => self.set_timer(index, Some(until)),
+            None => drop(self.remove(index)),
+        }
+        vc
+    }
+
+    /// Sets the timer of a slot to a deadline, in place of the one it had.
+    pub(super) fn set_timer(&mut self, index: u32, deadline: Option<Instant>) {
+        let Some(setup) = self.slots.get_mut(index as usize).and_then(Option::as_mut) else { return };
+        if let Some(timer) = setup.timer.take() {
+            self.wheel.cancel(timer);
+        }
+        // Room was reserved with the slot; without a timer a call would only miss its repetitions.
+        setup.timer = deadline.and_then(|deadline| self.wheel.try_insert(deadline, index).ok());
+    }
+
+    /// A slot whose deadline has passed.
+    pub(super) fn expire(&mut self, now: Instant) -> Option<u32> {
+        let index = self.wheel.expire(now)?;
+        if let Some(setup) = self.get(index) {
+            setup.timer = None;
+        }
+        Some(index)
+    }
+
+    /// When the wheel wants to be looked at next.
+    pub(super) fn wake(&self) -> Option<Instant> {
+        self.wheel.wake()
+    }
+
+    /// The calls that a PADO or PADS with this Host-Uniq may concern: the n-th.
+    pub(super) fn candidate(&self, host_uniq: &[u8], nth: usize) -> Option<u32> {
+        self.by_host_uniq.get(host_uniq).nth(nth)
+    }
+}
+
+/// A free place in `slots`, and room in `free` for its return.
+fn allocate<T>(slots: &mut Vec<Option<T>>, free: &mut Vec<u32>) -> Result<u32> {
+    if let Some(index) = free.pop() {
+        return Ok(index);
+    }
+    let index = u32::try_from(slots.len()).map_err(out_of_memory)?;
+    slots.try_reserve(1).map_err(out_of_memory)?;
+    free.try_reserve(slots.len().saturating_add(1)).map_err(out_of_memory)?;
+    slots.push(None);
+    Ok(index)
+}
+
+/// `Vec::push` where room was reserved before.
+trait PushWithinCapacity {
+    fn push_within_capacity(&mut self, index: u32);
+}
+
+impl PushWithinCapacity for Vec<u32> {
+    fn push_within_capacity(&mut self, index: u32) {
+        if self.len() < self.capacity() {
+            self.push(index);
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! Virtual circuits.
+
+use condis::call::Call;
+use condis::wan::LinkInfo;
+use ndis::{NetBufferList, PendedCloseCall, PendedMakeCall, Ref, Result, SpinLock, VcHandle};
+use pppoe::bounded::Text;
+use pppoe::{Address, Session, SessionKey};
+
+use super::{AddressFamily, from_condis};
+use crate::adapter::{Adapter, Statistics, settings};
+
+/// One VC, made by a client.
+pub(crate) struct Vc {
+    pub(super) handle: VcHandle,
+    pub(super) family: Ref<AddressFamily>,
+    pub(super) life: SpinLock<Life>,
+    pub(crate) statistics: Statistics,
+}
+
+/// What changes with the calls on a VC.
+pub(super) struct Life {
+    pub(super) call: Call<PendedMakeCall, PendedCloseCall>,
+    /// Where the call stands in the table of calls; `None` before and after it.
+    pub(super) slot: Option<u32>,
+    /// The session, while there is one.
+    pub(super) session: Option<Session>,
+    pub(super) link_info: LinkInfo,
+    /// What the peer said when it refused or ended the last call.
+    pub(super) diagnostics: Text,
+}
+
+impl ndis::Vc for Vc {
+    fn handle(&self) -> &VcHandle {
+        &self.handle
+    }
+}
+
+/// Address and control field before a PPP frame, and the protocol field in it.
+const FRAMING: usize = 2;
+const PROTOCOL_FIELD: usize = 2;
+
+/// The session that sends go to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Outgoing(Session);
+
+impl Outgoing {
+    /// Whether every frame of a list fits the session.
+    pub(crate) fn carries(&self, list: &NetBufferList<Vc>) -> bool {
+        let longest = usize::from(self.0.max_payload).saturating_add(FRAMING + PROTOCOL_FIELD);
+        list.net_buffers().all(|frame| (PROTOCOL_FIELD..=longest).contains(&frame.len()))
+    }
+
+    /// Notes the session on a list, so that no lock is needed when its turn comes.
+    pub(crate) fn mark(&self, list: &mut NetBufferList<Vc>) {
+        let [a, b, c, d, e, f] = self.0.key.peer().0;
+        let [high, low] = self.0.key.id().to_be_bytes();
+        list.set_note(u64::from_be_bytes([a, b, c, d, e, f, high, low]));
+    }
+
+    /// The session noted on a list.
+    pub(crate) fn noted(list: &NetBufferList<Vc>) -> Option<SessionKey> {
+        let [a, b, c, d, e, f, high, low] = list.note().to_be_bytes();
+        SessionKey::new(Address([a, b, c, d, e, f]), u16::from_be_bytes([high, low]))
+    }
+}
+
+impl Vc {
+    /// `CmCreateVc`.
+    pub(super) fn create(family: &Ref<AddressFamily>, handle: VcHandle) -> Result<Ref<Self>> {
+        let link_info = LinkInfo::new(&settings::wan(&family.owner().settings));
+        let vc = Ref::new(Self {
+            handle,
+            family: Ref::clone(family),
+            life: SpinLock::new(Life {
+                call: Call::new(),
+                slot: None,
+                session: None,
+                link_info,
+                diagnostics: Text::EMPTY,
+            }),
+            statistics: Statistics::default(),
+        })?;
+        family.object_added()?;
+        Ok(vc)
+    }
+
+    /// `CmDeleteVc`.
+    pub(super) fn delete(&self) -> Result<()> {
+        self.life.lock().call.delete().map_err(from_condis)?;
+        self.family.object_removed();
+        Ok(())
+    }
+
+    /// The adapter.
+    pub(crate) fn adapter(&self) -> &Ref<Adapter> {
+        self.family.owner()
+    }
+
+    /// What NDISWAN has negotiated.
+    pub(crate) fn link_info(&self) -> LinkInfo {
+        self.life.lock().link_info
+    }
+
+    /// NDISWAN has negotiated.
+    pub(crate) fn set_link_info(&self, info: LinkInfo) {
+        self.life.lock().link_info = info;
+    }
+
+    /// What the peer said last.
+    pub(crate) fn diagnostics(&self) -> Text {
+        self.life.lock().diagnostics
+    }
+
+    /// Counts sends in; the session they go to, or `None` if there is none.
+    pub(crate) fn begin_sends(&self, count: u32) -> Option<Outgoing> {
+        let mut life = self.life.lock();
+        let session = life.session?;
+        life.call.begin_sends(count).then_some(Outgoing(session))
+    }
+
+    /// Counts received frames of a session in; false if it is not this VC's any more.
+    pub(crate) fn begin_receives(&self, key: SessionKey, count: u32) -> bool {
+        let mut life = self.life.lock();
+        life.session.is_some_and(|session| session.key == key) && life.call.begin_receives(count)
+    }
+
+    /// Sends were completed.
+    pub(crate) fn sends_ended(&self, count: u32) {
+        let drained = self.life.lock().call.end_sends(count);
+        if drained {
+            self.deactivate();
+        }
+    }
+
+    /// Receives came back.
+    pub(crate) fn receives_ended(&self, count: u32) {
+        let drained = self.life.lock().call.end_receives(count);
+        if drained {
+            self.deactivate();
+        }
+    }
+
+    /// A frame of so many bytes was sent.
+    pub(crate) fn count_sent(&self, bytes: usize) {
+        self.statistics.sent(bytes);
+        self.adapter().statistics.sent(bytes);
+    }
+
+    /// A frame of so many bytes is being indicated.
+    pub(crate) fn count_received(&self, bytes: usize) {
+        self.statistics.received(bytes);
+        self.adapter().statistics.received(bytes);
+    }
+
+    /// A frame could not be sent.
+    pub(crate) fn count_send_error(&self) {
+        self.statistics.send_error();
+        self.adapter().statistics.send_error();
+    }
+}

@@ -1,0 +1,9 @@
+//! Frames: from a VC to the wire, and back.
+
+mod receive;
+mod receive_queue;
+mod send;
+mod transmit;
+
+pub(crate) use self::receive_queue::ReceiveQueue;
+pub(crate) use self::transmit::Transmit;

@@ -1,0 +1,62 @@
+//! The receive ring and the buffers that are not in it.
+
+use alloc::vec::Vec;
+use e1000::{Nic, ReceiveConfig, Received};
+use ndis::Result;
+
+use crate::adapter::{Buffers, ReceiveRing, Registers};
+
+/// The ring and the spare buffers. There are more buffers than descriptors, so that the ring stays full while
+/// clients hold some.
+pub(crate) struct ReceiveQueue {
+    ring: ReceiveRing,
+    /// Buffers that are in nobody's hands; room for all of them is reserved.
+    spare: Vec<u32>,
+}
+
+impl ReceiveQueue {
+    /// An empty ring, with all buffers spare.
+    pub(crate) fn new(ring: ReceiveRing, buffers: &Buffers) -> Result<Self> {
+        let spare = ndis::memory::filled(buffers.count() as usize, |id| Ok(u32::try_from(id).unwrap_or(0)))?;
+        Ok(Self { ring, spare })
+    }
+
+    /// Fills the ring and connects it to the card, whose receiver must be off.
+    pub(crate) fn start(
+        &mut self,
+        nic: &Nic<Registers>,
+        buffers: &Buffers,
+        config: &ReceiveConfig,
+    ) -> core::result::Result<(), e1000::Error> {
+        self.fill(buffers);
+        nic.start_receive(&mut self.ring, config)
+    }
+
+    /// The next frame that has arrived.
+    pub(super) fn poll(&mut self) -> Option<Received> {
+        self.ring.poll()
+    }
+
+    /// Takes a buffer back that came out of the ring.
+    pub(super) fn give_back(&mut self, id: u32) {
+        if self.spare.len() < self.spare.capacity() {
+            self.spare.push(id);
+        }
+    }
+
+    /// Fills the ring with spare buffers and tells the card of them.
+    pub(super) fn refill(&mut self, nic: &Nic<Registers>, buffers: &Buffers) {
+        self.fill(buffers);
+        self.ring.doorbell(nic);
+    }
+
+    fn fill(&mut self, buffers: &Buffers) {
+        while self.ring.free() != 0 {
+            let Some(id) = self.spare.pop() else { break };
+            if self.ring.give(buffers.buffer(id)).is_err() {
+                self.give_back(id);
+                break;
+            }
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! Sends, from `MiniportCoSendNetBufferLists` to their completion.
+
+use core::ffi::c_void;
+
+use ndis::{Chain, Dispatch, NetBufferList, Ref, Status};
+
+use crate::adapter::Adapter;
+use crate::call_manager::Vc;
+
+impl Adapter {
+    /// Sends a chain on a VC. Lists that cannot be sent are completed at once.
+    pub(crate) fn send(&self, vc: &Ref<Vc>, mut chain: Chain<Vc>) {
+        let count = chain.len();
+        if let Err(refusal) = self.begin_sends(count) {
+            chain.set_status(refusal);
+            chain.complete_sends(|_, _| ());
+            return;
+        }
+        let Some(session) = vc.begin_sends(count) else {
+            chain.set_status(Status::VC_NOT_ACTIVATED);
+            chain.complete_sends(|_, _| ());
+            self.end_in_flight(count);
+            return;
+        };
+        let mut accepted = Chain::new();
+        let mut failed = Chain::new();
+        while let Some(mut list) = chain.pop() {
+            if session.carries(&list) {
+                session.mark(&mut list);
+                accepted.push(list);
+            } else {
+                vc.count_send_error();
+                list.set_status(Status::INVALID_LENGTH);
+                failed.push(list);
+            }
+        }
+        {
+            let mut transmit = self.transmit.lock();
+            transmit.queue(&mut accepted);
+            transmit.pump(&self.nic, &mut failed);
+        }
+        self.complete(failed);
+    }
+
+    /// Gives lists back to their senders, with the status they carry, and follows what waited for that.
+    fn complete(&self, chain: Chain<Vc>) {
+        chain.complete_sends(|vc, count| {
+            vc.sends_ended(count);
+            self.end_in_flight(count);
+        });
+    }
+
+    /// The DPC's part: completes what the card has finished and sends what waited for room.
+    pub(crate) fn sends_done(&self, irql: &Dispatch) {
+        let mut done = Chain::new();
+        {
+            let mut transmit = self.transmit.lock_at_dispatch(irql);
+            transmit.reclaim(&mut done);
+            transmit.pump(&self.nic, &mut done);
+        }
+        self.complete(done);
+    }
+
+    /// The same outside of the DPC, for a halt that waits with interrupts as they may be.
+    pub(crate) fn complete_finished_sends(&self) {
+        let mut done = Chain::new();
+        self.transmit.lock().reclaim(&mut done);
+        self.complete(done);
+    }
+
+    /// `MiniportCancelSend`.
+    pub(crate) fn cancel_sends(&self, cancel_id: *mut c_void) {
+        self.abort_backlog(Status::SEND_ABORTED, |list| list.has_cancel_id(cancel_id));
+    }
+
+    /// Completes the queued lists that `choose` picks; those in the ring complete by themselves.
+    pub(crate) fn abort_backlog(&self, status: Status, choose: impl FnMut(&NetBufferList<Vc>) -> bool) {
+        let mut aborted = self.transmit.lock().remove_queued(choose);
+        aborted.set_status(status);
+        self.complete(aborted);
+    }
+
+    /// Completes everything that was to be sent: the card is stopped or gone.
+    pub(crate) fn abandon_sends(&self, status: Status) {
+        let mut abandoned = self.transmit.lock().abandon();
+        abandoned.set_status(status);
+        self.complete(abandoned);
+    }
+
+    /// Sends a discovery frame. One that is lost for want of room is repeated, or, if it is a PADT, missed.
+    pub(crate) fn send_control(&self, frame: &[u8]) {
+        if self.is_present() {
+            self.transmit.lock().send_control(&self.nic, frame);
+        }
+    }
+}
