@@ -19,6 +19,7 @@ mod target;
 mod test;
 mod toolchain;
 mod wdk_build_patch;
+mod wdk_diff;
 mod wdk_overlay;
 mod wdk_tree;
 mod workspace;
@@ -52,6 +53,11 @@ enum Commands {
     Doc(build::Options),
     /// Stage mcm.sys and its INF (catalog and signature need Windows)
     Package(build::Options),
+    /// Compare the headers in `wdk/` with those of a real WDK
+    WdkDiff {
+        /// The directory that holds `Include`
+        dir: std::path::PathBuf,
+    },
 }
 
 fn dispatch(cli: Cli) -> Result<()> {
@@ -67,6 +73,7 @@ fn dispatch(cli: Cli) -> Result<()> {
         Commands::Test(options) => test::run(&workspace, &options),
         Commands::Clippy(options) => check::clippy(&workspace, &options),
         Commands::Doc(options) => check::doc(&workspace, &options),
+        Commands::WdkDiff { dir } => wdk_diff::run(&dir),
         Commands::Package(options) => package::run(&workspace, &options),
     }
 }

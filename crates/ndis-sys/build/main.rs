@@ -3,6 +3,7 @@
 //! Types that wdk-sys already binds are taken from there, so that a `PDRIVER_OBJECT` of one crate is a
 //! `PDRIVER_OBJECT` of the other: whatever the headers of wdk-sys include is left out here.
 
+mod corrections;
 mod headers;
 mod macros;
 

@@ -6,8 +6,6 @@
 #include <guiddef.h>
 
 /* Integers and characters. LONG and ULONG have 32 bits in every Windows ABI. */
-#define CONST const
-#define VOID void
 typedef char CHAR;
 typedef char CCHAR;
 typedef short SHORT;
