@@ -1,0 +1,312 @@
+//! Calls: the client makes them, modifies them and closes them; the call manager completes.
+
+use std::rc::Rc;
+
+use super::address_family::Family;
+use super::block::Block;
+use super::callback::{Level, callback};
+use super::handle::Handle;
+use super::parameters::{CALL_PARAMETERS_CHANGED, CallParameters, ParameterBlock};
+use super::pend::Returned;
+use super::status::{self, Status};
+use super::vc::{self, CallState, Vc};
+use super::{deadline, finding, note, raw};
+use crate::machine::{IrqlRange, Step, enter};
+
+/// Parameters of the client's which the driver may read and write until it completes the request.
+pub(super) struct Lent {
+    block: ParameterBlock,
+    before: CallParameters,
+}
+
+impl Lent {
+    fn new(parameters: &CallParameters) -> Self {
+        Self { block: ParameterBlock::new(parameters), before: parameters.clone() }
+    }
+}
+
+/// `NdisClMakeCall` without a party.
+pub fn make_call(vc: &Rc<Vc>, parameters: &CallParameters) -> Status {
+    if vc.call.get() != CallState::Idle || !vc.making.begin() {
+        return status::NOT_ACCEPTED;
+    }
+    vc.call.set(CallState::Making);
+    vc.close_dispatched.set(false);
+    let lent = Lent::new(parameters);
+    let address = lent.block.address();
+    vc.parameters.replace(Some(lent));
+    let party = Block::poisoned("CallMgrPartyContext");
+    note(Step::new("client", format!("{} asks for a call on {}", vc.client().name(), vc.name())));
+    let status = callback!(
+        "CmMakeCall",
+        Level::UpToDispatch,
+        vc.adapter().call_manager().make_call,
+        vc.context(),
+        address,
+        std::ptr::null_mut(),
+        party.address(),
+    );
+    // NULL is allowed too: the handler page of CmMakeCall tells a driver without parties to write it.
+    if party.pointer().is_some_and(|context| context != 0) {
+        finding("CO-092", Some(vc.name()), "a party context without a party".to_owned());
+    }
+    match vc.making.returned(status) {
+        Returned::Final(status) => {
+            call_made(vc, status, address);
+            status
+        }
+        Returned::Pending => {
+            let watched = Rc::clone(vc);
+            deadline(300, "CO-091", move || watched.making.outstanding().then(|| watched.name()));
+            status::PENDING
+        }
+        Returned::Early => status::PENDING,
+        Returned::Twice(status) => {
+            let text = format!("CmMakeCall completed and then returned {}", status::name(status));
+            finding("CO-089", Some(vc.name()), text);
+            status::PENDING
+        }
+    }
+}
+
+/// The make-call request ended; gives the parameters back as the driver left them.
+fn call_made(vc: &Rc<Vc>, status: Status, address: usize) -> CallParameters {
+    let success = status == status::SUCCESS;
+    let parameters = take_back(vc, address, success);
+    if success && !vc.is_active() {
+        finding("CO-071", Some(vc.name()), "call completed before the VC is active".to_owned());
+    }
+    if !success && vc.is_active() {
+        finding("CO-075", Some(vc.name()), "call failed and the VC is still active".to_owned());
+    }
+    if success && vc.address_family().family().family == Family::TAPI_PROXY {
+        check_rates(vc, &parameters);
+    }
+    // A close that is under way decides what becomes of the VC.
+    if vc.call.get() == CallState::Making {
+        vc.call.set(if success { CallState::Connected } else { CallState::Idle });
+    }
+    let how = if success { "connected".to_owned() } else { format!("failed: {}", status::name(status)) };
+    note(Step::new("driver", format!("call on {} {how}", vc.name())));
+    parameters
+}
+
+/// CO-323: TAPI learns the rates of the call from the parameters.
+fn check_rates(vc: &Rc<Vc>, parameters: &CallParameters) {
+    let Some(manager) = &parameters.call_manager else { return };
+    let known = |rate: u32| rate != 0 && rate != super::parameters::UNSPECIFIED;
+    let rates = known(manager.transmit.peak_bandwidth) && known(manager.receive.peak_bandwidth);
+    if !rates || parameters.flags & CALL_PARAMETERS_CHANGED == 0 {
+        let text = format!(
+            "PeakBandwidth {} and {}, flags {:#x}",
+            manager.transmit.peak_bandwidth, manager.receive.peak_bandwidth, parameters.flags
+        );
+        finding("CO-323", Some(vc.name()), text);
+    }
+}
+
+/// Ends the loan of the client's parameters and checks what the driver did with them. `address` is the pointer
+/// the driver completed with.
+fn take_back(vc: &Rc<Vc>, address: usize, success: bool) -> CallParameters {
+    let Some(lent) = vc.parameters.take() else { return CallParameters::default() };
+    if address != lent.block.address() {
+        finding("CO-098", Some(vc.name()), "completed with other parameters than given".to_owned());
+    }
+    if lent.block.relinked() {
+        finding("CO-097", Some(vc.name()), "the pointers inside the parameters were changed".to_owned());
+    }
+    let after = lent.block.read();
+    let flagged = after.flags & CALL_PARAMETERS_CHANGED != 0;
+    let plain = CallParameters { flags: after.flags & !CALL_PARAMETERS_CHANGED, ..after.clone() };
+    if success && !flagged && plain != lent.before {
+        finding("CO-096", Some(vc.name()), "parameters changed without CALL_PARAMETERS_CHANGED".to_owned());
+    }
+    after
+}
+
+/// `NdisClCloseCall` without a party. Ends a call that is up, offered and accepted, or still being made.
+pub fn close_call(vc: &Rc<Vc>) -> Status {
+    if matches!(vc.call.get(), CallState::Idle | CallState::Closing) || !vc.closing.begin() {
+        return status::NOT_ACCEPTED;
+    }
+    vc.call.set(CallState::Closing);
+    note(Step::new("client", format!("{} closes the call on {}", vc.client().name(), vc.name())));
+    let status = callback!(
+        "CmCloseCall",
+        Level::UpToDispatch,
+        vc.adapter().call_manager().close_call,
+        vc.context(),
+        0,
+        0,
+        0,
+    );
+    match vc.closing.returned(status) {
+        Returned::Final(status) => {
+            closed(vc, status);
+            status
+        }
+        Returned::Pending => {
+            let watched = Rc::clone(vc);
+            deadline(120, "CO-102", move || watched.closing.outstanding().then(|| watched.name()));
+            status::PENDING
+        }
+        Returned::Early => status::PENDING,
+        Returned::Twice(status) => {
+            let text = format!("CmCloseCall completed and then returned {}", status::name(status));
+            finding("CO-102", Some(vc.name()), text);
+            status::PENDING
+        }
+    }
+}
+
+fn closed(vc: &Rc<Vc>, status: Status) {
+    if status != status::SUCCESS {
+        finding("CO-102", Some(vc.name()), format!("the close failed with {}", status::name(status)));
+    }
+    if vc.is_active() {
+        finding("CO-105", Some(vc.name()), "close completed and the VC is still active".to_owned());
+    }
+    if vc.making.outstanding() {
+        finding("CO-107", Some(vc.name()), "close completed before the call it cancels".to_owned());
+    }
+    vc.call.set(CallState::Idle);
+    note(Step::new("driver", format!("call on {} closed", vc.name())));
+}
+
+/// `NdisClModifyCallQoS`.
+pub fn modify_call(vc: &Rc<Vc>, parameters: &CallParameters) -> Status {
+    if vc.call.get() != CallState::Connected || !vc.modifying.begin() {
+        return status::NOT_ACCEPTED;
+    }
+    let lent = Lent::new(parameters);
+    let address = lent.block.address();
+    vc.parameters.replace(Some(lent));
+    let status = callback!(
+        "CmModifyCallQoS",
+        Level::UpToDispatch,
+        vc.adapter().call_manager().modify_call_qos,
+        vc.context(),
+        address,
+    );
+    match vc.modifying.returned(status) {
+        Returned::Final(status) => {
+            take_back(vc, address, status == status::SUCCESS);
+            status
+        }
+        Returned::Pending => {
+            let watched = Rc::clone(vc);
+            deadline(120, "CO-132", move || watched.modifying.outstanding().then(|| watched.name()));
+            status::PENDING
+        }
+        Returned::Early => status::PENDING,
+        Returned::Twice(status) => {
+            let text = format!("CmModifyCallQoS completed and then returned {}", status::name(status));
+            finding("CO-132", Some(vc.name()), text);
+            status::PENDING
+        }
+    }
+}
+
+pub(super) unsafe extern "win64" fn make_call_complete(
+    status: Status,
+    handle: Handle,
+    party: Handle,
+    party_context: Handle,
+    parameters: usize,
+) {
+    let _call = enter("NdisCmMakeCallComplete", IrqlRange::DISPATCH_OR_BELOW);
+    let Some(vc) = vc::find(handle) else { return };
+    super::no_locks("CO-109", &vc.name());
+    if status == status::PENDING {
+        finding("CO-090", Some(vc.name()), "call completed with PENDING".to_owned());
+        return;
+    }
+    if !vc.making.complete() {
+        finding("CO-089", Some(vc.name()), "call completed but not pended".to_owned());
+        return;
+    }
+    if !party.is_null() || !party_context.is_null() {
+        finding("CO-092", Some(vc.name()), "a party without a multipoint call".to_owned());
+    }
+    let parameters = call_made(&vc, status, parameters as usize);
+    vc.client().make_call_complete(&vc, status, &parameters);
+    vc.adapter().ndis().changed();
+}
+
+pub(super) unsafe extern "win64" fn close_call_complete(status: Status, handle: Handle, party: Handle) {
+    let _call = enter("NdisCmCloseCallComplete", IrqlRange::DISPATCH_OR_BELOW);
+    let Some(vc) = vc::find(handle) else { return };
+    super::no_locks("CO-109", &vc.name());
+    if status == status::PENDING {
+        finding("CO-102", Some(vc.name()), "close completed with PENDING".to_owned());
+        return;
+    }
+    if !vc.closing.complete() {
+        finding("CO-102", Some(vc.name()), "close completed but not pended".to_owned());
+        return;
+    }
+    if !party.is_null() {
+        finding("CO-092", Some(vc.name()), "a party without a multipoint call".to_owned());
+    }
+    closed(&vc, status);
+    vc.client().close_call_complete(&vc, status);
+    vc.adapter().ndis().changed();
+}
+
+pub(super) unsafe extern "win64" fn modify_complete(status: Status, handle: Handle, parameters: usize) {
+    let _call = enter("NdisCmModifyCallQoSComplete", IrqlRange::DISPATCH_OR_BELOW);
+    let Some(vc) = vc::find(handle) else { return };
+    super::no_locks("CO-109", &vc.name());
+    if status == status::PENDING || !vc.modifying.complete() {
+        finding("CO-132", Some(vc.name()), "modification completed but not pended".to_owned());
+        return;
+    }
+    let parameters = take_back(&vc, parameters as usize, status == status::SUCCESS);
+    vc.client().modify_call_complete(&vc, status, &parameters);
+    vc.adapter().ndis().changed();
+}
+
+/// The network closes the call.
+pub(super) unsafe extern "win64" fn dispatch_close(status: Status, handle: Handle, buffer: usize, size: u32) {
+    let _call = enter("NdisCmDispatchIncomingCloseCall", IrqlRange::DISPATCH_OR_BELOW);
+    let Some(vc) = vc::find(handle) else { return };
+    super::no_locks("CO-109", &vc.name());
+    if (buffer == 0) != (size == 0) {
+        finding("CO-125", Some(vc.name()), format!("close data of {size} bytes at {buffer:#x}"));
+        return;
+    }
+    match vc.call.get() {
+        CallState::Making => {
+            finding("CO-101", Some(vc.name()), "close of a call that is not completed".to_owned());
+            return;
+        }
+        CallState::Idle => {
+            finding("CO-124", Some(vc.name()), "close without a call".to_owned());
+            return;
+        }
+        // The client's close crosses the network's; NDIS drops the latter.
+        CallState::Closing => return,
+        CallState::Offered | CallState::Accepted | CallState::Connected => {}
+    }
+    if vc.close_dispatched.replace(true) {
+        finding("CO-124", Some(vc.name()), "close dispatched twice".to_owned());
+        return;
+    }
+    let data = if size == 0 { Vec::new() } else { raw::bytes(buffer as usize, size as usize) };
+    note(Step::new("driver", format!("network closes the call on {}: {}", vc.name(), status::name(status))));
+    vc.client().incoming_close(&vc, status, &data);
+    vc.adapter().ndis().changed();
+}
+
+/// The network changed the parameters of the call.
+pub(super) unsafe extern "win64" fn dispatch_modified(handle: Handle, parameters: usize) {
+    let _call = enter("NdisCmDispatchIncomingCallQoSChange", IrqlRange::DISPATCH_OR_BELOW);
+    let Some(vc) = vc::find(handle) else { return };
+    super::no_locks("CO-109", &vc.name());
+    if vc.call.get() != CallState::Connected || !vc.is_active() {
+        finding("CO-136", Some(vc.name()), "parameters changed without a call".to_owned());
+        return;
+    }
+    let parameters = super::parameters::read_foreign(parameters, raw::bytes);
+    vc.client().call_modified(&vc, &parameters);
+}

@@ -1,0 +1,391 @@
+//! What PnP and power do with an adapter: start, restart, pause, removal, sleep, halt.
+//!
+//! Each function runs in a kernel thread at `PASSIVE_LEVEL` and returns when the operation has ended.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::adapter::{Adapter, Phase, State};
+use super::block::Block;
+use super::callback::{Level, callback};
+use super::handle::{self, Handle, Kind};
+use super::oid::OidRequest;
+use super::ownership::Resource;
+use super::pend::Returned;
+use super::status::{self, Status};
+use super::tables::ObjectHeader;
+use super::{finding, note, oid, resources};
+use crate::machine::{IrqlRange, Step, enter};
+
+/// `NDIS_HALT_ACTION`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum HaltAction {
+    /// The device was disabled or removed in good order.
+    DeviceDisabled = 0,
+    /// The device went to a low power state and the driver has no suspend.
+    PoweredDown = 2,
+    /// The device is gone.
+    SurpriseRemoved = 3,
+    /// The device failed to return from sleep.
+    Failed = 4,
+    /// NDIS could not finish the start.
+    InitializationFailed = 5,
+    /// The device is stopped, to be started with other resources.
+    Stopped = 6,
+}
+
+/// `NDIS_OBJECT_TYPE_DEFAULT`.
+const DEFAULT: u8 = 0x80;
+/// How long a pause, restart or halt may take (the watchdog of bug check 0x7C, parameter 0x25).
+const WATCHDOG: Duration = Duration::from_secs(120);
+
+/// `NDIS_MINIPORT_INIT_PARAMETERS`.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct InitParameters {
+    header: ObjectHeader,
+    flags: u32,
+    allocated_resources: usize,
+    im_device_instance_context: usize,
+    add_device_context: usize,
+    if_index: u32,
+    net_luid: u64,
+    default_port_auth_states: usize,
+    pci_device_custom_properties: usize,
+}
+
+/// `NDIS_MINIPORT_RESTART_PARAMETERS`.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct RestartParameters {
+    header: ObjectHeader,
+    attributes: usize,
+    flags: u32,
+}
+
+/// `NDIS_MINIPORT_PAUSE_PARAMETERS`.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct PauseParameters {
+    header: ObjectHeader,
+    flags: u32,
+    reason: u32,
+}
+
+/// `NET_DEVICE_PNP_EVENT`.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct PnpEvent {
+    header: ObjectHeader,
+    port: u32,
+    event: u32,
+    buffer: usize,
+    length: u32,
+    reserved: [u8; 16],
+}
+
+const _: () = {
+    assert!(size_of::<InitParameters>() == 64);
+    assert!(size_of::<PnpEvent>() == 48);
+};
+
+/// `NdisDevicePnPEventSurpriseRemoved`.
+const SURPRISE_REMOVED: u32 = 2;
+/// `OID_PNP_SET_POWER`.
+const OID_PNP_SET_POWER: u32 = 0xFD01_0101;
+
+impl Adapter {
+    /// Starts the device: `MiniportInitializeEx`, then the bound clients learn of the address families. The adapter
+    /// is paused then.
+    ///
+    /// # Errors
+    /// The status of `MiniportInitializeEx`.
+    pub fn start(self: &Rc<Self>) -> Result<(), Status> {
+        assert_eq!(self.state(), State::Halted, "only a halted adapter starts");
+        self.handle.set(handle::open(Kind::Adapter, Rc::clone(self)));
+        self.ndis().add_adapter(self);
+        self.state.set(State::Initializing);
+        self.phase.set(Phase::Initialize);
+        self.error_logged.set(false);
+        self.removal_requested.set(false);
+        note(Step::new("NT", format!("{} starts", self.name())));
+        let list =
+            self.slot().map(|slot| Block::new("NDIS_RESOURCE_LIST", &resources::list(slot, self.messages)));
+        let parameters = Block::of(
+            "NDIS_MINIPORT_INIT_PARAMETERS",
+            InitParameters {
+                header: ObjectHeader::new(0x81, 1, 64),
+                flags: 0,
+                allocated_resources: list.as_ref().map_or(0, Block::address),
+                im_device_instance_context: 0,
+                add_device_context: 0,
+                if_index: 7,
+                // IF_TYPE_PPP in the top 16 bits, an index below.
+                net_luid: 23 << 48 | 1 << 24,
+                default_port_auth_states: 0,
+                pci_device_custom_properties: 0,
+            },
+        );
+        let status = callback!(
+            "MiniportInitializeEx",
+            Level::Passive,
+            self.handlers().initialize,
+            self.handle.get(),
+            self.driver().context(),
+            parameters.address(),
+        );
+        self.phase.set(Phase::Other);
+        if status == status::SUCCESS { self.started() } else { self.start_failed(status) }
+    }
+
+    fn started(self: &Rc<Self>) -> Result<(), Status> {
+        if !self.attributes.complete() {
+            let text = "initialized without the general attributes".to_owned();
+            finding("CO-016", Some(self.name()), text);
+        }
+        if self.owned.count(Resource::Configuration) != 0 {
+            let text = "a configuration handle is open after MiniportInitializeEx".to_owned();
+            finding("SDV.NdisOpenConfigurationEx", Some(self.name()), text);
+        }
+        self.state.set(State::Paused);
+        note(Step::new("NDIS", format!("{} initialized, paused", self.name())));
+        for client in self.clients() {
+            self.announce(&client);
+        }
+        Ok(())
+    }
+
+    fn start_failed(self: &Rc<Self>, status: Status) -> Result<(), Status> {
+        if status == status::PENDING {
+            finding("CO-027", Some(self.name()), "MiniportInitializeEx returned PENDING".to_owned());
+        }
+        for (resource, _, what) in self.owned.take() {
+            let text = format!("failed MiniportInitializeEx left {what}");
+            finding(resource.rule_at_failure(), Some(self.name()), text);
+        }
+        if !self.error_logged.get() {
+            let text = "MiniportInitializeEx failed without an error log entry".to_owned();
+            finding("CO-295", Some(self.name()), text);
+        }
+        self.end();
+        note(Step::new("NDIS", format!("{} failed to initialize: {}", self.name(), status::name(status))));
+        Err(status)
+    }
+
+    /// The adapter handle dies.
+    fn end(self: &Rc<Self>) {
+        self.forget();
+        self.attributes.clear();
+        self.removed.set(false);
+        self.state.set(State::Halted);
+        self.ndis().remove_adapter(self);
+        handle::close::<Self>(Kind::Adapter, self.handle.get());
+    }
+
+    /// Lets data flow: `MiniportRestart`.
+    ///
+    /// # Errors
+    /// The driver's status; the adapter stays paused.
+    pub fn restart(self: &Rc<Self>) -> Result<(), Status> {
+        assert_eq!(self.state(), State::Paused, "only a paused adapter restarts");
+        self.state.set(State::Restarting);
+        assert!(self.restarting.begin(), "one restart at a time");
+        let parameters = Block::of(
+            "NDIS_MINIPORT_RESTART_PARAMETERS",
+            RestartParameters { header: ObjectHeader::new(DEFAULT, 1, 20), attributes: 0, flags: 0 },
+        );
+        let status = callback!(
+            "MiniportRestart",
+            Level::Passive,
+            self.handlers().restart,
+            self.context(),
+            parameters.address(),
+        );
+        let status = match self.restarting.returned(status) {
+            Returned::Final(status) => status,
+            Returned::Pending => {
+                if !self.ndis().wait_for("MiniportRestart", WATCHDOG, || !self.restarting.outstanding()) {
+                    finding("NDIS.7C.0x25", Some(self.name()), "the restart does not end".to_owned());
+                }
+                self.restart_status.get()
+            }
+            Returned::Early => self.restart_status.get(),
+            Returned::Twice(_) => {
+                finding("CO-245", Some(self.name()), "the restart was completed and returned".to_owned());
+                self.restart_status.get()
+            }
+        };
+        if status != status::SUCCESS {
+            self.state.set(State::Paused);
+            note(Step::new("NDIS", format!("{} stays paused: {}", self.name(), status::name(status))));
+            return Err(status);
+        }
+        self.state.set(State::Running);
+        note(Step::new("NDIS", format!("{} running", self.name())));
+        Ok(())
+    }
+
+    /// Stops the flow of data: `MiniportPause`. Clients may keep their VCs and calls.
+    pub fn pause(self: &Rc<Self>) {
+        assert_eq!(self.state(), State::Running, "only a running adapter pauses");
+        self.state.set(State::Pausing);
+        assert!(self.pausing.begin(), "one pause at a time");
+        let parameters = Block::of(
+            "NDIS_MINIPORT_PAUSE_PARAMETERS",
+            // The reason is that of NDIS_PAUSE_NDIS_INTERNAL.
+            PauseParameters { header: ObjectHeader::new(DEFAULT, 1, 12), flags: 0, reason: 1 },
+        );
+        let status = callback!(
+            "MiniportPause",
+            Level::Passive,
+            self.handlers().pause,
+            self.context(),
+            parameters.address(),
+        );
+        if status != status::SUCCESS && status != status::PENDING {
+            let text = format!("MiniportPause returned {}", status::name(status));
+            finding("SDV.MiniportPause_Return", Some(self.name()), text);
+        }
+        match self.pausing.returned(status) {
+            Returned::Final(_) => self.check_quiet(),
+            Returned::Pending => {
+                if !self.ndis().wait_for("MiniportPause", WATCHDOG, || !self.pausing.outstanding()) {
+                    finding("NDIS.7C.0x25", Some(self.name()), "the pause does not end".to_owned());
+                }
+            }
+            Returned::Early => {}
+            Returned::Twice(_) => {
+                finding("CO-244", Some(self.name()), "the pause was completed and returned".to_owned());
+            }
+        }
+        self.state.set(State::Paused);
+        note(Step::new("NDIS", format!("{} paused", self.name())));
+    }
+
+    /// CO-242: at the end of a pause nothing is in the hands of the driver or of a client.
+    fn check_quiet(&self) {
+        for vc in self.vcs() {
+            let (sends, receives) = (vc.sends_outstanding(), vc.receives_outstanding());
+            if sends + receives != 0 {
+                let text = format!("paused with {sends} sends and {receives} receives outstanding");
+                finding("CO-242", Some(vc.name()), text);
+            }
+        }
+    }
+
+    /// The card is pulled out: the driver is told; pause, close and halt follow.
+    pub fn surprise_remove(self: &Rc<Self>) {
+        if let Some(slot) = self.slot() {
+            slot.unplug();
+        }
+        self.removed.set(true);
+        note(Step::new("NT", format!("{} is pulled out", self.name())));
+        self.pnp_event(SURPRISE_REMOVED);
+    }
+
+    /// `MiniportDevicePnPEventNotify` with an `NDIS_DEVICE_PNP_EVENT` and no data.
+    pub fn pnp_event(self: &Rc<Self>, event: u32) {
+        let block = Block::of(
+            "NET_DEVICE_PNP_EVENT",
+            PnpEvent {
+                header: ObjectHeader::new(DEFAULT, 1, 44),
+                port: 0,
+                event,
+                buffer: 0,
+                length: 0,
+                reserved: [0; 16],
+            },
+        );
+        callback!(
+            "MiniportDevicePnPEventNotify",
+            Level::Passive,
+            self.handlers().device_pnp_event_notify,
+            self.context(),
+            block.address(),
+        );
+    }
+
+    /// Sends the device to a power state (1 is D0, 4 is D3) by `OID_PNP_SET_POWER`. The adapter is paused.
+    pub fn set_power(self: &Rc<Self>, state: u32) -> Status {
+        let result = self.oid_request(OidRequest::set(OID_PNP_SET_POWER, &state.to_le_bytes()));
+        if !matches!(result.status, status::SUCCESS | status::NOT_ACCEPTED) {
+            let text = format!("OID_PNP_SET_POWER ended with {}", status::name(result.status));
+            finding("NV.NdisOidComplete", Some(self.name()), text);
+        }
+        result.status
+    }
+
+    /// `MiniportShutdownEx` with `NdisShutdownPowerOff`.
+    pub fn shut_down(self: &Rc<Self>) {
+        self.phase.set(Phase::Shutdown);
+        callback!("MiniportShutdownEx", Level::Passive, self.handlers().shutdown, self.context(), 0);
+        self.phase.set(Phase::Other);
+    }
+
+    /// Ends the adapter: `MiniportHaltEx`, then a search for what the driver kept. The adapter is paused.
+    pub fn halt(self: &Rc<Self>, action: HaltAction) {
+        assert_eq!(self.state(), State::Paused, "only a paused adapter is halted");
+        oid::drain(self);
+        self.phase.set(Phase::Halt);
+        note(Step::new("NT", format!("{} halts", self.name())));
+        let name = self.name();
+        let halting = Rc::clone(self);
+        super::deadline(120, "NDIS.7C.0x25", move || (halting.phase.get() == Phase::Halt).then_some(name));
+        callback!("MiniportHaltEx", Level::Passive, self.handlers().halt, self.context(), action as u32);
+        self.phase.set(Phase::Other);
+        for vc in self.vcs() {
+            finding("CO-086", Some(vc.name()), "exists when MiniportHaltEx returns".to_owned());
+        }
+        for af in self.opens() {
+            finding("CO-043", Some(af.name()), "open when MiniportHaltEx returns".to_owned());
+            af.abandon();
+        }
+        for (resource, _, what) in self.owned.take() {
+            let text = format!("MiniportHaltEx left {what}");
+            finding(resource.rule_at_halt(), Some(self.name()), text);
+        }
+        self.end();
+        note(Step::new("NDIS", format!("{} halted", self.name())));
+    }
+}
+
+pub(super) unsafe extern "win64" fn pause_complete(handle: Handle) {
+    let _call = enter("NdisMPauseComplete", IrqlRange::DISPATCH_OR_BELOW);
+    let Some(adapter) = Adapter::find(handle) else { return };
+    super::no_locks("CO-301", &adapter.name());
+    if !adapter.pausing.complete() {
+        finding("CO-244", Some(adapter.name()), "no pause is pending".to_owned());
+        return;
+    }
+    adapter.check_quiet();
+    adapter.ndis().changed();
+}
+
+pub(super) unsafe extern "win64" fn restart_complete(handle: Handle, status: Status) {
+    let _call = enter("NdisMRestartComplete", IrqlRange::DISPATCH_OR_BELOW);
+    let Some(adapter) = Adapter::find(handle) else { return };
+    super::no_locks("CO-301", &adapter.name());
+    adapter.restart_status.set(status);
+    if status == status::PENDING || !adapter.restarting.complete() {
+        finding("CO-245", Some(adapter.name()), "no restart is pending".to_owned());
+        return;
+    }
+    adapter.ndis().changed();
+}
+
+/// Nothing resets the adapter, so no reset can be completed.
+pub(super) unsafe extern "win64" fn reset_complete(handle: Handle, _status: Status, _addressing: u8) {
+    let _call = enter("NdisMResetComplete", IrqlRange::DISPATCH_OR_BELOW);
+    let Some(adapter) = Adapter::find(handle) else { return };
+    finding("CO-261", Some(adapter.name()), "no reset is pending".to_owned());
+}
+
+pub(super) unsafe extern "win64" fn remove_miniport(handle: Handle) -> Status {
+    let _call = enter("NdisMRemoveMiniport", IrqlRange::DISPATCH_OR_BELOW);
+    let Some(adapter) = Adapter::find(handle) else { return status::FAILURE };
+    adapter.removal_requested.set(true);
+    note(Step::new("driver", format!("asks for the removal of {}", adapter.name())));
+    adapter.ndis().changed();
+    status::SUCCESS
+}

@@ -1,0 +1,187 @@
+//! Receives: frame lists that the driver indicates on a VC, and their way back.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use super::adapter::Adapter;
+use super::callback::{Level, callback};
+use super::finding;
+use super::handle::Handle;
+use super::net_buffer::layout::{self, Nb, Nbl};
+use super::net_buffer::{Owner, PoolNbl};
+use super::send::flags as level_flags;
+use super::vc::{self, Vc};
+use crate::machine::{IrqlRange, enter};
+
+/// `NDIS_RECEIVE_FLAGS_RESOURCES`.
+const RESOURCES: u32 = 2;
+
+/// How many frame lists of a VC the client holds.
+#[derive(Default)]
+pub(crate) struct Indicated {
+    held: Cell<usize>,
+}
+
+impl Indicated {
+    pub(crate) fn outstanding(&self) -> usize {
+        self.held.get()
+    }
+}
+
+/// One received frame.
+pub struct Received {
+    vc: Rc<Vc>,
+    list: Rc<PoolNbl>,
+    data: Vec<u8>,
+    must_return: bool,
+}
+
+impl Received {
+    /// The frame: PPP, from the address and control fields, if present, on.
+    pub fn data(&self) -> &[u8] {
+        &self.data
+    }
+
+    /// Whether it must be given to [`return_frames`]. Otherwise the driver has it back when the client's
+    /// method returns.
+    pub fn must_return(&self) -> bool {
+        self.must_return
+    }
+
+    /// The VC it came on.
+    pub fn vc(&self) -> &Rc<Vc> {
+        &self.vc
+    }
+}
+
+pub(super) unsafe extern "win64" fn indicate(handle: Handle, first: usize, count: u32, flags: u32) {
+    let _call = enter("NdisMCoIndicateReceiveNetBufferLists", IrqlRange::DISPATCH_OR_BELOW);
+    let Some(vc) = vc::find(handle) else { return };
+    super::no_locks("CO-226", &vc.name());
+    super::check_dispatch_flag("CO-225", &vc.name(), flags);
+    let lists = layout::chain(first as usize, count as usize + 1, |at| Nbl(at).next());
+    if lists.len() != count as usize {
+        let text = format!("{count} lists announced, the chain has {} or more", lists.len());
+        finding("CO-214", Some(vc.name()), text);
+    }
+    if !vc.is_active() {
+        let rule = if vc.call_state() == vc::CallState::Idle { "CO-079" } else { "CO-212" };
+        finding(rule, Some(vc.name()), "receive indicated on an inactive VC".to_owned());
+        return give_back(&vc, &lists, flags);
+    }
+    if !vc.adapter().may_indicate() {
+        let text = format!("receive indicated while the adapter is {:?}", vc.adapter().state());
+        finding("CO-243", Some(vc.name()), text);
+        return give_back(&vc, &lists, flags);
+    }
+    let by_value = flags & RESOURCES != 0;
+    let received: Vec<Received> = lists.iter().filter_map(|&at| accept(&vc, Nbl(at), !by_value)).collect();
+    let kept: Vec<Rc<PoolNbl>> = received.iter().map(|it| Rc::clone(&it.list)).collect();
+    vc.client().receive(&vc, received);
+    if by_value {
+        for list in kept {
+            list.set_owner(Owner::Driver);
+        }
+    }
+    vc.adapter().ndis().changed();
+}
+
+/// Refuses an indication: the lists go straight back, so that the driver is not stuck in addition.
+fn give_back(vc: &Rc<Vc>, lists: &[usize], flags: u32) {
+    if flags & RESOURCES == 0 {
+        let frames = lists.iter().filter_map(|&at| accept(vc, Nbl(at), true)).collect();
+        return_frames(vc.adapter(), frames);
+    }
+}
+
+/// Checks one indicated list and takes it over.
+fn accept(vc: &Rc<Vc>, nbl: Nbl, must_return: bool) -> Option<Received> {
+    let Some(list) = vc.adapter().ndis().pool_nbl(nbl.0) else {
+        finding("CO-215", Some(vc.name()), "indicates what is not of a pool of NDIS".to_owned());
+        return None;
+    };
+    if list.owner() != Owner::Driver {
+        finding("CO-219", Some(vc.name()), format!("{} is indicated again before its return", list.name()));
+        return None;
+    }
+    if nbl.source_handle() != vc.handle() as usize {
+        finding("CO-213", Some(vc.name()), format!("{}: SourceHandle is not the VC's", list.name()));
+    }
+    let buffers = nbl.net_buffers(2);
+    let [nb] = buffers.as_slice() else {
+        finding("CO-222", Some(vc.name()), format!("{} has not exactly one NET_BUFFER", list.name()));
+        return None;
+    };
+    let data = frame(vc, &list, *nb)?;
+    list.set_owner(Owner::Client);
+    list.remember();
+    if must_return {
+        vc.indicated.held.set(vc.indicated.held.get() + 1);
+    }
+    Some(Received { vc: Rc::clone(vc), list, data, must_return })
+}
+
+fn frame(vc: &Rc<Vc>, list: &Rc<PoolNbl>, nb: Nb) -> Option<Vec<u8>> {
+    if !nb.offset_agrees() {
+        let text = format!("{}: CurrentMdl, CurrentMdlOffset and DataOffset disagree", list.name());
+        finding("CO-222", Some(vc.name()), text);
+    }
+    match nb.data() {
+        Ok(data) => Some(data),
+        Err(text) => {
+            finding("CO-222", Some(vc.name()), format!("{}: {text}", list.name()));
+            None
+        }
+    }
+}
+
+/// `NdisReturnNetBufferLists`: gives frames back to the driver, of any VCs, in any order, in one or more chains.
+pub fn return_frames(adapter: &Rc<Adapter>, mut frames: Vec<Received>) {
+    let machine = adapter.machine();
+    shuffle(adapter, &mut frames);
+    while !frames.is_empty() {
+        let some = 1 + usize::try_from(machine.below(frames.len() as u64)).expect("below a length");
+        let mut first = 0;
+        for frame in frames.drain(..some) {
+            let nbl = Nbl(frame.list.address());
+            if let Some(text) = frame.list.changed(&frame.data) {
+                finding("CO-216", Some(frame.vc.name()), format!("{}: {text}", frame.list.name()));
+            }
+            frame.vc.indicated.held.set(frame.vc.indicated.held.get() - 1);
+            frame.list.set_owner(Owner::Driver);
+            // Fields that a client may leave in any state.
+            nbl.set_status(i32::from_le_bytes([0x5C; 4]));
+            nbl.set_scratch(machine.random() as usize);
+            nbl.set_protocol_reserved([machine.random() as usize; 4]);
+            nbl.set_next(first);
+            first = nbl.0;
+        }
+        callback!(
+            "ReturnNetBufferLists",
+            Level::UpToDispatch,
+            adapter.handlers().return_net_buffer_lists,
+            adapter.context(),
+            first,
+            level_flags(machine.irql(), machine.chance(1, 2)),
+        );
+    }
+}
+
+/// Fisher and Yates.
+fn shuffle<T>(adapter: &Adapter, items: &mut [T]) {
+    for i in (1..items.len()).rev() {
+        items.swap(i, usize::try_from(adapter.machine().below(i as u64 + 1)).expect("below a length"));
+    }
+}
+
+pub(super) unsafe extern "win64" fn connectionless_indicate(
+    adapter: Handle,
+    _first: usize,
+    _port: u32,
+    _count: u32,
+    _flags: u32,
+) {
+    let _call = enter("NdisMIndicateReceiveNetBufferLists", IrqlRange::DISPATCH_OR_BELOW);
+    let Some(adapter) = Adapter::find(adapter) else { return };
+    finding("CO-212", Some(adapter.name()), "CoNDIS receives are indicated on a VC".to_owned());
+}

@@ -1,0 +1,347 @@
+//! Virtual circuits: creation, activation, deactivation, deletion.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use super::adapter::Adapter;
+use super::address_family::AddressFamily;
+use super::block::Block;
+use super::callback::{Level, callback};
+use super::client::Client;
+use super::handle::{self, Handle, Kind};
+use super::pend::Pend;
+use super::raw;
+use super::receive::Indicated;
+use super::send::Sends;
+use super::status::{self, Status};
+use super::{finding, note};
+use crate::machine::{IrqlRange, Step, enter};
+
+/// Who created a VC, and so who deletes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Creator {
+    /// The client, for an outgoing call.
+    Client,
+    /// The call manager, for an incoming call.
+    CallManager,
+}
+
+/// What a VC is used for at the moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallState {
+    /// No call.
+    Idle,
+    /// `CmMakeCall` is not completed.
+    Making,
+    /// An incoming call awaits the client's answer.
+    Offered,
+    /// The client accepted an incoming call, which is not connected yet.
+    Accepted,
+    /// The call is up.
+    Connected,
+    /// `CmCloseCall` is not completed.
+    Closing,
+}
+
+/// One VC.
+pub struct Vc {
+    number: u64,
+    handle: Cell<Handle>,
+    af: Rc<AddressFamily>,
+    creator: Creator,
+    context: Cell<usize>,
+    active: Cell<bool>,
+    deleted: Cell<bool>,
+    pub(super) call: Cell<CallState>,
+    pub(super) making: Pend,
+    pub(super) closing: Pend,
+    pub(super) modifying: Pend,
+    /// The network's close was dispatched to the client in this call.
+    pub(super) close_dispatched: Cell<bool>,
+    /// The client's parameters while the driver may use them, and as they were handed over.
+    pub(super) parameters: RefCell<Option<super::call::Lent>>,
+    /// The driver's parameters while the client has not answered an offer.
+    pub(super) offered: Cell<usize>,
+    pub(super) sends: Sends,
+    pub(super) indicated: Indicated,
+    /// Where the client keeps what belongs to the VC.
+    client_data: RefCell<Option<Rc<dyn std::any::Any>>>,
+}
+
+impl Vc {
+    fn new(af: &Rc<AddressFamily>, creator: Creator) -> Rc<Self> {
+        let vc = Rc::new(Self {
+            number: af.adapter().ndis().number("VC"),
+            handle: Cell::new(std::ptr::null_mut()),
+            af: Rc::clone(af),
+            creator,
+            context: Cell::new(0),
+            active: Cell::new(false),
+            deleted: Cell::new(false),
+            call: Cell::new(CallState::Idle),
+            making: Pend::default(),
+            closing: Pend::default(),
+            modifying: Pend::default(),
+            close_dispatched: Cell::new(false),
+            parameters: RefCell::default(),
+            offered: Cell::new(0),
+            sends: Sends::default(),
+            indicated: Indicated::default(),
+            client_data: RefCell::default(),
+        });
+        vc.handle.set(handle::open(Kind::Vc, Rc::clone(&vc)));
+        vc
+    }
+
+    /// The number the printout and the log know it by.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// The address family it belongs to.
+    pub fn address_family(&self) -> &Rc<AddressFamily> {
+        &self.af
+    }
+
+    /// The adapter it belongs to.
+    pub fn adapter(&self) -> &Rc<Adapter> {
+        self.af.adapter()
+    }
+
+    /// Who created it.
+    pub fn creator(&self) -> Creator {
+        self.creator
+    }
+
+    /// Whether data may flow.
+    pub fn is_active(&self) -> bool {
+        self.active.get()
+    }
+
+    /// What it is used for.
+    pub fn call_state(&self) -> CallState {
+        self.call.get()
+    }
+
+    /// Frame lists the driver has not completed yet.
+    pub fn sends_outstanding(&self) -> usize {
+        self.sends.outstanding()
+    }
+
+    /// Frames the client has not returned yet.
+    pub fn receives_outstanding(&self) -> usize {
+        self.indicated.outstanding()
+    }
+
+    /// Keeps a value of the client's with the VC.
+    pub fn set_client_data(&self, data: Rc<dyn std::any::Any>) {
+        self.client_data.replace(Some(data));
+    }
+
+    /// The client's value.
+    pub fn client_data<T: 'static>(&self) -> Option<Rc<T>> {
+        self.client_data.borrow().clone().and_then(|data| data.downcast().ok())
+    }
+
+    pub(crate) fn client(&self) -> &Rc<dyn Client> {
+        self.af.client()
+    }
+
+    pub(crate) fn handle(&self) -> Handle {
+        self.handle.get()
+    }
+
+    pub(crate) fn context(&self) -> usize {
+        self.context.get()
+    }
+
+    pub(crate) fn name(&self) -> String {
+        format!("VC {}", self.number)
+    }
+
+    fn gone(self: &Rc<Self>) {
+        self.deleted.set(true);
+        self.af.remove_vc(self);
+        handle::close::<Vc>(Kind::Vc, self.handle.get());
+        self.client_data.take();
+        note(Step::new("NDIS", format!("{} deleted", self.name())));
+    }
+}
+
+/// `NdisCoCreateVc`: the client creates a VC for an outgoing call.
+pub fn create(af: &Rc<AddressFamily>) -> (Status, Rc<Vc>) {
+    let vc = Vc::new(af, Creator::Client);
+    let context = Block::poisoned("VcContext");
+    let status = callback!(
+        "CmCreateVc",
+        Level::UpToDispatch,
+        af.adapter().call_manager().create_vc,
+        af.context(),
+        vc.handle(),
+        context.address(),
+    );
+    if status == status::PENDING {
+        finding("CO-058", Some(vc.name()), "CmCreateVc returned PENDING".to_owned());
+    }
+    if status != status::SUCCESS {
+        handle::close::<Vc>(Kind::Vc, vc.handle());
+        return (status, vc);
+    }
+    match context.pointer() {
+        None | Some(0) => finding("CO-059", Some(vc.name()), "created without a context".to_owned()),
+        Some(context) => {
+            check_unique(&vc, context);
+            vc.context.set(context);
+        }
+    }
+    af.add_vc(&vc);
+    note(Step::new("NDIS", format!("{} created for {}", vc.name(), af.client().name())));
+    (status::SUCCESS, vc)
+}
+
+fn check_unique(vc: &Rc<Vc>, context: usize) {
+    let shared = vc.adapter().vcs().into_iter().find(|it| it.context() == context && !Rc::ptr_eq(it, vc));
+    if let Some(other) = shared {
+        finding("CO-312", Some(vc.name()), format!("context shared with {}", other.name()));
+    }
+}
+
+/// `NdisCoDeleteVc`: the client deletes a VC it created. The call has ended.
+pub fn delete(vc: &Rc<Vc>) -> Status {
+    assert_eq!(vc.creator, Creator::Client, "a client deletes what it created");
+    let legal = vc.call.get() == CallState::Idle && !vc.active.get();
+    let status =
+        callback!("CmDeleteVc", Level::UpToDispatch, vc.adapter().call_manager().delete_vc, vc.context(),);
+    match (status, legal) {
+        (status::SUCCESS, true) => vc.gone(),
+        (status::SUCCESS, false) => {
+            let text = format!("deleted while {:?}, active: {}", vc.call.get(), vc.active.get());
+            finding("CO-062", Some(vc.name()), text);
+            vc.gone();
+        }
+        (_, true) => {
+            let text = format!("CmDeleteVc returned {}", status::name(status));
+            finding("CO-061", Some(vc.name()), text);
+        }
+        (_, false) => {}
+    }
+    status
+}
+
+/// The VC behind a handle of the driver.
+pub(super) fn find(handle: Handle) -> Option<Rc<Vc>> {
+    handle::find(handle, Kind::Vc, "CO-063")
+}
+
+pub(super) unsafe extern "win64" fn driver_create(
+    adapter: Handle,
+    af: Handle,
+    context: Handle,
+    handle: *mut Handle,
+) -> Status {
+    let _call = enter("NdisMCmCreateVc", IrqlRange::DISPATCH_OR_BELOW);
+    let Some(adapter) = Adapter::find(adapter) else { return status::FAILURE };
+    let Some(af) = handle::find::<AddressFamily>(af, Kind::AddressFamily, "CO-042") else {
+        return status::FAILURE;
+    };
+    if !Rc::ptr_eq(af.adapter(), &adapter) {
+        finding("CO-084", Some(af.name()), "not of this adapter".to_owned());
+        return status::FAILURE;
+    }
+    if !raw::read(handle).is_null() {
+        finding("CO-064", Some(af.name()), "*NdisVcHandle is not NULL".to_owned());
+    }
+    if !af.is_open() {
+        finding("CO-047", Some(af.name()), "a VC for a client that is leaving".to_owned());
+        return status::CLOSING;
+    }
+    if context.is_null() {
+        finding("CO-312", Some(af.name()), "a VC without a context".to_owned());
+    }
+    if adapter.machine().should_fail("NdisMCmCreateVc") {
+        return status::RESOURCES;
+    }
+    let vc = Vc::new(&af, Creator::CallManager);
+    vc.context.set(context as usize);
+    check_unique(&vc, context as usize);
+    let status = af.client().create_vc(&af, &vc);
+    if status != status::SUCCESS {
+        handle::close::<Vc>(Kind::Vc, vc.handle());
+        return status;
+    }
+    af.add_vc(&vc);
+    raw::write(handle, vc.handle());
+    note(Step::new("driver", format!("{} created towards {}", vc.name(), af.client().name())));
+    status::SUCCESS
+}
+
+pub(super) unsafe extern "win64" fn driver_delete(handle: Handle) -> Status {
+    let _call = enter("NdisMCmDeleteVc", IrqlRange::DISPATCH_OR_BELOW);
+    let Some(vc) = find(handle) else { return status::FAILURE };
+    if vc.creator != Creator::CallManager {
+        finding("CO-067", Some(vc.name()), "the client created this VC and deletes it".to_owned());
+        return status::NOT_ACCEPTED;
+    }
+    if vc.close_dispatched.get() && vc.call.get() != CallState::Idle {
+        finding("CO-126", Some(vc.name()), "the client has not answered the close".to_owned());
+        return status::NOT_ACCEPTED;
+    }
+    if vc.active.get() || vc.call.get() != CallState::Idle {
+        let text = format!("deleted while {:?}, active: {}", vc.call.get(), vc.active.get());
+        finding("CO-068", Some(vc.name()), text);
+        return status::NOT_ACCEPTED;
+    }
+    vc.client().delete_vc(&vc);
+    vc.gone();
+    status::SUCCESS
+}
+
+pub(super) unsafe extern "win64" fn activate(handle: Handle, parameters: usize) -> Status {
+    let _call = enter("NdisMCmActivateVc", IrqlRange::DISPATCH_OR_BELOW);
+    let Some(vc) = find(handle) else { return status::FAILURE };
+    if parameters == 0 {
+        finding("CO-073", Some(vc.name()), "activated without parameters".to_owned());
+        return status::INVALID_DATA;
+    }
+    let given = super::parameters::read_foreign(parameters as usize, raw::bytes);
+    if given.media.is_none() {
+        finding("CO-073", Some(vc.name()), "activated without media parameters".to_owned());
+        return status::INVALID_DATA;
+    }
+    if vc.call.get() == CallState::Idle && vc.creator == Creator::Client {
+        finding("CO-070", Some(vc.name()), "activated without a call".to_owned());
+        return status::NOT_ACCEPTED;
+    }
+    if vc.active.get()
+        && vc.modifying.stage() == super::pend::Stage::Idle
+        && vc.call.get() == CallState::Making
+    {
+        finding("CO-070", Some(vc.name()), "activated twice for one call".to_owned());
+        return status::NOT_ACCEPTED;
+    }
+    if vc.adapter().machine().should_fail("NdisMCmActivateVc") {
+        return status::RESOURCES;
+    }
+    vc.active.set(true);
+    note(Step::new("driver", format!("{} active", vc.name())));
+    status::SUCCESS
+}
+
+pub(super) unsafe extern "win64" fn deactivate(handle: Handle) -> Status {
+    let _call = enter("NdisMCmDeactivateVc", IrqlRange::DISPATCH_OR_BELOW);
+    let Some(vc) = find(handle) else { return status::FAILURE };
+    if !vc.active.get() {
+        finding("CO-077", Some(vc.name()), "deactivated but not active".to_owned());
+        return status::NOT_ACCEPTED;
+    }
+    let (sends, receives) = (vc.sends.outstanding(), vc.indicated.outstanding());
+    if sends != 0 {
+        finding("CO-078", Some(vc.name()), format!("deactivated with {sends} sends not completed"));
+    }
+    if receives != 0 {
+        finding("CO-078", Some(vc.name()), format!("deactivated with {receives} receives not returned"));
+    }
+    vc.active.set(false);
+    note(Step::new("driver", format!("{} inactive", vc.name())));
+    status::SUCCESS
+}
