@@ -131,10 +131,7 @@ impl Adapter {
 
     /// Adds a family that a client opened.
     pub(crate) fn family_opened(&self, family: &Ref<AddressFamily>) -> Result<()> {
-        let mut families = self.families.lock();
-        families.try_reserve(1).map_err(|_| Status::RESOURCES)?;
-        families.push(Ref::clone(family));
-        Ok(())
+        ndis::memory::push(&mut self.families.lock(), Ref::clone(family))
     }
 
     /// Removes a family that is closed.

@@ -1,7 +1,6 @@
 //! The link.
 
 use condis::call_failure::CallFailure;
-use ndis::Ref;
 
 use super::Adapter;
 

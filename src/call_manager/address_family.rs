@@ -94,9 +94,7 @@ impl AddressFamily {
         if open.saps.iter().any(|other| sap.conflicts_with(other)) {
             return Err(Status::SAP_IN_USE);
         }
-        open.saps.try_reserve(1).map_err(|_| Status::RESOURCES)?;
-        open.saps.push(sap);
-        Ok(())
+        ndis::memory::push(&mut open.saps, sap)
     }
 
     /// Forgets a SAP.

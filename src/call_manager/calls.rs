@@ -4,6 +4,7 @@ use core::time::Duration;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use ndis::memory::{push, push_reserved};
 use ndis::{Ref, Result, SpinLock, Status};
 use pppoe::{Discovery, HostUniqTable, Instant, SessionKey, SessionTable, TimerId, Wheel};
 
@@ -96,7 +97,7 @@ impl Calls {
                 Ok(())
             }
             Ok(false) | Err(_) => {
-                sessions.free.push_within_capacity(index);
+                let _ = push_reserved(&mut sessions.free, index);
                 Err(Status::RESOURCES)
             }
         }
@@ -107,7 +108,7 @@ impl Calls {
         let mut sessions = self.sessions.lock();
         let index = sessions.table.remove(key)?;
         let vc = sessions.vcs.get_mut(index as usize)?.take();
-        sessions.free.push_within_capacity(index);
+        let _ = push_reserved(&mut sessions.free, index);
         vc
     }
 
@@ -138,7 +139,7 @@ impl Discoveries {
         self.wheel.try_reserve(1).map_err(out_of_memory)?;
         let index = allocate(&mut self.slots, &mut self.free)?;
         if self.by_host_uniq.try_insert(discovery.host_uniq(), index).is_err() {
-            self.free.push_within_capacity(index);
+            push_reserved(&mut self.free, index);
             return Err(Status::RESOURCES);
         }
         if let Some(slot) = self.slots.get_mut(index as usize) {
@@ -159,7 +160,7 @@ impl Discoveries {
             self.wheel.cancel(timer);
         }
         self.by_host_uniq.remove(setup.discovery.host_uniq(), index);
-        self.free.push_within_capacity(index);
+        let _ = push_reserved(&mut self.free, index);
         Some(setup)
     }
 
@@ -212,21 +213,7 @@ fn allocate<T>(slots: &mut Vec<Option<T>>, free: &mut Vec<u32>) -> Result<u32> {
         return Ok(index);
     }
     let index = u32::try_from(slots.len()).map_err(out_of_memory)?;
-    slots.try_reserve(1).map_err(out_of_memory)?;
     free.try_reserve(slots.len().saturating_add(1)).map_err(out_of_memory)?;
-    slots.push(None);
+    push(slots, None)?;
     Ok(index)
-}
-
-/// `Vec::push` where room was reserved before.
-trait PushWithinCapacity {
-    fn push_within_capacity(&mut self, index: u32);
-}
-
-impl PushWithinCapacity for Vec<u32> {
-    fn push_within_capacity(&mut self, index: u32) {
-        if self.len() < self.capacity() {
-            self.push(index);
-        }
-    }
 }

@@ -39,9 +39,7 @@ impl ReceiveQueue {
 
     /// Takes a buffer back that came out of the ring.
     pub(super) fn give_back(&mut self, id: u32) {
-        if self.spare.len() < self.spare.capacity() {
-            self.spare.push(id);
-        }
+        ndis::memory::push_reserved(&mut self.spare, id);
     }
 
     /// Fills the ring with spare buffers and tells the card of them.

@@ -35,8 +35,25 @@ pub fn filled<T>(length: usize, mut make: impl FnMut(usize) -> Result<T>) -> Res
     let mut values = Vec::new();
     values.try_reserve_exact(length).map_err(|_| Status::RESOURCES)?;
     for index in 0..length {
-        // Cannot allocate: room for `length` values is reserved.
-        values.push(make(index)?);
+        push(&mut values, make(index)?)?;
     }
     Ok(values)
+}
+
+/// `Vec::push` that can fail. Callable at IRQL <= `DISPATCH_LEVEL`.
+pub fn push<T>(values: &mut Vec<T>, value: T) -> Result<()> {
+    values.try_reserve(1).map_err(|_| Status::RESOURCES)?;
+    if push_reserved(values, value) { Ok(()) } else { Err(Status::RESOURCES) }
+}
+
+/// Appends where room was reserved before; false, dropping the value, where it was not.
+///
+/// The comparison is what keeps the growing, and with it the panic, out of the image: `Vec::push` makes the same one,
+/// and the optimiser sees that its answer is known.
+pub fn push_reserved<T>(values: &mut Vec<T>, value: T) -> bool {
+    let room = values.len() < values.capacity();
+    if room {
+        values.push(value);
+    }
+    room
 }
