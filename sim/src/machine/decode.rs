@@ -29,26 +29,27 @@ fn emulate(
     if instruction.op_count() != 2 || !matches!(size, 1 | 2 | 4 | 8) {
         return None;
     }
+    let read = || device.read(offset, size) & mask(size.into());
     let memory_first = instruction.op0_kind() == OpKind::Memory;
     match instruction.mnemonic() {
         Mnemonic::Mov | Mnemonic::Movnti if memory_first => {
             device.write(offset, size, source(instruction, registers)? & mask(size.into()));
         }
         Mnemonic::Mov | Mnemonic::Movzx => {
-            registers.write(instruction.op0_register(), device.read(offset, size))?;
+            registers.write(instruction.op0_register(), read())?;
         }
         Mnemonic::Movsx | Mnemonic::Movsxd => {
-            let value = sign_extend(device.read(offset, size), size);
+            let value = sign_extend(read(), size);
             registers.write(instruction.op0_register(), value)?;
         }
         Mnemonic::Xchg => {
             let register = if memory_first { instruction.op1_register() } else { instruction.op0_register() };
-            let (new, old) = (registers.read(register)?, device.read(offset, size));
+            let (new, old) = (registers.read(register)?, read());
             device.write(offset, size, new);
             registers.write(register, old)?;
         }
         mnemonic => {
-            let memory = device.read(offset, size);
+            let memory = read();
             let (a, b) = if memory_first {
                 (memory, source(instruction, registers)?)
             } else {

@@ -85,6 +85,11 @@ impl Machine {
         self.with_activity(|activity| activity.locks.borrow().len()).unwrap_or(0)
     }
 
+    /// Whether nobody holds the lock.
+    pub fn lock_is_free(&self, key: usize) -> bool {
+        self.locks.is_free(key)
+    }
+
     /// Acquires the lock for the current activity, spinning while another holds it.
     ///
     /// Acquiring a lock that the activity holds already is the finding `SDV.SpinLock` and ends the run: Windows

@@ -49,6 +49,13 @@ pub(super) const KERNEL: &[Rule] = &[
     rule("BC.BE", Severity::S0, "Read-only memory is not written."),
     rule("BC.BugCheck", Severity::S0, "The driver does not stop the system."),
     rule("BC.C2.0x9B", Severity::S1, "A pool tag is not zero."),
+    rule("BC.18", Severity::S0, "Run-down protection is released as often as it was acquired."),
+    rule(
+        "BC.C1.0x24",
+        Severity::S0,
+        "The bytes between the end of a block and its alignment are not written.",
+    ),
+    rule("BC.C2.0x9D", Severity::S2, "A pool tag has a letter or a digit."),
     rule("BC.CC", Severity::S0, "Freed memory is not touched."),
     rule("BC.CD", Severity::S0, "Memory past the end or before the start of a block is not touched."),
     rule("BC.CE", Severity::S0, "Nothing calls into the driver after it was unloaded."),
@@ -61,6 +68,11 @@ pub(super) const KERNEL: &[Rule] = &[
     ),
     rule("SDVW.DebugBreakUsage", Severity::S0, "The driver does not execute breakpoints."),
     rule("BC.FC", Severity::S0, "Only code is executed."),
+    rule(
+        "CO-289",
+        Severity::S1,
+        "Events are initialised before use, once, and not freed while they are waited for.",
+    ),
     rule("CO-292", Severity::S1, "Register accesses stay inside the mapped range."),
     rule(
         "CO-301",
@@ -68,11 +80,6 @@ pub(super) const KERNEL: &[Rule] = &[
         "No spin lock is held across a call that can wait or call back into the driver.",
     ),
     rule("CO-305", Severity::S0, "A callback returns at the IRQL it was called at."),
-    rule(
-        "BC.C1.0x24",
-        Severity::S0,
-        "The bytes between the end of a block and its alignment are not written.",
-    ),
     rule("DV.C4.0x00", Severity::S1, "A pool request is for at least a byte."),
     rule("DV.C4.0x02", Severity::S0, "Nonpaged pool is allocated at DISPATCH_LEVEL at most."),
     rule("DV.C4.0x100A", Severity::S0, "A thread does not end while it holds a lock."),
@@ -82,6 +89,7 @@ pub(super) const KERNEL: &[Rule] = &[
     rule("DV.C4.0x111", Severity::S0, "An interrupt service routine returns at the IRQL it was called at."),
     rule("DV.C4.0x13", Severity::S0, "A block is freed once."),
     rule("DV.C4.0x16", Severity::S0, "A block is freed by the address it was allocated at."),
+    rule("DV.C4.0x2000", Severity::S2, "Pool is not executable."),
     rule("DV.C4.0x30", Severity::S0, "Raising the IRQL does not lower it."),
     rule(
         "DV.C4.0x31",
@@ -90,6 +98,9 @@ pub(super) const KERNEL: &[Rule] = &[
     ),
     rule("DV.C4.0x3B", Severity::S0, "Nothing waits at DISPATCH_LEVEL or above."),
     rule("DV.C4.0x62", Severity::S0, "An unloaded driver leaves no pool allocated."),
+    rule("DV.C4.0xDC", Severity::S0, "An unloaded driver leaves no event provider registered."),
+    rule("DV.C4.0xDD", Severity::S0, "Only registered event providers are used."),
+    rule("DV.C4.0xF0", Severity::S0, "memcpy does not copy between overlapping ranges."),
     rule("DV.C2.0x0A", Severity::S0, "A block is freed with the tag it was allocated with."),
     rule(
         "DDI.IrqlKeReleaseSpinLock",

@@ -1,7 +1,9 @@
 //! Tests of the machine, run as activities without a driver.
 
 mod border;
+mod faults;
 mod locks;
+mod mmio;
 mod scheduler;
 mod time;
 
