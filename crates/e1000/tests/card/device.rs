@@ -47,6 +47,8 @@ pub(crate) struct Card {
     pub(crate) fault: Cell<Fault>,
     pub(crate) eeprom: RefCell<[u16; 64]>,
     pub(crate) phy: RefCell<[u16; 32]>,
+    /// Whether reading ICR clears it with MSI-X too; the 82574 does and does not, depending on its setting.
+    pub(crate) read_clears: Cell<bool>,
     registers: RefCell<BTreeMap<u32, u32>>,
     accesses: Cell<usize>,
     /// Microseconds until EERD and MDIC are done.
@@ -73,6 +75,7 @@ impl Card {
             fault: Cell::default(),
             eeprom: RefCell::new(eeprom),
             phy: RefCell::new(phy),
+            read_clears: Cell::new(false),
             registers: RefCell::default(),
             accesses: Cell::new(0),
             busy: Cell::new(0),
@@ -193,8 +196,7 @@ impl Card {
 
     fn read_icr(&self) -> u32 {
         let causes = self.peek(0xC0);
-        // With MSI-X (IVAR set up) reading does not clear.
-        if self.peek(0xE4) == 0 {
+        if self.peek(0xE4) == 0 || self.read_clears.get() {
             self.poke(0xC0, 0);
         }
         causes

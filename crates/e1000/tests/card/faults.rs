@@ -72,7 +72,9 @@ fn a_stuck_reset_is_reported() {
         let card = Card::new(device);
         let nic = card.up();
         card.fault.set(Fault::ResetStuck);
+        let waited = card.waited.get();
         assert_eq!(nic.stop(&card), Err(Error::ResetTimeout));
+        assert!(card.waited.get() - waited >= 30_000, "10 ms each before, in and after the reset");
     }
 }
 
@@ -84,6 +86,7 @@ fn the_82574_waits_for_its_eeprom_and_its_phy() {
         let card = Card::with_fault(I82574L, fault);
         assert_eq!(card.nic().stop(&card), Ok(()), "does not matter on the way down");
         assert_eq!(card.resets.get(), 1);
+        assert!(card.waited.get() >= 30_000);
     }
 }
 

@@ -24,6 +24,8 @@ fn bench(device: u16) -> Bench {
     let descriptors = Memory::new(0x1_2345_6780, COUNT * 16);
     let buffers = Memory::new(0x9_0000_0000, COUNT * BUFFER_SIZE);
     let mut ring = TransmitRing::new(descriptors.clone(), buffers.clone()).unwrap();
+    card.poke(0x3810, 5);
+    card.poke(0x3818, 5);
     nic.start_transmit(&mut ring).unwrap();
     Bench { card, nic, ring, descriptors, buffers }
 }
