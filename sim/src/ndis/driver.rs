@@ -87,7 +87,8 @@ impl Driver {
 
     /// Unloads the driver: its `MiniportDriverUnload` deregisters it. `PASSIVE_LEVEL`, no adapter left.
     pub fn unload(self: &Rc<Self>) {
-        if let Some(miniport) = *self.miniport.borrow() {
+        let miniport = *self.miniport.borrow();
+        if let Some(miniport) = miniport {
             callback!("MiniportDriverUnload", Level::Passive, miniport.unload, self.object.address());
         }
         if self.is_registered() {
