@@ -16,22 +16,23 @@ use std::path::{Path, PathBuf};
 pub(super) const MACRO: &str = "wdk_diff_macro_";
 
 /// As wdk-build's, and the contract of crates/ndis-sys.
-const DEFINITIONS: [&str; 7] = [
-    "_WIN64",
-    "_AMD64_",
-    "AMD64",
-    "_KERNEL_MODE",
-    "NDIS640_MINIPORT=1",
-    "NDIS_MINIPORT_DRIVER=1",
-    "NDIS_TAPI_CURRENT_VERSION=0x00030000",
-];
+const DEFINITIONS: [&str; 4] =
+    ["_KERNEL_MODE", "NDIS640_MINIPORT=1", "NDIS_MINIPORT_DRIVER=1", "NDIS_TAPI_CURRENT_VERSION=0x00030000"];
+
+fn machine(target: Target) -> &'static [&'static str] {
+    match target {
+        Target::X64 => &["_WIN64", "_AMD64_", "AMD64"],
+        Target::Arm64 => &["_ARM64_", "ARM64", "_USE_DECLSPECS_FOR_SAL=1", "STD_CALL"],
+    }
+}
 
 const HEADERS: [&str; 6] = ["ntifs.h", "ntddk.h", "ntstrsafe.h", "ndis.h", "ndiswan.h", "ndistapi.h"];
 
-/// Rust for the headers of `tree`, with a constant for each macro that is defined and, unless `names` is given,
-/// everything else the headers declare. `scratch` takes a corrected ndis.h.
+/// Rust for the headers of `tree`: a constant for each of `macros` that is defined, and what else the headers declare
+/// or, if given, what of it is among `names`. `scratch` takes the result and a corrected ndis.h, to be looked at.
 pub(super) fn generate(
     tree: &WdkTree,
+    target: Target,
     scratch: &Path,
     macros: &BTreeSet<String>,
     names: Option<&[String]>,
@@ -44,9 +45,9 @@ pub(super) fn generate(
         .layout_tests(true)
         .default_enum_style(bindgen::EnumVariation::ModuleConsts)
         .formatter(bindgen::Formatter::None)
-        .clang_arg(format!("--target={}", Target::X64.triple()))
+        .clang_arg(format!("--target={}", target.triple()))
         .clang_args(["-fms-compatibility", "-fms-extensions", "-fno-builtin", "-Wno-everything"])
-        .clang_args(DEFINITIONS.map(|definition| format!("-D{definition}")))
+        .clang_args(machine(target).iter().chain(&DEFINITIONS).map(|definition| format!("-D{definition}")))
         .clang_args(["km/crt", "km", "shared"].map(|part| format!("-I{}", include.join(part).display())));
     if let Some(names) = names {
         builder = builder.allowlist_item(format!("{MACRO}.*"));
@@ -55,7 +56,10 @@ pub(super) fn generate(
             builder = builder.allowlist_item(names.join("|"));
         }
     }
-    Ok(builder.generate().with_context(|| format!("bindings to {}", include.display()))?.to_string())
+    let bindings =
+        builder.generate().with_context(|| format!("bindings to {}", include.display()))?.to_string();
+    write_if_changed(&scratch.join("bindings.rs"), &bindings)?;
+    Ok(bindings)
 }
 
 fn input(include: &Path, scratch: &Path, macros: &BTreeSet<String>) -> Result<String> {

@@ -16,7 +16,7 @@ pub(super) struct Interface {
     /// Types and values of the constants.
     constants: BTreeMap<String, String>,
     functions: BTreeMap<String, String>,
-    /// Sizes, alignments and offsets in bytes, by bindgen's description: "Offset of field: _MDL::Next".
+    /// Sizes, alignments and offsets in bytes, by bindgen's description: `Offset of field: _MDL::Next`.
     layouts: BTreeMap<String, u64>,
 }
 

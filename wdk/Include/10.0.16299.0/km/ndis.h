@@ -1,4 +1,5 @@
-/* NDIS 6.40 for miniport call managers. Reference pages of ndis.h. */
+/* NDIS 6.40 for miniport call managers. Reference pages of ndis.h.
+   The parts build on one another in this order. */
 #pragma once
 
 #include <ntddk.h>

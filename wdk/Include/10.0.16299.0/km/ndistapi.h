@@ -2,5 +2,6 @@
 #pragma once
 
 #include <ndis.h>
+#include <ndistapi/constants.h>
 #include <ndistapi/line.h>
 #include <ndistapi/tapi.h>

@@ -6,6 +6,7 @@
 
 typedef ULONG NET_IFINDEX;
 typedef UINT16 NET_IFTYPE;
+
 typedef union _NET_LUID_LH {
     ULONG64 Value;
     struct {
@@ -17,6 +18,7 @@ typedef union _NET_LUID_LH {
 
 typedef NET_LUID_LH NET_LUID;
 typedef NET_LUID *PNET_LUID;
+
 typedef enum _NET_IF_OPER_STATUS {
     NET_IF_OPER_STATUS_UP = 1,
     NET_IF_OPER_STATUS_DOWN,

@@ -35,6 +35,7 @@ typedef WCHAR *PWSTR;
 typedef const WCHAR *PCWSTR;
 typedef CHAR *PSTR;
 typedef const CHAR *PCSTR;
+
 #define FALSE 0
 #define TRUE 1
 
@@ -52,6 +53,7 @@ typedef union _LARGE_INTEGER {
 } LARGE_INTEGER;
 
 typedef LARGE_INTEGER *PLARGE_INTEGER;
+
 typedef union _ULARGE_INTEGER {
     struct {
         ULONG LowPart;
@@ -102,6 +104,7 @@ typedef struct _GROUP_AFFINITY {
 } GROUP_AFFINITY, *PGROUP_AFFINITY;
 
 typedef CCHAR KPROCESSOR_MODE;
+
 typedef enum _EVENT_TYPE {
     NotificationEvent,
     SynchronizationEvent,

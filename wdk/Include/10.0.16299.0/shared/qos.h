@@ -4,6 +4,7 @@
 #include <ntdef.h>
 
 typedef ULONG SERVICETYPE;
+
 typedef struct _flowspec {
     ULONG TokenRate;
     ULONG TokenBucketSize;

@@ -1,10 +1,12 @@
-/* CoNDIS calls: address families, SAPs and call parameters. Pages "CO_CALL_PARAMETERS", "CO_ADDRESS_FAMILY", "CO_SAP". */
+/* CoNDIS calls: address families, SAPs and call parameters.
+   Pages "CO_CALL_PARAMETERS", "CO_ADDRESS_FAMILY", "CO_SAP". */
 #pragma once
 
 #include <qos.h>
 
 typedef ULONG NDIS_AF;
 typedef ULONG *PNDIS_AF;
+
 typedef struct {
     NDIS_AF AddressFamily;
     ULONG MajorVersion;

@@ -1,4 +1,5 @@
-/* An adapter's registry parameters and bus. Pages "NdisOpenConfigurationEx", "NdisReadConfiguration", "NdisMGetBusData". */
+/* An adapter's registry parameters and bus.
+   Pages "NdisOpenConfigurationEx", "NdisReadConfiguration", "NdisMGetBusData". */
 #pragma once
 
 typedef enum _NDIS_PARAMETER_TYPE {
@@ -32,6 +33,7 @@ typedef struct _NDIS_CONFIGURATION_OBJECT {
 #define NDIS_CONFIGURATION_OBJECT_REVISION_1 1
 #define NDIS_SIZEOF_CONFIGURATION_OBJECT_REVISION_1 RTL_SIZEOF_THROUGH_FIELD(NDIS_CONFIGURATION_OBJECT, Flags)
 #define NDIS_CONFIG_FLAG_FILTER_INSTANCE_CONFIGURATION 0x00000001
+
 NDIS_STATUS NdisOpenConfigurationEx(
     PNDIS_CONFIGURATION_OBJECT ConfigObject, PNDIS_HANDLE ConfigurationHandle);
 void NdisReadConfiguration(

@@ -1,8 +1,9 @@
 /* NET_BUFFER: one frame. Page "NET_BUFFER structure" and "NET_BUFFER architecture". */
 #pragma once
 
-/* The C form of these headers leaves the members NbDataLength and NetBufferData unnamed; the C++ form names them, as here. */
+/* NbDataLength and NetBufferData have these names in C++ only; to C they are unnamed members. */
 typedef struct _NET_BUFFER NET_BUFFER, *PNET_BUFFER;
+
 typedef union _NET_BUFFER_DATA_LENGTH {
     ULONG DataLength;
     SIZE_T stDataLength;
@@ -67,11 +68,11 @@ PNET_BUFFER NdisAllocateNetBuffer(NDIS_HANDLE PoolHandle, PMDL MdlChain, ULONG D
 void NdisFreeNetBuffer(PNET_BUFFER NetBuffer);
 PVOID NdisGetDataBuffer(
     PNET_BUFFER NetBuffer, ULONG BytesNeeded, PVOID Storage, UINT AlignMultiple, UINT AlignOffset);
-typedef PMDL (*NET_BUFFER_ALLOCATE_MDL_HANDLER)(PULONG);
+typedef PMDL (*NET_BUFFER_ALLOCATE_MDL_HANDLER)(PULONG BufferSize);
 NDIS_STATUS NdisRetreatNetBufferDataStart(
     PNET_BUFFER NetBuffer, ULONG DataOffsetDelta, ULONG DataBackFill,
     NET_BUFFER_ALLOCATE_MDL_HANDLER AllocateMdlHandler);
-typedef void (*NET_BUFFER_FREE_MDL_HANDLER)(PMDL);
+typedef void (*NET_BUFFER_FREE_MDL_HANDLER)(PMDL Mdl);
 void NdisAdvanceNetBufferDataStart(
     PNET_BUFFER NetBuffer, ULONG DataOffsetDelta, BOOLEAN FreeMdl,
     NET_BUFFER_FREE_MDL_HANDLER FreeMdlHandler);

@@ -37,6 +37,7 @@ typedef enum _NDIS_NET_BUFFER_LIST_INFO {
 } NDIS_NET_BUFFER_LIST_INFO, *PNDIS_NET_BUFFER_LIST_INFO;
 
 typedef struct _NET_BUFFER_LIST NET_BUFFER_LIST, *PNET_BUFFER_LIST;
+
 typedef struct _NET_BUFFER_LIST_DATA {
     PNET_BUFFER_LIST Next;
     PNET_BUFFER FirstNetBuffer;
@@ -192,6 +193,7 @@ void NdisMSendNetBufferListsComplete(
 void NdisMIndicateReceiveNetBufferLists(
     NDIS_HANDLE MiniportAdapterHandle, PNET_BUFFER_LIST NetBufferList, NDIS_PORT_NUMBER PortNumber,
     ULONG NumberOfNetBufferLists, ULONG ReceiveFlags);
+
 typedef struct _NDIS_RECEIVE_THROTTLE_PARAMETERS {
     ULONG MaxNblsToIndicate;
     ULONG MoreNblsPending : 1;

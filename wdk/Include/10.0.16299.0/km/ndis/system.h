@@ -12,6 +12,7 @@ void NdisMSleep(ULONG MicrosecondsToSleep);
 void __cdecl NdisWriteErrorLogEntry(
     NDIS_HANDLE NdisAdapterHandle, ULONG ErrorCode, ULONG NumberOfErrorValues, ...);
 UINT NdisGetVersion(void);
+
 #define NDIS_ERROR_CODE_ADAPTER_DISABLED 0x80001396L
 #define NDIS_ERROR_CODE_ADAPTER_NOT_FOUND 0xC000138BL
 #define NDIS_ERROR_CODE_BAD_IO_BASE_ADDRESS 0xC0001394L

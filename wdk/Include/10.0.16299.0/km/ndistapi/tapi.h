@@ -3,6 +3,7 @@
 
 #define NDIS_TAPI_CURRENT_VERSION 0x00030000
 #define CO_TAPI_VERSION NDIS_TAPI_CURRENT_VERSION
+
 typedef struct _CO_TAPI_CM_CAPS {
     ULONG ulCoTapiVersion;
     ULONG ulNumLines;

@@ -4,6 +4,7 @@
 typedef UCHAR KIRQL;
 typedef KIRQL *PKIRQL;
 typedef LONG KPRIORITY;
+
 #define PASSIVE_LEVEL 0
 #define LOW_LEVEL 0
 #define APC_LEVEL 1

@@ -25,6 +25,7 @@ typedef struct _MDL {
 #define MDL_PARENT_MAPPED_SYSTEM_VA 0x0100
 #define PAGE_SIZE 0x1000
 #define PAGE_SHIFT 12L
+
 typedef enum _MM_PAGE_PRIORITY {
     LowPagePriority,
     NormalPagePriority = 16,
@@ -64,7 +65,11 @@ typedef union __declspec(align(16)) _SLIST_HEADER {
         ULONGLONG Sequence : 48;
         ULONGLONG Reserved : 4;
         ULONGLONG NextEntry : 60;
+#if defined(_ARM64_)
+    } HeaderArm64;
+#else
     } HeaderX64;
+#endif
 } SLIST_HEADER, *PSLIST_HEADER;
 
 /* Pool: pages "ExAllocatePool2" (Windows 10 version 2004; the value of each flag is in wdk-sys) and "ExFreePoolWithTag". */

@@ -149,6 +149,7 @@ typedef struct _CM_RESOURCE_LIST {
 #define CM_RESOURCE_PORT_MEMORY 0x0000
 #define CM_RESOURCE_PORT_IO 0x0001
 #define CM_RESOURCE_PORT_BAR 0x0100
+
 typedef enum _KINTERRUPT_MODE {
     LevelSensitive,
     Latched,
@@ -166,6 +167,7 @@ typedef enum _KINTERRUPT_POLARITY {
 } KINTERRUPT_POLARITY, *PKINTERRUPT_POLARITY;
 
 typedef struct _KINTERRUPT *PKINTERRUPT;
+
 typedef struct _IO_INTERRUPT_MESSAGE_INFO_ENTRY {
     PHYSICAL_ADDRESS MessageAddress;
     KAFFINITY TargetProcessorSet;

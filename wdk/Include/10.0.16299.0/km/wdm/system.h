@@ -10,14 +10,14 @@ void KeStallExecutionProcessor(ULONG MicroSeconds);
 /* Processors. */
 ULONG KeGetCurrentProcessorNumberEx(PPROCESSOR_NUMBER ProcNumber);
 ULONG KeQueryActiveProcessorCountEx(USHORT GroupNumber);
+
 #define ALL_PROCESSOR_GROUPS 0xffff
 
-/* Debugger output and the end of the world: pages "DbgPrint" and "KeBugCheckEx". */
+/* Debugger output and bug checks: pages "DbgPrint" and "KeBugCheckEx". */
 ULONG __cdecl DbgPrint(PCSTR Format, ...);
-__declspec(
-    noreturn) void KeBugCheckEx(ULONG BugCheckCode, ULONG_PTR BugCheckParameter1,
-    ULONG_PTR BugCheckParameter2, ULONG_PTR BugCheckParameter3, ULONG_PTR BugCheckParameter4);
+__declspec(noreturn) void KeBugCheckEx(
+    ULONG BugCheckCode, ULONG_PTR BugCheckParameter1, ULONG_PTR BugCheckParameter2,
+    ULONG_PTR BugCheckParameter3, ULONG_PTR BugCheckParameter4);
 
-/* Strings and memory. */
+/* Strings. */
 void RtlInitUnicodeString(PUNICODE_STRING DestinationString, PCWSTR SourceString);
-SIZE_T RtlCompareMemory(const void *Source1, const void *Source2, SIZE_T Length);
