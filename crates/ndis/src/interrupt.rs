@@ -143,17 +143,20 @@ unsafe fn target<T>(context: NDIS_HANDLE) -> Option<Ref<T>> {
 /// Runs the service routine and answers NDIS.
 ///
 /// # Safety
-/// `context` as for [`target`]; `queue_dpc` must be the pointer that NDIS passed.
+/// `context` as for [`target`]; `queue_dpc` and `processors` must be the pointers that NDIS passed.
 unsafe fn service<T: InterruptHandler>(
     context: NDIS_HANDLE,
     message: Option<u32>,
     queue_dpc: PBOOLEAN,
+    processors: PULONG,
 ) -> BOOLEAN {
     // SAFETY: passed on.
-    let Some(target) = (unsafe { target::<T>(context) }) else { return 0 };
-    let serviced = target.service(message);
+    let target = unsafe { target::<T>(context) };
+    let serviced = target.map_or(Serviced::NotOurs, |target| target.service(message));
     // SAFETY: NDIS passes a valid pointer.
     unsafe { queue_dpc.write(BOOLEAN::from(serviced == Serviced::QueueDpc)) };
+    // No DPC but the default one, on this processor. SAFETY: NDIS passes a valid pointer.
+    unsafe { processors.write(0) };
     BOOLEAN::from(serviced != Serviced::NotOurs)
 }
 
@@ -177,20 +180,20 @@ unsafe fn dpc<T: InterruptHandler>(context: NDIS_HANDLE, message: Option<u32>, t
 unsafe extern "C" fn line_isr<T: InterruptHandler>(
     context: NDIS_HANDLE,
     queue_dpc: PBOOLEAN,
-    _processors: PULONG,
+    processors: PULONG,
 ) -> BOOLEAN {
-    // SAFETY: NDIS passes the registered context and a valid pointer.
-    unsafe { service::<T>(context, None, queue_dpc) }
+    // SAFETY: NDIS passes the registered context and valid pointers.
+    unsafe { service::<T>(context, None, queue_dpc, processors) }
 }
 
 unsafe extern "C" fn message_isr<T: InterruptHandler>(
     context: NDIS_HANDLE,
     message: ULONG,
     queue_dpc: PBOOLEAN,
-    _processors: PULONG,
+    processors: PULONG,
 ) -> BOOLEAN {
-    // SAFETY: NDIS passes the registered context and a valid pointer.
-    unsafe { service::<T>(context, Some(message), queue_dpc) }
+    // SAFETY: NDIS passes the registered context and valid pointers.
+    unsafe { service::<T>(context, Some(message), queue_dpc, processors) }
 }
 
 unsafe extern "C" fn line_dpc<T: InterruptHandler>(
