@@ -15,6 +15,9 @@ use super::{Export, Image, LoadError, Section};
 use crate::machine::Machine;
 use crate::memory::pages::{Access, Reservation, round_up};
 
+/// Larger images are none.
+const LARGEST: usize = 64 << 20;
+
 type File<'a> = PeFile<'a, ImageNtHeaders64>;
 
 fn format(error: impl std::fmt::Display) -> LoadError {
@@ -35,6 +38,9 @@ pub(super) fn load(
     }
     let optional = header.optional_header();
     let size = round_up(optional.size_of_image() as usize);
+    if size > LARGEST {
+        return Err(format(format_args!("an image of {size} bytes")));
+    }
     let mut loader = Loader { file, pages: Reservation::new(size), size };
     loader.pages.protect(0, size, Access::ReadWrite);
     loader.copy(bytes, optional.size_of_headers() as usize)?;

@@ -5,6 +5,8 @@ pub mod dma;
 pub mod handles;
 pub mod pages;
 pub mod pool;
+#[cfg(test)]
+mod tests;
 
 pub use handles::{BadHandle, Handles, ObjectId};
 pub use pool::{Leak, Pool};

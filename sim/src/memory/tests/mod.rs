@@ -1,0 +1,3 @@
+mod dma;
+mod handles;
+mod pool;
