@@ -1,6 +1,6 @@
 //! Resetting the card and the corrections it needs afterwards (SDM 14.3 and 13.4.1, 82574 4).
 
-use crate::registers::{Ctrl, CtrlExt, Eecd, Gcr, Gcr2, Icr, Register, Status, Tarc0, Tctl, Tipg, Txdctl};
+use crate::registers::{Ctrl, CtrlExt, Eecd, Gcr, Gcr2, Icr, Register, Status, Tarc0, Tipg, Txdctl};
 use crate::{Delay, Error, Family, Nic, Registers};
 
 /// Time for bus transactions and frames under way to end once receiver and transmitter are off.
@@ -77,7 +77,6 @@ impl<R: Registers> Nic<R> {
 
     /// Sets what the reset leaves unsuitable: errata bits (82574) and the inter-packet gap.
     pub(crate) fn correct_defaults(&self) -> Result<(), Error> {
-        self.bus.write(Tctl::default().set(Tctl::PSP));
         // IEEE 802.3 gaps with the internal copper PHY (SDM 13.4.34; 82574 10.2.6).
         let ipgt = match self.model.family {
             Family::I8254x => 10,

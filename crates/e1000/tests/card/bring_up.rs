@@ -12,7 +12,9 @@ fn every_model_comes_up() {
         assert_eq!(nic.model().device, device);
         assert_eq!(nic.bring_up(&card), Ok(MacAddress(ADDRESS)));
         assert_eq!(card.resets.get(), 1);
+        card.poke(0x53FC, 0x1234_5678);
         assert_eq!(nic.self_test(&card), Ok(()));
+        assert_eq!(card.peek(0x53FC), 0x1234_5678, "put back");
         assert!(nic.is_present());
         assert_eq!(nic.phy_id(&card), Ok(if device == I82574L { 0x0141_0CB1 } else { 0x0141_0C20 }));
     }
@@ -134,6 +136,8 @@ fn quiesce_does_not_wait() {
     let card = Card::new(I82574L);
     let nic = card.up();
     nic.enable_interrupts(e1000::Delivery::Line).unwrap();
+    card.poke(0x400, 0x000A);
+    card.poke(0x100, 2);
     let waited = card.waited.get();
     nic.quiesce();
     assert_eq!(

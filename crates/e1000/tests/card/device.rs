@@ -143,6 +143,8 @@ impl Card {
         registers.clear();
         // Link up, 1000 Mb/s, full duplex; the receiver's registers hold what a warm reset may leave.
         registers.extend([
+            // Forced speed and duplex, flow control, tag stripping.
+            (0x00, 1 << 5 | 1 << 11 | 1 << 12 | 1 << 27 | 1 << 28 | 1 << 30),
             (0x08, 0x0008_0083),
             (0x5200, 0xDEAD_BEEF),
             (0x5408, 0x1234_5678),
@@ -156,7 +158,12 @@ impl Card {
         );
         if self.pcie() {
             registers.extend([(0x5008, 1 << 15), (0xDC, 1 << 21), (0xE0, 1)]);
-            registers.extend([(0x10, 0x0300), (0x18, 1 << 23), (0x3840, 0x7800_0403), (0x00, 1 << 29)]);
+            registers.extend([
+                (0x10, 0x0300),
+                (0x18, 1 << 23 | 1 << 24 | 1 << 27),
+                (0x3840, 0x7800_0403),
+                (0x00, 1 << 29),
+            ]);
         }
     }
 

@@ -1,6 +1,6 @@
 //! The receive ring, and the card filling it, well and badly.
 
-use e1000::{BUFFER_SIZE, Buffer, Error, Filter, Nic, ReceiveConfig, ReceiveRing, Received};
+use e1000::{BUFFER_SIZE, Buffer, DmaMemory, Error, Filter, Nic, ReceiveConfig, ReceiveRing, Received};
 use proptest::prelude::*;
 
 use crate::device::{ALL, Card, Fault, I82540EM, I82574L};
@@ -80,6 +80,7 @@ fn long_packets_and_filters_are_asked_for() {
 
 #[test]
 fn unsuitable_memory_is_refused() {
+    assert!(Memory::new(0, 0).is_empty() && !Memory::new(0, 128).is_empty());
     let buffers = vec![Buffer::default(); COUNT];
     let ring = ReceiveRing::new(Memory::new(8, COUNT * 16), buffers.clone());
     assert_eq!(ring.unwrap_err(), Error::RingMemory);
@@ -208,6 +209,10 @@ fn all_buffers_come_back_when_the_ring_is_drained() {
     ids.sort_unstable();
     assert_eq!(ids, [100, 101, 102, 103, 104, 105, 106]);
     assert_eq!((bench.ring.posted(), bench.ring.free()), (0, 7));
+    // It begins anew, and not in the middle of a frame.
+    bench.ring.give(buffer(1)).unwrap();
+    bench.write_back(0, 60, DONE | EOP, 0);
+    assert_eq!(bench.ring.poll(), Some(frame(1, 60)));
 }
 
 #[test]

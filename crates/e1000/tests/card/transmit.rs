@@ -78,6 +78,7 @@ fn the_ring_is_programmed() {
         assert_eq!(bench.card.peek(0x400), mulr | 1 << 24 | 0x40 << 12 | 0x0F << 4 | 1 << 3 | 1 << 1);
         let count_desc = u32::from(device == I82574L) << 22;
         assert_eq!(bench.card.peek(0x3828), 1 << 24 | 1 << 16 | count_desc);
+        assert_eq!(bench.card.writes.borrow()[0], (0x400, 1 << 3), "off before it is changed");
         let enabled = bench.card.writes.borrow().iter().rposition(|write| write.0 == 0x400).unwrap();
         assert_eq!(enabled, bench.card.writes.borrow().len() - 1, "enabled last");
     }
