@@ -10,8 +10,10 @@
 //! - [`nt`]: what the kernel exports; [`ndis`]: what `ndis.sys` exports.
 //! - [`pci`], [`nic`], [`wire`]: the bus, the card and what it is plugged into.
 //! - [`clients`]: the call-manager clients that drive the adapter from above.
+//! - [`scenario`], [`report`], [`cli`]: whole runs, what they came to, and the command that makes them.
 
 pub mod abi;
+pub mod cli;
 pub mod clients;
 pub mod image;
 pub mod machine;
@@ -20,5 +22,7 @@ pub mod ndis;
 pub mod nic;
 pub mod nt;
 pub mod pci;
+pub mod report;
+pub mod scenario;
 pub mod verifier;
 pub mod wire;

@@ -11,7 +11,7 @@ use super::{Bar, BarKind, BarResource, Device, Platform, Resources, command, int
 use crate::{
     machine::{EventId, Machine, Mmio},
     memory::dma::Domain,
-    wire::{PcapTee, Wire, describe},
+    wire::{PcapTee, Unconnected, Wire, describe},
 };
 
 /// First physical address of the memory windows.
@@ -193,6 +193,16 @@ impl Slot {
         }
     }
 
+    /// Takes the cable and the capture away, ending both: what is sent from now on is lost.
+    pub fn detach(&self) {
+        let fd = self.wire.borrow().fd();
+        if let (Some(machine), Some(fd)) = (self.machine.upgrade(), fd) {
+            machine.unregister_fd(fd);
+        }
+        self.wire.replace(Box::new(Unconnected));
+        self.pcap.take();
+    }
+
     /// Whether the card has been unplugged.
     pub fn is_gone(&self) -> bool {
         self.gone.get()
@@ -304,9 +314,7 @@ impl Slot {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        if let (Some(machine), Some(fd)) = (self.machine.upgrade(), self.wire.borrow().fd()) {
-            machine.unregister_fd(fd);
-        }
+        self.detach();
     }
 }
 

@@ -1,0 +1,280 @@
+//! The command line of `ndis-sim`.
+
+use std::{
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
+
+use clap::{Parser, ValueEnum};
+
+use crate::{
+    machine::Step,
+    nic::Model,
+    report,
+    scenario::{Ending, MAX_FRAME, MIN_FRAME, Peer, Scenario},
+    wire::rp_pppoe,
+};
+
+/// Exit status of a run with findings, leaks or lost frames.
+const NOT_CLEAN: u8 = 1;
+/// Exit status when no run was made.
+const NO_RUN: u8 = 2;
+/// Exit status after an interrupt, as shells report it.
+const INTERRUPTED: i32 = 130;
+/// Where builds leave the driver, relative to the directory the command is run in.
+const BUILT: [&str; 2] =
+    ["target/x86_64-pc-windows-msvc/release/mcm.sys", "target/x86_64-pc-windows-msvc/debug/mcm.sys"];
+
+const EXAMPLES: &str = "\
+Examples:
+  ndis-sim --sys target/x86_64-pc-windows-msvc/release/mcm.sys
+  ndis-sim --nic 82540em --calls 4 --frames 1000 --size 1494
+  ndis-sim --bad-cable --ending network --seed 1 --runs 200
+  ndis-sim --peer rp-pppoe --pcap run.pcapng        (root; packages pppoe and iproute2)
+  ndis-sim --peer eth1 --service internet --json    (root or CAP_NET_RAW)
+
+The driver is that of --sys, else of the environment variable MCM_SYS, else a build below target/.
+A run with the embedded peer depends on its options and its seed alone: the same ones give the same event log.
+Exit status: 0 for clean runs, 1 when something was found, leaked or lost, 2 when no run could be made.";
+
+/// Runs mcm.sys on Linux: plays Windows, a network card and an access concentrator to it, and checks the rules.
+#[derive(Debug, Parser)]
+#[command(name = "ndis-sim", version, after_help = EXAMPLES)]
+struct Arguments {
+    /// Driver image to run
+    #[arg(long, value_name = "FILE", env = "MCM_SYS")]
+    sys: Option<PathBuf>,
+    /// Card: 82540em, 82545em or 82574l
+    #[arg(long, value_name = "CARD", default_value = "82574l")]
+    nic: Model,
+    /// What the card is plugged into: embedded, rp-pppoe, or the name of a Linux interface
+    #[arg(long, value_name = "PEER", default_value = "embedded")]
+    peer: Peer,
+    /// Calls, all up at the same time
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=65_534))]
+    calls: u32,
+    /// Frames sent on each call, each of which has to come back
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    frames: u32,
+    /// Bytes of a frame from the PPP protocol field on (16 to 1494)
+    #[arg(long, value_name = "BYTES", default_value_t = 512, value_parser = frame_size)]
+    size: usize,
+    /// Seed of every decision: scheduling, session ids, losses
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// Runs to make, with this seed and the following ones
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    runs: u64,
+    /// Virtual processors
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = processors)]
+    cpus: usize,
+    /// Service asked for (default: any)
+    #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
+    service: String,
+    /// Access concentrator asked for (default: any)
+    #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
+    ac: String,
+    /// How the calls end
+    #[arg(long, value_enum, default_value_t = EndingArgument::Client)]
+    ending: EndingArgument,
+    /// Lose, repeat, delay and reorder discovery frames (embedded peer only)
+    #[arg(long)]
+    bad_cable: bool,
+    /// Where the capture goes (default: ndis-sim-SEED.pcapng in target/ or the temporary directory)
+    #[arg(long, value_name = "FILE")]
+    pcap: Option<PathBuf>,
+    /// Print the event log to standard error
+    #[arg(long)]
+    trace: bool,
+    /// Print one JSON object a run to standard output and nothing else
+    #[arg(long)]
+    json: bool,
+}
+
+/// How the calls end, on the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum EndingArgument {
+    /// The client closes them
+    Client,
+    /// The access concentrator hangs up at random moments
+    Network,
+    /// The card is pulled out
+    SurpriseRemoval,
+}
+
+impl From<EndingArgument> for Ending {
+    fn from(argument: EndingArgument) -> Self {
+        match argument {
+            EndingArgument::Client => Self::Client,
+            EndingArgument::Network => Self::Network,
+            EndingArgument::SurpriseRemoval => Self::SurpriseRemoval,
+        }
+    }
+}
+
+fn frame_size(text: &str) -> Result<usize, String> {
+    let size: usize = text.parse().map_err(|_| "not a number of bytes".to_owned())?;
+    let fits = (MIN_FRAME..=MAX_FRAME).contains(&size);
+    fits.then_some(size).ok_or_else(|| format!("a frame has {MIN_FRAME} to {MAX_FRAME} bytes"))
+}
+
+fn processors(text: &str) -> Result<usize, String> {
+    let cpus: usize = text.parse().map_err(|_| "not a number of processors".to_owned())?;
+    (1..=64).contains(&cpus).then_some(cpus).ok_or_else(|| "1 to 64 processors".to_owned())
+}
+
+/// The command: reads the process's arguments, makes the runs and reports them.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    // Without a handler an interrupt would leave the namespace of a real peer behind.
+    let handler = ctrlc::set_handler(|| {
+        rp_pppoe::clean_up_all();
+        std::process::exit(INTERRUPTED);
+    });
+    let result = handler.map_err(|error| error.to_string()).and_then(|()| make_runs(&arguments));
+    match result {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(NOT_CLEAN),
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::from(NO_RUN)
+        }
+    }
+}
+
+/// Makes every run; whether all were clean.
+fn make_runs(arguments: &Arguments) -> Result<bool, String> {
+    let scenario = scenario(arguments)?;
+    let mut clean = 0;
+    for seed in (arguments.seed..).take(usize::try_from(arguments.runs).unwrap_or(usize::MAX)) {
+        let pcap = (arguments.runs == 1).then(|| capture(arguments, seed));
+        clean += u64::from(make_run(arguments, &Scenario { seed, pcap, ..scenario.clone() })?);
+    }
+    if arguments.runs > 1 && !arguments.json {
+        println!("{clean} of {} runs were clean", arguments.runs);
+    }
+    Ok(clean == arguments.runs)
+}
+
+fn make_run(arguments: &Arguments, scenario: &Scenario) -> Result<bool, String> {
+    let quiet = arguments.json || arguments.runs > 1;
+    let told = move |time: Duration, step: &Step| {
+        if !quiet {
+            // A reader that went away (a closed pipe) ends the printing, not the run.
+            let _ = writeln!(io::stdout(), "{}", report::step(time, step));
+        }
+    };
+    let outcome = scenario.run(told).map_err(|error| error.to_string())?;
+    let text = if arguments.json {
+        report::json(&outcome).map_err(|error| error.to_string())?
+    } else if arguments.runs > 1 && outcome.ok {
+        format!(
+            "seed {}: clean, {} calls, event log {}",
+            outcome.seed, outcome.calls_up, outcome.event_log_sha256
+        )
+    } else {
+        report::summary(&outcome)
+    };
+    let _ = writeln!(io::stdout(), "{}", text.trim_end());
+    Ok(outcome.ok)
+}
+
+/// The scenario that the arguments ask for, or what is wrong with them.
+fn scenario(arguments: &Arguments) -> Result<Scenario, String> {
+    if arguments.peer.is_real() && (arguments.bad_cable || arguments.ending == EndingArgument::Network) {
+        return Err(format!("--bad-cable and --ending network need --peer embedded, not {}", arguments.peer));
+    }
+    if arguments.pcap.is_some() && arguments.runs > 1 {
+        return Err("--pcap holds one run: leave --runs out".to_owned());
+    }
+    Ok(Scenario {
+        nic: arguments.nic,
+        peer: arguments.peer.clone(),
+        cpus: arguments.cpus,
+        calls: arguments.calls,
+        frames: arguments.frames,
+        size: arguments.size,
+        seed: arguments.seed,
+        service: arguments.service.clone(),
+        ac: arguments.ac.clone(),
+        ending: arguments.ending.into(),
+        bad_cable: arguments.bad_cable,
+        trace: arguments.trace,
+        pcap: None,
+        sys: driver(arguments.sys.as_deref())?,
+    })
+}
+
+/// The driver's file.
+fn driver(given: Option<&Path>) -> Result<PathBuf, String> {
+    let built = BUILT.into_iter().map(Path::new).find(|path| path.is_file());
+    let path = given
+        .or(built)
+        .ok_or("no driver: give one with --sys FILE or MCM_SYS, or build it with `cargo xtask build`")?;
+    if !path.is_file() {
+        return Err(format!("there is no driver {}: `cargo xtask build` makes one", path.display()));
+    }
+    Ok(path.to_owned())
+}
+
+/// Where the capture goes.
+fn capture(arguments: &Arguments, seed: u64) -> PathBuf {
+    let default = || {
+        let target = Path::new("target");
+        let directory = if target.is_dir() { target.to_owned() } else { std::env::temp_dir() };
+        directory.join(format!("ndis-sim-{seed}.pcapng"))
+    };
+    arguments.pcap.clone().unwrap_or_else(default)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Arguments, clap::Error> {
+        Arguments::try_parse_from(std::iter::once("ndis-sim").chain(line.split_whitespace()))
+    }
+
+    #[test]
+    fn definition_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn defaults_make_one_call() {
+        let arguments = parse("--sys x").expect("valid");
+        assert_eq!((arguments.nic, arguments.calls, arguments.runs), (Model::I82574l, 1, 1));
+        assert_eq!(arguments.peer, Peer::Embedded);
+    }
+
+    #[test]
+    fn bad_values_are_named() {
+        for (line, says) in [
+            ("--nic 82599", "82540em, 82545em or 82574l"),
+            ("--size 2000", "16 to 1494"),
+            ("--size many", "not a number"),
+            ("--calls 0", "1..=65534"),
+            ("--cpus 0", "1 to 64"),
+            ("--ending never", "surprise-removal"),
+        ] {
+            let error = parse(line).expect_err(line).to_string();
+            assert!(error.contains(says), "{line}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_needs_the_embedded_peer_says_so() {
+        let arguments = parse("--sys Cargo.toml --peer rp-pppoe --bad-cable").expect("valid on its own");
+        assert!(scenario(&arguments).expect_err("a contradiction").contains("--peer embedded"));
+    }
+
+    #[test]
+    fn missing_driver_is_named_with_the_remedy() {
+        let error = driver(Some(Path::new("no/such.sys"))).expect_err("there is none");
+        assert!(error.contains("no/such.sys") && error.contains("cargo xtask build"));
+    }
+}

@@ -1,0 +1,183 @@
+//! The client that makes the calls of a run: it opens the TAPI address family and keeps a record of each call.
+
+use std::{
+    cell::{Cell, RefCell},
+    rc::{Rc, Weak},
+};
+
+use super::pattern::{Arrival, Pattern};
+use crate::{
+    machine::Machine,
+    ndis::{
+        self, Adapter, AddressFamily, Family, Indication, Received, Sap, SendId, Vc,
+        client::{self, Client},
+        parameters::CallParameters,
+        status::{self, Status},
+    },
+};
+
+/// `NDIS_STATUS_LINK_STATE`.
+const LINK_STATE: u32 = 0x4001_0017;
+/// `MediaConnectStateConnected`, at offset 4 of `NDIS_LINK_STATE`.
+const CONNECTED: u8 = 1;
+/// Address and control fields that frames have between NDISWAN and a miniport.
+pub(super) const HDLC: [u8; 2] = [0xff, 0x03];
+
+/// One call, attached to its VC.
+pub(super) struct Record {
+    pub(super) pattern: Pattern,
+    /// How the make-call request ended.
+    pub(super) made: Cell<Option<Status>>,
+    pub(super) closed: Cell<bool>,
+    /// The network has ended the call.
+    pub(super) ended: Cell<bool>,
+    pub(super) sent: Cell<u32>,
+    /// Frames given to the driver and not yet given back.
+    pub(super) in_driver: Cell<u32>,
+    pub(super) received: Cell<u64>,
+}
+
+impl Record {
+    pub(super) fn new(pattern: Pattern) -> Rc<Self> {
+        Rc::new(Self {
+            pattern,
+            made: Cell::new(None),
+            closed: Cell::new(false),
+            ended: Cell::new(false),
+            sent: Cell::new(0),
+            in_driver: Cell::new(0),
+            received: Cell::new(0),
+        })
+    }
+
+    pub(super) fn of(vc: &Vc) -> Rc<Self> {
+        vc.client_data().expect("every VC of the dialler has a record")
+    }
+
+    /// Frames can be sent on the call.
+    pub(super) fn is_up(&self) -> bool {
+        self.made.get() == Some(status::SUCCESS) && !self.ended.get() && !self.closed.get()
+    }
+}
+
+/// The client.
+pub(super) struct Dialler {
+    me: Weak<Self>,
+    af: RefCell<Option<Rc<AddressFamily>>>,
+    /// How the open ended, and whether the address family is closed again.
+    pub(super) opened: Cell<Option<Status>>,
+    pub(super) closed: Cell<bool>,
+    pub(super) sap_registered: Cell<Option<Status>>,
+    pub(super) sap_deregistered: Cell<bool>,
+    pub(super) link: Cell<bool>,
+}
+
+impl Dialler {
+    pub(super) fn new() -> Rc<Self> {
+        Rc::new_cyclic(|me| Self {
+            me: Weak::clone(me),
+            af: RefCell::default(),
+            opened: Cell::new(None),
+            closed: Cell::new(false),
+            sap_registered: Cell::new(None),
+            sap_deregistered: Cell::new(false),
+            link: Cell::new(false),
+        })
+    }
+
+    /// The open address family.
+    pub(super) fn address_family(&self) -> Option<Rc<AddressFamily>> {
+        self.af.borrow().clone().filter(|_| self.opened.get() == Some(status::SUCCESS))
+    }
+
+    /// Lets go of the objects of NDIS, which know the client.
+    pub(super) fn forget(&self) {
+        self.af.take();
+    }
+
+    fn judge(vc: &Vc, frame: &[u8]) {
+        let record = Record::of(vc);
+        let frame = frame.strip_prefix(&HDLC).unwrap_or(frame);
+        let detail = match record.pattern.arrived(frame) {
+            Arrival::Good => {
+                record.received.set(record.received.get() + 1);
+                return;
+            }
+            Arrival::Repeated => "a frame arrived twice".to_owned(),
+            Arrival::Wrong(detail) => detail,
+        };
+        Machine::current().finding("SIM.Data", None, format!("VC {}: {detail}", vc.number()));
+    }
+}
+
+impl Client for Dialler {
+    fn name(&self) -> &'static str {
+        "dialler"
+    }
+
+    fn family_registered(&self, adapter: &Rc<Adapter>, family: Family) {
+        let Some(me) = self.me.upgrade().filter(|_| family.family == Family::TAPI_PROXY) else { return };
+        let me: Rc<dyn Client> = me;
+        let (status, af) = client::open_address_family(adapter, family, &me);
+        self.af.replace(Some(af));
+        if status != status::PENDING {
+            self.opened.set(Some(status));
+        }
+    }
+
+    fn open_complete(&self, _af: &Rc<AddressFamily>, status: Status) {
+        self.opened.set(Some(status));
+        ndis::changed();
+    }
+
+    fn close_complete(&self, _af: &Rc<AddressFamily>) {
+        self.closed.set(true);
+        ndis::changed();
+    }
+
+    fn register_sap_complete(&self, _sap: &Rc<Sap>, status: Status) {
+        self.sap_registered.set(Some(status));
+        ndis::changed();
+    }
+
+    fn deregister_sap_complete(&self, _sap: &Rc<Sap>) {
+        self.sap_deregistered.set(true);
+        ndis::changed();
+    }
+
+    fn make_call_complete(&self, vc: &Rc<Vc>, status: Status, _parameters: &CallParameters) {
+        Record::of(vc).made.set(Some(status));
+        ndis::changed();
+    }
+
+    fn close_call_complete(&self, vc: &Rc<Vc>, _status: Status) {
+        Record::of(vc).closed.set(true);
+        ndis::changed();
+    }
+
+    fn incoming_close(&self, vc: &Rc<Vc>, _status: Status, _data: &[u8]) {
+        Record::of(vc).ended.set(true);
+        ndis::changed();
+    }
+
+    fn receive(&self, vc: &Rc<Vc>, frames: Vec<Received>) {
+        for frame in &frames {
+            Self::judge(vc, frame.data());
+        }
+        client::return_frames(vc.adapter(), frames.into_iter().filter(Received::must_return).collect());
+        ndis::changed();
+    }
+
+    fn send_complete(&self, vc: &Rc<Vc>, _id: SendId, _status: Status) {
+        let record = Record::of(vc);
+        record.in_driver.set(record.in_driver.get().saturating_sub(1));
+        ndis::changed();
+    }
+
+    fn status(&self, _adapter: &Rc<Adapter>, _vc: Option<&Rc<Vc>>, indication: &Indication) {
+        if indication.code == LINK_STATE {
+            self.link.set(indication.data.get(4) == Some(&CONNECTED));
+            ndis::changed();
+        }
+    }
+}

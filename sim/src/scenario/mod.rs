@@ -1,0 +1,141 @@
+//! A whole run: the image is loaded, the driver started on a card, calls are made over the chosen peer, frames go
+//! both ways and are compared, everything is taken down again, and what is left over is looked for.
+
+mod audit;
+mod dialler;
+mod outcome;
+mod pattern;
+mod peer;
+mod run;
+mod story;
+mod tapi;
+#[cfg(test)]
+mod tests;
+
+use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
+
+pub use outcome::{Found, Outcome};
+pub use run::RunError;
+
+use crate::{machine::Step, nic::Model};
+
+/// Largest PPP frame, from the protocol field on, without RFC 4638: the PPPoE payload of a 1,500-byte packet.
+pub const MAX_FRAME: usize = 1494;
+/// Smallest PPP frame: a protocol field and enough to tell it from any other.
+pub const MIN_FRAME: usize = 16;
+
+/// What the card is plugged into.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Peer {
+    /// The access concentrator inside the simulator, in virtual time.
+    #[default]
+    Embedded,
+    /// Debian's `pppoe-server` in a network namespace made for the run, in real time.
+    RpPppoe,
+    /// A Linux interface, in real time.
+    Interface(String),
+}
+
+impl Peer {
+    /// Whether the peer lives in real time, so that a run is not a function of its seed.
+    pub fn is_real(&self) -> bool {
+        *self != Self::Embedded
+    }
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Embedded => "embedded",
+            Self::RpPppoe => "rp-pppoe",
+            Self::Interface(name) => name,
+        })
+    }
+}
+
+impl FromStr for Peer {
+    type Err = std::convert::Infallible;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        Ok(match name {
+            "embedded" => Self::Embedded,
+            "rp-pppoe" => Self::RpPppoe,
+            interface => Self::Interface(interface.to_owned()),
+        })
+    }
+}
+
+/// How the calls end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ending {
+    /// The client closes them.
+    #[default]
+    Client,
+    /// The access concentrator closes them, at random moments (embedded peer only).
+    Network,
+    /// The card is pulled out while they are up.
+    SurpriseRemoval,
+}
+
+/// A run to be made.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// The driver's image.
+    pub sys: PathBuf,
+    /// The card.
+    pub nic: Model,
+    /// What it is plugged into.
+    pub peer: Peer,
+    /// Virtual processors.
+    pub cpus: usize,
+    /// Calls, all up at the same time.
+    pub calls: u32,
+    /// Frames sent on each call; each is expected back.
+    pub frames: u32,
+    /// Bytes of a frame from the PPP protocol field on, [`MIN_FRAME`] to [`MAX_FRAME`].
+    pub size: usize,
+    /// Seed of every decision of the run.
+    pub seed: u64,
+    /// Service asked for; empty for any. The embedded peer and rp-pppoe are told to have it.
+    pub service: String,
+    /// Name of the access concentrator asked for; empty for any. Embedded peer and rp-pppoe are told to be it.
+    pub ac: String,
+    /// How the calls end.
+    pub ending: Ending,
+    /// The cable loses, repeats, delays and reorders discovery frames (embedded peer only).
+    pub bad_cable: bool,
+    /// The event log goes to standard error.
+    pub trace: bool,
+    /// Where the capture goes.
+    pub pcap: Option<PathBuf>,
+}
+
+impl Scenario {
+    /// One call over the embedded peer with `sys` on an 82574L.
+    pub fn new(sys: PathBuf) -> Self {
+        Self {
+            sys,
+            nic: Model::I82574l,
+            peer: Peer::Embedded,
+            cpus: 2,
+            calls: 1,
+            frames: 10,
+            size: 512,
+            seed: 1,
+            service: String::new(),
+            ac: String::new(),
+            ending: Ending::Client,
+            bad_cable: false,
+            trace: false,
+            pcap: None,
+        }
+    }
+
+    /// Makes the run on an OS thread of its own; `told` hears of each step as it is taken.
+    ///
+    /// # Errors
+    /// When the run could not begin. What goes wrong in it is in the [`Outcome`].
+    pub fn run(&self, told: impl Fn(Duration, &Step) + Send + 'static) -> Result<Outcome, RunError> {
+        run::run(self.clone(), told)
+    }
+}

@@ -1,0 +1,122 @@
+//! The frames that are sent, and what came of them.
+
+use std::{cell::RefCell, collections::BTreeMap};
+
+/// PPP protocol number of the frames: IPv4, which a call manager has no reason to look into.
+const PROTOCOL: [u8; 2] = [0x00, 0x21];
+/// Bytes that identify a frame: protocol, call, number.
+const HEAD: usize = 2 + 4 + 8;
+
+/// A frame that is new, known or wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Arrival {
+    /// It is what was sent, for the first time.
+    Good,
+    /// It is what was sent, and it came before.
+    Repeated,
+    /// Nothing like it was sent on this call.
+    Wrong(String),
+}
+
+/// The frames of one call.
+#[derive(Debug)]
+pub(super) struct Pattern {
+    call: u32,
+    size: usize,
+    seed: u64,
+    /// Frames sent, by number; `true` once they came back.
+    sent: RefCell<BTreeMap<u64, bool>>,
+}
+
+impl Pattern {
+    pub(super) fn new(call: u32, size: usize, seed: u64) -> Self {
+        Self { call, size, seed, sent: RefCell::default() }
+    }
+
+    /// The frame of this number, from the protocol field on.
+    fn frame(&self, number: u64) -> Vec<u8> {
+        let mut frame = Vec::with_capacity(self.size);
+        frame.extend(PROTOCOL);
+        frame.extend(self.call.to_be_bytes());
+        frame.extend(number.to_be_bytes());
+        // SplitMix64 of what identifies the frame: no two frames agree, none compresses to the other.
+        let mut state = self.seed ^ u64::from(self.call) << 40 ^ number;
+        while frame.len() < self.size {
+            state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let mixed = (state ^ state >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            frame.extend((mixed ^ mixed >> 27).to_le_bytes());
+        }
+        frame.truncate(self.size);
+        frame
+    }
+
+    /// The next frame to send.
+    pub(super) fn next(&self) -> Vec<u8> {
+        let mut sent = self.sent.borrow_mut();
+        let number = sent.len() as u64;
+        sent.insert(number, false);
+        self.frame(number)
+    }
+
+    /// Judges a frame that arrived, from the protocol field on.
+    pub(super) fn arrived(&self, frame: &[u8]) -> Arrival {
+        let number =
+            frame.get(HEAD - 8..HEAD).and_then(|bytes| bytes.try_into().ok()).map(u64::from_be_bytes);
+        let Some(number) = number.filter(|number| self.sent.borrow().contains_key(number)) else {
+            return Arrival::Wrong(format!("{} bytes that nobody sent", frame.len()));
+        };
+        let expected = self.frame(number);
+        if frame != expected {
+            return Arrival::Wrong(difference(number, &expected, frame));
+        }
+        let known = self.sent.borrow_mut().insert(number, true);
+        if known == Some(true) { Arrival::Repeated } else { Arrival::Good }
+    }
+
+    /// Frames sent that have not come back.
+    pub(super) fn missing(&self) -> usize {
+        self.sent.borrow().values().filter(|back| !**back).count()
+    }
+}
+
+fn difference(number: u64, expected: &[u8], found: &[u8]) -> String {
+    if expected.len() != found.len() {
+        return format!("frame {number} has {} bytes, sent were {}", found.len(), expected.len());
+    }
+    let at = expected.iter().zip(found).position(|(a, b)| a != b).unwrap_or(0);
+    format!("frame {number} differs from byte {at} on")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_are_known_once() {
+        let pattern = Pattern::new(3, 100, 1);
+        let (first, second) = (pattern.next(), pattern.next());
+        assert_ne!(first, second);
+        assert_eq!((first.len(), &first[..2]), (100, &[0x00, 0x21][..]));
+        assert_eq!(pattern.arrived(&second), Arrival::Good);
+        assert_eq!(pattern.arrived(&second), Arrival::Repeated);
+        assert_eq!(pattern.missing(), 1);
+        assert_eq!(pattern.arrived(&first), Arrival::Good);
+        assert_eq!(pattern.missing(), 0);
+    }
+
+    #[test]
+    fn damage_is_named() {
+        let pattern = Pattern::new(3, 100, 1);
+        let mut frame = pattern.next();
+        frame[50] ^= 1;
+        let wrong = |text: &str| Arrival::Wrong(text.to_owned());
+        assert_eq!(pattern.arrived(&frame), wrong("frame 0 differs from byte 50 on"));
+        assert_eq!(pattern.arrived(&frame[..99]), wrong("frame 0 has 99 bytes, sent were 100"));
+        assert_eq!(
+            pattern.arrived(&Pattern::new(4, 100, 1).frame(0)),
+            wrong("frame 0 differs from byte 5 on")
+        );
+        assert_eq!(pattern.arrived(&[0, 0x21]), wrong("2 bytes that nobody sent"));
+        assert_eq!(pattern.missing(), 1);
+    }
+}

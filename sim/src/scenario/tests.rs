@@ -1,0 +1,57 @@
+//! Judgement of outcomes; whole runs are in the workspace's tests.
+
+use super::*;
+
+fn clean() -> Outcome {
+    Outcome { calls_up: 1, frames_sent: 5, frames_received: 5, ..Outcome::default() }
+}
+
+fn found(severity: &str) -> Found {
+    Found {
+        rule: "CO-001".to_owned(),
+        severity: severity.to_owned(),
+        statement: None,
+        detail: String::new(),
+        call_site: None,
+        time_ns: 0,
+        count: 1,
+    }
+}
+
+fn judged(mut outcome: Outcome, may_fail: bool) -> bool {
+    outcome.judge(may_fail);
+    outcome.ok
+}
+
+#[test]
+fn clean_run_is_ok_and_each_blemish_spoils_it() {
+    assert!(judged(clean(), false));
+    assert!(!judged(Outcome { leaks: vec!["pool".into()], ..clean() }, false));
+    assert!(!judged(Outcome { stopped: Some("stuck".into()), ..clean() }, false));
+    assert!(!judged(Outcome { calls_failed: 1, ..clean() }, false));
+    assert!(!judged(Outcome { frames_received: 4, ..clean() }, false));
+    assert!(!judged(Outcome { findings: vec![found("S2")], ..clean() }, false));
+    assert!(judged(Outcome { findings: vec![found("S3")], ..clean() }, false), "information");
+}
+
+#[test]
+fn bad_cable_excuses_losses_and_nothing_else() {
+    assert!(judged(Outcome { calls_failed: 1, frames_received: 4, ..clean() }, true));
+    assert!(!judged(Outcome { findings: vec![found("S0")], ..clean() }, true));
+    assert!(!judged(Outcome { leaks: vec!["pool".into()], ..clean() }, true));
+}
+
+#[test]
+fn missing_image_ends_before_it_begins() {
+    let error = Scenario::new("no/such.sys".into()).run(|_, _| ()).expect_err("there is none");
+    assert!(error.to_string().contains("no/such.sys"), "{error}");
+}
+
+#[test]
+fn peers_have_names() {
+    for name in ["embedded", "rp-pppoe", "eth0"] {
+        let peer: Peer = name.parse().expect("infallible");
+        assert_eq!(peer.to_string(), name);
+        assert_eq!(peer.is_real(), name != "embedded");
+    }
+}
