@@ -25,7 +25,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut files = Vec::new();
     headers(&version, &mut files)?;
 
-    let includes: String = HEADERS.iter().map(|header| format!("#include <{header}>\n")).collect();
+    let includes = HEADERS.map(|header| format!("#include <{header}>\n")).concat();
     let constants = constants(&files)?;
     let builder = Builder::default()
         .header_contents("abi.h", &format!("{includes}{constants}"))

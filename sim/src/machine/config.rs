@@ -32,7 +32,7 @@ impl Default for Config {
             trace: false,
             log: true,
             fail: None,
-            limit: std::time::Duration::from_secs(24 * 3600),
+            limit: std::time::Duration::from_hours(24),
         }
     }
 }

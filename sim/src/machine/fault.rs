@@ -158,9 +158,9 @@ impl Machine {
                     return false;
                 };
                 if irql < self.irql() {
-                    self.lower_irql(irql)
+                    self.lower_irql(irql);
                 } else {
-                    _ = self.raise_irql(irql)
+                    self.raise_irql(irql);
                 }
                 true
             }

@@ -184,18 +184,15 @@ impl Pool {
     fn place_shared(&self, inner: &mut Inner, len: usize) -> (usize, usize) {
         let size = MARGIN + len.max(1).next_multiple_of(ALIGN) + MARGIN;
         let fits = |chunk: usize| inner.chunks.get(&chunk).is_some_and(|chunk| chunk.used + size <= CHUNK);
-        let chunk = match inner.current.filter(|&chunk| fits(chunk)) {
-            Some(chunk) => chunk,
-            None => {
-                let chunk = inner.top;
-                inner.top += CHUNK + PAGE;
-                assert!(inner.top < SPACE, "pool addresses left");
-                self.space.protect(chunk, CHUNK, Access::ReadWrite);
-                inner.chunks.insert(chunk, Chunk { used: 0, live: 0 });
-                inner.current = Some(chunk);
-                chunk
-            }
-        };
+        let chunk = inner.current.filter(|&chunk| fits(chunk)).unwrap_or_else(|| {
+            let chunk = inner.top;
+            inner.top += CHUNK + PAGE;
+            assert!(inner.top < SPACE, "pool addresses left");
+            self.space.protect(chunk, CHUNK, Access::ReadWrite);
+            inner.chunks.insert(chunk, Chunk { used: 0, live: 0 });
+            inner.current = Some(chunk);
+            chunk
+        });
         let mut start = chunk + MARGIN;
         if let Some(state) = inner.chunks.get_mut(&chunk) {
             start += state.used;

@@ -78,16 +78,16 @@ unsafe fn convert(text: &mut String, modifiers: &str, conversion: &str, argument
 
 unsafe extern "win64" fn DbgPrint(
     format: *const c_char,
-    a: u64,
-    b: u64,
-    c: u64,
-    d: u64,
-    e: u64,
-    f: u64,
+    first: u64,
+    second: u64,
+    third: u64,
+    fourth: u64,
+    fifth: u64,
+    sixth: u64,
 ) -> i32 {
     let call = enter("DbgPrint", IrqlRange::ANY);
     // SAFETY: the driver vouches for format and arguments.
-    let text = unsafe { render(format, [a, b, c, d, e, f]) };
+    let text = unsafe { render(format, [first, second, third, fourth, fifth, sixth]) };
     call.machine().log(format_args!("DbgPrint: {text}"));
     0
 }
@@ -96,16 +96,16 @@ unsafe extern "win64" fn DbgPrintEx(
     _component: u32,
     _level: u32,
     format: *const c_char,
-    a: u64,
-    b: u64,
-    c: u64,
-    d: u64,
-    e: u64,
-    f: u64,
+    first: u64,
+    second: u64,
+    third: u64,
+    fourth: u64,
+    fifth: u64,
+    sixth: u64,
 ) -> i32 {
     let call = enter("DbgPrintEx", IrqlRange::ANY);
     // SAFETY: the driver vouches for format and arguments.
-    let text = unsafe { render(format, [a, b, c, d, e, f]) };
+    let text = unsafe { render(format, [first, second, third, fourth, fifth, sixth]) };
     call.machine().log(format_args!("DbgPrint: {text}"));
     0
 }

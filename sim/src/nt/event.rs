@@ -27,21 +27,23 @@ fn events(machine: &Machine) -> Rc<Events> {
 }
 
 fn show(event: *mut KEVENT, object: &Event) {
+    let state = event.wrapping_byte_add(std::mem::offset_of!(KEVENT, Header.SignalState)).cast::<i32>();
     // SAFETY: the driver vouches for the event; a wrong pointer faults and ends the run.
-    unsafe { (&raw mut (*event).Header.SignalState).write_volatile(object.is_set().into()) };
+    unsafe { state.write_volatile(object.is_set().into()) };
 }
 
 /// Makes the event at `event` an object of the machine.
-pub fn initialize(machine: &Machine, event: *mut KEVENT, kind: EventKind, set: bool) {
+pub fn initialize(machine: &Machine, event: *mut KEVENT, kind: EventKind, set: bool) -> Event {
     let object = Event::with_kind("an event", kind);
     if set {
         object.set();
     }
     show(event, &object);
-    let former = events(machine).0.borrow_mut().insert(event.addr(), object);
+    let former = events(machine).0.borrow_mut().insert(event.addr(), object.clone());
     if former.is_some_and(|former| former.waiters() > 0) {
         machine.finding("CO-289", None, "an event with waiters is initialised again".to_owned());
     }
+    object
 }
 
 /// The object of the event at `event`; one that was not initialised is a finding.
@@ -49,8 +51,7 @@ pub fn find(machine: &Machine, event: *mut KEVENT) -> Event {
     let known = events(machine).0.borrow().get(&event.addr()).cloned();
     known.unwrap_or_else(|| {
         machine.finding("CO-289", None, "the event was not initialised".to_owned());
-        initialize(machine, event, EventKind::Notification, false);
-        events(machine).0.borrow().get(&event.addr()).cloned().expect("just made")
+        initialize(machine, event, EventKind::Notification, false)
     })
 }
 

@@ -50,7 +50,7 @@ unsafe extern "win64" fn ExReleaseRundownProtection(reference: *mut usize) {
     match read(reference).checked_sub(REFERENCE) {
         Some(value) => write(reference, value),
         None => {
-            call.machine().finding("BC.18", None, "run-down protection released once too often".to_owned())
+            call.machine().finding("BC.18", None, "run-down protection released once too often".to_owned());
         }
     }
 }

@@ -39,19 +39,17 @@ fn upper(unit: u16) -> u16 {
 
 unsafe extern "win64" fn RtlInitUnicodeString(string: *mut UNICODE_STRING, source: *const u16) {
     let _call = enter("RtlInitUnicodeString", IrqlRange::ANY);
+    let unit = |index| {
+        // SAFETY: the driver passes a terminated string, and the terminator ends the reading.
+        unsafe { source.wrapping_add(index).read() }
+    };
     let mut len = 0;
-    // SAFETY: the driver passes NULL or a terminated string.
-    while !source.is_null() && len < 0x7FFE && unsafe { source.add(len).read() } != 0 {
+    while !source.is_null() && len < 0x7FFE && unit(len) != 0 {
         len += 1;
     }
     let bytes = u16::try_from(2 * len).unwrap_or(u16::MAX);
     let room = if source.is_null() { 0 } else { bytes + 2 };
-    let value = UNICODE_STRING {
-        Length: bytes,
-        MaximumLength: room,
-        Buffer: source.cast_mut(),
-        ..Default::default()
-    };
+    let value = UNICODE_STRING { Length: bytes, MaximumLength: room, Buffer: source.cast_mut() };
     // SAFETY: the driver passes room for the string.
     unsafe { string.write(value) };
 }

@@ -16,7 +16,7 @@ unsafe extern "win64" fn RtlGetVersion(information: *mut u32) -> i32 {
     let _call = enter("RtlGetVersion", IrqlRange::PASSIVE);
     for (index, value) in VERSION.into_iter().enumerate() {
         // SAFETY: the driver passes the structure, whose first member is its size.
-        unsafe { information.add(1 + index).write(value) };
+        unsafe { information.wrapping_add(1 + index).write(value) };
     }
     STATUS_SUCCESS
 }

@@ -121,7 +121,7 @@ fn writing_into_the_slack_of_a_block_is_found() {
     let rules = violated(|_| {
         let block = allocate(10);
         // SAFETY: blocks are rounded up to 16 bytes; the byte is not the block's, which is what is tested.
-        unsafe { block.add(10).write(1) };
+        unsafe { block.wrapping_add(10).write(1) };
         free(block, TAG);
     });
     assert_eq!(rules, ["BC.C1.0x24"]);
@@ -200,12 +200,12 @@ fn spin_lock_misuse_is_found() {
         let mut lock = 0_usize;
         export!(KeAcquireSpinLockAtDpcLevel: fn(*mut usize))(&raw mut lock, (), ());
         at_dispatch(machine, || {
-            export!(KeReleaseSpinLockFromDpcLevel: fn(*mut usize))(&raw mut lock, (), ())
+            export!(KeReleaseSpinLockFromDpcLevel: fn(*mut usize))(&raw mut lock, (), ());
         });
     });
     assert_eq!(low, ["IRQL.KeAcquireSpinLockAtDpcLevel"]);
     let freed = violated(|machine| {
-        let block = allocate(8).cast::<usize>();
+        let block = std::ptr::with_exposed_provenance_mut::<usize>(allocate(8).expose_provenance());
         at_dispatch(machine, || {
             export!(KeAcquireSpinLockAtDpcLevel: fn(*mut usize))(block, (), ());
             free(block.cast(), TAG);
@@ -325,12 +325,7 @@ fn a_bug_check_ends_the_run() {
 fn strings_compare_with_and_without_case() {
     fn string(text: &mut Vec<u16>) -> UNICODE_STRING {
         let bytes = u16::try_from(2 * text.len()).expect("short");
-        UNICODE_STRING {
-            Length: bytes,
-            MaximumLength: bytes,
-            Buffer: text.as_mut_ptr(),
-            ..Default::default()
-        }
+        UNICODE_STRING { Length: bytes, MaximumLength: bytes, Buffer: text.as_mut_ptr() }
     }
     run(Config::default(), |_| {
         let (mut a, mut b) =

@@ -91,7 +91,7 @@ fn invalid_instructions() {
     assert!(told.reason.contains("privileged instruction Cli"), "{told}");
     // SAFETY: the machine catches it.
     let told = crash(|| unsafe {
-        asm!("xor ecx, ecx", "mov eax, 1", "cdq", "div ecx", out("eax") _, out("ecx") _, out("edx") _)
+        asm!("xor ecx, ecx", "mov eax, 1", "cdq", "div ecx", out("eax") _, out("ecx") _, out("edx") _);
     });
     assert_eq!(told.rule, "BC.7F.0x00");
 }

@@ -7,7 +7,7 @@ fn driver_and_device_see_the_same_bytes_at_different_addresses() {
     assert_ne!(buffer.virtual_address.addr() as u64, buffer.bus_address);
     domain.write(buffer.bus_address + 10, b"frame").expect("mapped");
     // SAFETY: the buffer has 100 bytes.
-    let seen = unsafe { std::slice::from_raw_parts(buffer.virtual_address.add(10), 5) };
+    let seen = unsafe { std::slice::from_raw_parts(buffer.virtual_address.wrapping_add(10), 5) };
     assert_eq!(seen, b"frame");
     let mut read = [0; 5];
     domain.read(buffer.bus_address + 10, &mut read).expect("mapped");
