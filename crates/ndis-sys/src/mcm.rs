@@ -33,59 +33,59 @@ macro_rules! forward {
 }
 
 forward! {
-    /// Completes a pended `ProtocolCoOidRequest`. IRQL <= DISPATCH_LEVEL.
+    /// Completes a pended `ProtocolCoOidRequest`. IRQL <= `DISPATCH_LEVEL`.
     NdisMCmOidRequestComplete = NdisCoOidRequestComplete(
         af: NDIS_HANDLE, vc: NDIS_HANDLE, party: NDIS_HANDLE, request: PNDIS_OID_REQUEST, status: NDIS_STATUS,
     );
-    /// Completes a pended `ProtocolCmOpenAf`. IRQL <= DISPATCH_LEVEL.
+    /// Completes a pended `ProtocolCmOpenAf`. IRQL <= `DISPATCH_LEVEL`.
     NdisMCmOpenAddressFamilyComplete = NdisCmOpenAddressFamilyComplete(
         status: NDIS_STATUS, af: NDIS_HANDLE, af_context: NDIS_HANDLE,
     );
     /// Asks the client to close an address family: success, or pending until `ProtocolCmNotifyCloseAfComplete`.
-    /// IRQL = PASSIVE_LEVEL.
+    /// IRQL = `PASSIVE_LEVEL`.
     #[must_use]
     NdisMCmNotifyCloseAddressFamily = NdisCmNotifyCloseAddressFamily(af: NDIS_HANDLE) -> NDIS_STATUS;
-    /// Completes a pended `ProtocolCmCloseAf`. IRQL <= DISPATCH_LEVEL.
+    /// Completes a pended `ProtocolCmCloseAf`. IRQL <= `DISPATCH_LEVEL`.
     NdisMCmCloseAddressFamilyComplete = NdisCmCloseAddressFamilyComplete(status: NDIS_STATUS, af: NDIS_HANDLE);
-    /// Completes a pended `ProtocolCmRegisterSap`. IRQL <= DISPATCH_LEVEL.
+    /// Completes a pended `ProtocolCmRegisterSap`. IRQL <= `DISPATCH_LEVEL`.
     NdisMCmRegisterSapComplete = NdisCmRegisterSapComplete(
         status: NDIS_STATUS, sap: NDIS_HANDLE, sap_context: NDIS_HANDLE,
     );
-    /// Completes a pended `ProtocolCmDeregisterSap`. IRQL <= DISPATCH_LEVEL.
+    /// Completes a pended `ProtocolCmDeregisterSap`. IRQL <= `DISPATCH_LEVEL`.
     NdisMCmDeregisterSapComplete = NdisCmDeregisterSapComplete(status: NDIS_STATUS, sap: NDIS_HANDLE);
-    /// Completes a pended `ProtocolCmMakeCall`; the call parameters are the client's again. IRQL <= DISPATCH_LEVEL.
+    /// Completes a pended `ProtocolCmMakeCall`; the call parameters are the client's again. IRQL <= `DISPATCH_LEVEL`.
     NdisMCmMakeCallComplete = NdisCmMakeCallComplete(
         status: NDIS_STATUS, vc: NDIS_HANDLE, party: NDIS_HANDLE, party_context: NDIS_HANDLE,
         parameters: PCO_CALL_PARAMETERS,
     );
-    /// Completes a pended `ProtocolCmCloseCall`. IRQL <= DISPATCH_LEVEL.
+    /// Completes a pended `ProtocolCmCloseCall`. IRQL <= `DISPATCH_LEVEL`.
     NdisMCmCloseCallComplete = NdisCmCloseCallComplete(status: NDIS_STATUS, vc: NDIS_HANDLE, party: NDIS_HANDLE);
-    /// Completes a pended `ProtocolCmAddParty`. IRQL <= DISPATCH_LEVEL.
+    /// Completes a pended `ProtocolCmAddParty`. IRQL <= `DISPATCH_LEVEL`.
     NdisMCmAddPartyComplete = NdisCmAddPartyComplete(
         status: NDIS_STATUS, party: NDIS_HANDLE, party_context: NDIS_HANDLE, parameters: PCO_CALL_PARAMETERS,
     );
-    /// Completes a pended `ProtocolCmDropParty`. IRQL <= DISPATCH_LEVEL.
+    /// Completes a pended `ProtocolCmDropParty`. IRQL <= `DISPATCH_LEVEL`.
     NdisMCmDropPartyComplete = NdisCmDropPartyComplete(status: NDIS_STATUS, party: NDIS_HANDLE);
-    /// Offers an incoming call to the client that registered the SAP. IRQL <= DISPATCH_LEVEL.
+    /// Offers an incoming call to the client that registered the SAP. IRQL <= `DISPATCH_LEVEL`.
     #[must_use]
     NdisMCmDispatchIncomingCall = NdisCmDispatchIncomingCall(
         sap: NDIS_HANDLE, vc: NDIS_HANDLE, parameters: PCO_CALL_PARAMETERS,
     ) -> NDIS_STATUS;
-    /// Tells the client that data may flow on an accepted incoming call. IRQL <= DISPATCH_LEVEL.
+    /// Tells the client that data may flow on an accepted incoming call. IRQL <= `DISPATCH_LEVEL`.
     NdisMCmDispatchCallConnected = NdisCmDispatchCallConnected(vc: NDIS_HANDLE);
-    /// Completes a pended `ProtocolCmModifyCallQoS`. IRQL <= DISPATCH_LEVEL.
+    /// Completes a pended `ProtocolCmModifyCallQoS`. IRQL <= `DISPATCH_LEVEL`.
     NdisMCmModifyCallQoSComplete = NdisCmModifyCallQoSComplete(
         status: NDIS_STATUS, vc: NDIS_HANDLE, parameters: PCO_CALL_PARAMETERS,
     );
-    /// Tells the client of a change the network made to a call. IRQL <= DISPATCH_LEVEL.
+    /// Tells the client of a change the network made to a call. IRQL <= `DISPATCH_LEVEL`.
     NdisMCmDispatchIncomingCallQoSChange = NdisCmDispatchIncomingCallQoSChange(
         vc: NDIS_HANDLE, parameters: PCO_CALL_PARAMETERS,
     );
-    /// Asks the client to close a call that ended. IRQL <= DISPATCH_LEVEL.
+    /// Asks the client to close a call that ended. IRQL <= `DISPATCH_LEVEL`.
     NdisMCmDispatchIncomingCloseCall = NdisCmDispatchIncomingCloseCall(
         close_status: NDIS_STATUS, vc: NDIS_HANDLE, buffer: PVOID, size: UINT,
     );
-    /// Asks the client to drop a party of a multipoint call. IRQL <= DISPATCH_LEVEL.
+    /// Asks the client to drop a party of a multipoint call. IRQL <= `DISPATCH_LEVEL`.
     NdisMCmDispatchIncomingDropParty = NdisCmDispatchIncomingDropParty(
         drop_status: NDIS_STATUS, party: NDIS_HANDLE, buffer: PVOID, size: UINT,
     );
