@@ -137,7 +137,7 @@ impl Adapter {
     /// Removes a family that is closed.
     pub(crate) fn family_closed(&self, family: &AddressFamily) {
         let mut families = self.families.lock();
-        let found = families.iter().position(|open| core::ptr::eq::<AddressFamily>(&**open, family));
+        let found = families.iter().position(|open| core::ptr::eq(&raw const **open, family));
         let removed = found.map(|index| families.swap_remove(index));
         drop(families);
         drop(removed);

@@ -90,8 +90,8 @@ fn descriptors(init: &Initialize<'_>, count: u32) -> Result<Shared> {
 
 /// Shared memory for frame buffers.
 fn frames(init: &Initialize<'_>, count: u32) -> Result<SharedMemory> {
-    const SIZE: u32 = BUFFER_SIZE as u32;
-    SharedMemory::allocate(init, count.saturating_mul(SIZE), true)
+    let size = u32::try_from(BUFFER_SIZE).unwrap_or(u32::MAX);
+    SharedMemory::allocate(init, count.saturating_mul(size), true)
 }
 
 /// A transmit ring of `count` descriptors with a buffer each.

@@ -88,7 +88,7 @@ pub(super) fn initialize(init: &Initialize<'_>) -> Result<Ref<Adapter>> {
     let transmit = logged(init, ErrorCode::OUT_OF_RESOURCES, Step::Memory, transmit)?;
     let receive = ReceiveQueue::new(receive, &receive_buffers);
     let receive = logged(init, ErrorCode::OUT_OF_RESOURCES, Step::Memory, receive)?;
-    let [permanent_id, _] = split(init.net_luid());
+    let permanent_id = u32::try_from(init.net_luid() & u64::from(u32::MAX)).unwrap_or(0);
     let adapter = Ref::new(Adapter {
         interrupt: Once::new(),
         timer: Once::new(),
@@ -206,14 +206,7 @@ pub(super) fn hardware_status(error: e1000::Error) -> Status {
 
 /// Something that a peer cannot foresee.
 fn entropy(station: MacAddress) -> u64 {
-    let [a, b, c, d, e, f] = station.0;
-    let address = u64::from_le_bytes([a, b, c, d, e, f, 0, 0]);
+    let address = station.0.iter().fold(0, |bits: u64, &octet| bits << 8 | u64::from(octet));
     let uptime = u64::try_from(ndis::now().as_nanos()).unwrap_or(0);
     (ndis::ticks() ^ address.rotate_left(16)).wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ uptime
-}
-
-/// Low and high half.
-fn split(number: u64) -> [u32; 2] {
-    let [a, b, c, d, e, f, g, h] = number.to_le_bytes();
-    [u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, g, h])]
 }

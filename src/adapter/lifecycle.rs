@@ -5,7 +5,7 @@ use core::time::Duration;
 use condis::adapter::Pause;
 use condis::call_failure::CallFailure;
 use condis::oid::PowerState;
-use ndis::{Answer, Passive, PauseRequest, Ref, Result, Status};
+use ndis::{Answer, Passive, PauseRequest, Result, Status};
 
 use super::Adapter;
 use super::hardware::Wait;
@@ -121,7 +121,7 @@ impl Adapter {
         loop {
             let (family, left) = {
                 let families = self.families.lock();
-                (families.get(asked).map(Ref::clone), families.len())
+                (families.get(asked).cloned(), families.len())
             };
             match family {
                 Some(family) => {

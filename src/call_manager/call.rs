@@ -333,18 +333,14 @@ impl Adapter {
         }
         let mut life = vc.life.lock();
         life.slot = None;
-        match life.call.connected() {
-            Some((make, upcall)) => {
-                life.session = Some(*session);
-                drop(life);
-                Outcome::Connected(vc, make, upcall, *session)
-            }
-            None => {
-                drop(life);
-                drop(self.calls.remove_session(session.key));
-                Outcome::Unwanted(session.key)
-            }
-        }
+        let Some((make, upcall)) = life.call.connected() else {
+            drop(life);
+            drop(self.calls.remove_session(session.key));
+            return Outcome::Unwanted(session.key);
+        };
+        life.session = Some(*session);
+        drop(life);
+        Outcome::Connected(vc, make, upcall, *session)
     }
 
     /// Does what a discovery packet led to.
@@ -367,39 +363,32 @@ impl Adapter {
     /// Tells a peer that a session is over.
     fn send_padt(&self, key: SessionKey) {
         let mut frame: Frame = [0; pppoe::ethernet::MAX_FRAME];
-        if let Ok(length) = Padt::new(key).emit(self.station, &mut frame) {
-            if let Some(bytes) = frame.get(..length) {
-                self.send_control(bytes);
-            }
+        let length = Padt::new(key).emit(self.station, &mut frame);
+        if let Some(bytes) = length.ok().and_then(|length| frame.get(..length)) {
+            self.send_control(bytes);
         }
     }
 
     /// Ends every call: the clients are told why, and close them.
     pub(crate) fn end_all_calls(&self, failure: CallFailure) {
-        let mut nth = 0_usize;
-        while let Some(vc) = self.calls.any_setup(nth) {
-            if let Some(vc) = vc {
-                vc.lost(failure, Text::EMPTY);
-            }
-            nth = nth.saturating_add(1);
+        let mut next = 0;
+        while let Some((at, vc)) = self.calls.setup_from(next) {
+            vc.lost(failure, Text::EMPTY);
+            next = at.saturating_add(1);
         }
-        nth = 0;
-        while let Some(vc) = self.calls.any_session(nth) {
-            if let Some(vc) = vc {
-                vc.lost(failure, Text::EMPTY);
-            }
-            nth = nth.saturating_add(1);
+        next = 0;
+        while let Some((at, vc)) = self.calls.session_from(next) {
+            vc.lost(failure, Text::EMPTY);
+            next = at.saturating_add(1);
         }
     }
 
     /// Tells every peer that its session is over, while that is still possible.
     pub(crate) fn terminate_all_sessions(&self) {
-        let mut nth = 0_usize;
-        while let Some(vc) = self.calls.any_session(nth) {
-            if let Some(vc) = vc {
-                vc.leave_wire(true);
-            }
-            nth = nth.saturating_add(1);
+        let mut next = 0;
+        while let Some((at, vc)) = self.calls.session_from(next) {
+            vc.leave_wire(true);
+            next = at.saturating_add(1);
         }
     }
 }

@@ -76,7 +76,7 @@ impl Calls {
     pub(crate) fn session(&self, key: SessionKey) -> Option<Ref<Vc>> {
         let sessions = self.sessions.lock();
         let index = sessions.table.get(key)?;
-        sessions.vcs.get(index as usize)?.as_ref().map(Ref::clone)
+        sessions.vcs.get(index as usize)?.clone()
     }
 
     /// Whether a session exists.
@@ -89,14 +89,13 @@ impl Calls {
         let mut sessions = self.sessions.lock();
         let sessions = &mut *sessions;
         let index = allocate(&mut sessions.vcs, &mut sessions.free)?;
-        match sessions.table.try_insert(key, index) {
-            Ok(true) => {
-                if let Some(slot) = sessions.vcs.get_mut(index as usize) {
-                    *slot = Some(Ref::clone(vc));
-                }
+        let added = matches!(sessions.table.try_insert(key, index), Ok(true));
+        match sessions.vcs.get_mut(index as usize) {
+            Some(slot) if added => {
+                *slot = Some(Ref::clone(vc));
                 Ok(())
             }
-            Ok(false) | Err(_) => {
+            _ => {
                 let _ = push_reserved(&mut sessions.free, index);
                 Err(Status::RESOURCES)
             }
@@ -112,15 +111,18 @@ impl Calls {
         vc
     }
 
-    /// Some VC with a call, the `nth`: for going through all of them without holding a lock meanwhile.
-    pub(super) fn any_session(&self, nth: usize) -> Option<Option<Ref<Vc>>> {
-        self.sessions.lock().vcs.get(nth).map(|vc| vc.as_ref().map(Ref::clone))
+    /// The first session at or behind a place of the table: for going through all of them with no lock held meanwhile.
+    pub(super) fn session_from(&self, place: usize) -> Option<(usize, Ref<Vc>)> {
+        let sessions = self.sessions.lock();
+        let mut rest = sessions.vcs.iter().enumerate().skip(place);
+        rest.find_map(|(at, vc)| Some((at, vc.clone()?)))
     }
 
     /// The same for calls being set up.
-    pub(super) fn any_setup(&self, nth: usize) -> Option<Option<Ref<Vc>>> {
+    pub(super) fn setup_from(&self, place: usize) -> Option<(usize, Ref<Vc>)> {
         let discoveries = self.discoveries.lock();
-        discoveries.slots.get(nth).map(|setup| setup.as_ref()?.vc.as_ref().map(Ref::clone))
+        let mut rest = discoveries.slots.iter().enumerate().skip(place);
+        rest.find_map(|(at, setup)| Some((at, setup.as_ref()?.vc.clone()?)))
     }
 }
 

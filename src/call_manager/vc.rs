@@ -4,7 +4,7 @@ use condis::call::Call;
 use condis::wan::LinkInfo;
 use ndis::{NetBufferList, PendedCloseCall, PendedMakeCall, Ref, Result, SpinLock, VcHandle};
 use pppoe::bounded::Text;
-use pppoe::{Address, Session, SessionKey};
+use pppoe::{Session, SessionKey};
 
 use super::{AddressFamily, from_condis};
 use crate::adapter::{Adapter, Statistics, settings};
@@ -52,15 +52,12 @@ impl Outgoing {
 
     /// Notes the session on a list, so that no lock is needed when its turn comes.
     pub(crate) fn mark(&self, list: &mut NetBufferList<Vc>) {
-        let [a, b, c, d, e, f] = self.0.key.peer().0;
-        let [high, low] = self.0.key.id().to_be_bytes();
-        list.set_note(u64::from_be_bytes([a, b, c, d, e, f, high, low]));
+        list.set_note(self.0.key.as_number().get());
     }
 
     /// The session noted on a list.
     pub(crate) fn noted(list: &NetBufferList<Vc>) -> Option<SessionKey> {
-        let [a, b, c, d, e, f, high, low] = list.note().to_be_bytes();
-        SessionKey::new(Address([a, b, c, d, e, f]), u16::from_be_bytes([high, low]))
+        SessionKey::from_number(list.note())
     }
 }
 

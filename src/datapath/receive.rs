@@ -164,7 +164,7 @@ impl Adapter {
     /// `MiniportReturnNetBufferLists`: buffers go back to the card, VCs and pauses may have waited for that.
     pub(crate) fn receives_returned(&self, chain: ReturnedChain) {
         let mut run: Option<(Ref<Vc>, u32)> = None;
-        let mut returned = |vc: Ref<Vc>, count: u32| {
+        let returned = |vc: Ref<Vc>, count: u32| {
             vc.receives_ended(count);
             self.end_in_flight(count);
         };

@@ -80,13 +80,13 @@ impl Transmit {
             return Err(Status::INVALID_LENGTH);
         }
         let session = Outgoing::noted(list).ok_or(Status::FAILURE)?;
-        let mut last = Err(Status::RESOURCES);
+        let mut pushed = Err(Status::RESOURCES);
         for frame in list.net_buffers() {
             let length = frame.len();
-            last = self.push(session, &frame);
-            list.with_vc(|vc| if last.is_ok() { vc.count_sent(length) } else { vc.count_send_error() });
+            pushed = self.push(session, &frame);
+            list.with_vc(|vc| if pushed.is_ok() { vc.count_sent(length) } else { vc.count_send_error() });
         }
-        last
+        pushed
     }
 
     /// Copies one frame into the ring, without address and control field, behind the header of its session.

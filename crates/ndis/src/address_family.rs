@@ -23,15 +23,7 @@ pub struct AddressFamilyId(pub u32);
 pub(crate) fn register(init: &Initialize<'_>, families: &[AddressFamilyId]) -> Result<()> {
     let mut first = true;
     for &AddressFamilyId(id) in families {
-        let mut family = CO_ADDRESS_FAMILY {
-            #[expect(
-                clippy::cast_possible_wrap,
-                reason = "CO_ADDRESS_FAMILY_TYPE is a C enumeration of small values"
-            )]
-            AddressFamily: id as _,
-            MajorVersion: 1,
-            MinorVersion: 0,
-        };
+        let mut family = CO_ADDRESS_FAMILY { AddressFamily: id, MajorVersion: 1, MinorVersion: 0 };
         let adapter = init.handle();
         // SAFETY: NDIS copies the family.
         let status = Status::from_raw(unsafe { NdisMCmRegisterAddressFamilyEx(adapter.0, &raw mut family) });

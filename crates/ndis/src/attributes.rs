@@ -55,7 +55,6 @@ impl Initialize<'_> {
                 | ndis_sys::NDIS_MINIPORT_ATTRIBUTES_BUS_MASTER,
             CheckForHangTimeInSeconds: 0,
             InterfaceType: ndis_sys::_NDIS_INTERFACE_TYPE::NdisInterfacePci,
-            ..Default::default()
         };
         self.set(&mut attributes.Header)
     }

@@ -46,18 +46,24 @@ impl CallParameters {
 
     /// `Flags` (`PERMANENT_VC`, `MULTIPOINT_VC`, ...).
     pub fn flags(&self) -> u32 {
-        // SAFETY: valid until the make call is completed; read once.
-        unsafe { (&raw const (*self.0.as_ptr()).Flags).read_volatile() }
+        // SAFETY: valid until the make call is completed.
+        let flags = unsafe { &raw const (*self.0.as_ptr()).Flags };
+        // SAFETY: as above; read once.
+        unsafe { flags.read_volatile() }
     }
 
     /// `ParamType` and a copy of the media-specific block in `storage`, cut to what fits; the length is the one that
     /// the client gave, so that the caller sees when the block was too long. `None` without media parameters.
     pub fn media_specific<'a>(&self, storage: &'a mut [u8]) -> Option<(u32, &'a [u8], usize)> {
         let media = self.media()?.as_ptr();
-        // SAFETY: media parameters are as valid as the call parameters that point to them; read once.
-        let kind = unsafe { (&raw const (*media).MediaSpecific.ParamType).read_volatile() };
+        // SAFETY: media parameters are as valid as the call parameters that point to them.
+        let kind = unsafe { &raw const (*media).MediaSpecific.ParamType };
         // SAFETY: as above.
-        let length = unsafe { (&raw const (*media).MediaSpecific.Length).read_volatile() } as usize;
+        let length = unsafe { &raw const (*media).MediaSpecific.Length };
+        // SAFETY: a field of the media parameters; read once.
+        let kind = unsafe { kind.read_volatile() };
+        // SAFETY: a field of the media parameters; read once.
+        let length = unsafe { length.read_volatile() } as usize;
         let copied = length.min(storage.len());
         // SAFETY: inside the structure.
         let specific = unsafe { &raw const (*media).MediaSpecific }.cast::<u8>();

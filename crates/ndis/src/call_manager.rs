@@ -203,8 +203,7 @@ unsafe extern "C" fn open_af<A: CallManager>(
     let Some(adapter) = (unsafe { adapter::<A>(context) }) else { return Status::NOT_ACCEPTED.code() };
     // SAFETY: NDIS passes a valid family.
     let Some(family) = (unsafe { family.as_ref() }) else { return Status::INVALID_DATA.code() };
-    #[expect(clippy::cast_sign_loss, reason = "CO_ADDRESS_FAMILY_TYPE is a C enumeration of small values")]
-    let id = AddressFamilyId(family.AddressFamily as u32);
+    let id = AddressFamilyId(family.AddressFamily);
     match A::open_address_family(adapter, id, AddressFamilyHandle(handle)) {
         Ok(made) => {
             // SAFETY: NDIS passes a valid place for the context.

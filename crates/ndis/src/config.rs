@@ -64,8 +64,8 @@ impl Configuration {
         let value = unsafe { value.as_ref() };
         let is_number = value.ParameterType == ndis_sys::_NDIS_PARAMETER_TYPE::NdisParameterInteger
             || value.ParameterType == ndis_sys::_NDIS_PARAMETER_TYPE::NdisParameterHexInteger;
-        // SAFETY: the type says which member of the union holds.
-        is_number.then(|| unsafe { value.ParameterData.IntegerData })
+        // SAFETY: whatever the union holds, its bytes are a valid number.
+        is_number.then_some(unsafe { value.ParameterData.IntegerData })
     }
 
     /// `NdisReadConfiguration` of a string, handed to `read` as UTF-16 without a terminator.

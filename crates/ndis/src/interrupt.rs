@@ -30,7 +30,7 @@ pub enum Serviced {
 /// How many frames a DPC may indicate, and whether it left some (`NDIS_RECEIVE_THROTTLE_PARAMETERS`).
 #[derive(Debug)]
 pub struct Throttle {
-    /// At most so many NET_BUFFER_LISTs; `u32::MAX` for no limit.
+    /// At most so many lists; `u32::MAX` for no limit.
     pub max_to_indicate: u32,
     /// Set by the DPC if frames are left; NDIS queues it again then.
     pub more_pending: bool,

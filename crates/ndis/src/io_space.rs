@@ -37,7 +37,7 @@ impl IoSpace {
 
     fn register(&self, offset: u32) -> Option<NonNull<u32>> {
         let end = offset.checked_add(4)?;
-        if end > self.length || offset % 4 != 0 {
+        if end > self.length || !offset.is_multiple_of(4) {
             return None;
         }
         // SAFETY: the offset lies inside the mapping.

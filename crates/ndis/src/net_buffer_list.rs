@@ -4,7 +4,7 @@ use core::ffi::c_void;
 use core::marker::PhantomData;
 use core::ptr::{self, NonNull};
 
-use ndis_sys::{NET_BUFFER, NET_BUFFER_LIST, NdisGetDataBuffer};
+use ndis_sys::{NET_BUFFER, NET_BUFFER_DATA_LENGTH, NET_BUFFER_LIST, NET_BUFFER_NEXT_NB, NdisGetDataBuffer};
 
 use crate::status::Status;
 
@@ -92,8 +92,10 @@ impl<'a> Iterator for NetBuffers<'a> {
 
     fn next(&mut self) -> Option<NetBuffer<'a>> {
         let raw = NonNull::new(self.next)?;
-        // SAFETY: the list is borrowed, so its net buffers are alive; the union's members are the same bytes.
-        let next = unsafe { (*raw.as_ptr()).__bindgen_anon_1.__bindgen_anon_1.Next };
+        // SAFETY: the list is borrowed, so its net buffers are alive.
+        let next = unsafe { NET_BUFFER_NEXT_NB(raw.as_ptr()) };
+        // SAFETY: the place of a field of a live net buffer.
+        let next = unsafe { next.read() };
         self.next = next;
         Some(NetBuffer { raw, list: PhantomData })
     }
@@ -109,9 +111,10 @@ pub struct NetBuffer<'a> {
 impl NetBuffer<'_> {
     /// Bytes in the frame.
     pub fn len(&self) -> usize {
-        // SAFETY: alive while the list is borrowed; the union's members are the same bytes.
-        let length =
-            unsafe { (*self.raw.as_ptr()).__bindgen_anon_1.__bindgen_anon_1.__bindgen_anon_1.DataLength };
+        // SAFETY: alive while the list is borrowed.
+        let length = unsafe { NET_BUFFER_DATA_LENGTH(self.raw.as_ptr()) };
+        // SAFETY: the place of a field of a live net buffer.
+        let length = unsafe { length.read() };
         length as usize
     }
 

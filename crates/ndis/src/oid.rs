@@ -2,6 +2,7 @@
 
 use core::slice;
 
+use ndis_sys::_NDIS_REQUEST_TYPE as Type;
 use ndis_sys::{NDIS_OID_REQUEST, PNDIS_OID_REQUEST};
 
 use crate::irql::Passive;
@@ -33,7 +34,6 @@ impl OidRequest<'_> {
     pub(crate) unsafe fn new(request: PNDIS_OID_REQUEST, passive: Option<Passive>) -> Option<Self> {
         // SAFETY: by the caller's promise.
         let raw = unsafe { request.as_mut() }?;
-        use ndis_sys::_NDIS_REQUEST_TYPE as Type;
         let kind = match raw.RequestType {
             Type::NdisRequestQueryInformation | Type::NdisRequestQueryStatistics => RequestKind::Query,
             Type::NdisRequestSetInformation => RequestKind::Set,

@@ -147,10 +147,9 @@ impl ReceivePool {
         raw.__bindgen_anon_2.Status = Status::SUCCESS.code();
         raw.NblFlags = 0;
         raw.Flags = 0;
-        if let [vc_slot, buffer_slot, ..] = &mut raw.MiniportReserved {
-            *vc_slot = Ref::into_raw(Ref::clone(vc));
-            *buffer_slot = ptr::without_provenance_mut(index);
-        }
+        let [vc_slot, buffer_slot] = &mut raw.MiniportReserved;
+        *vc_slot = Ref::into_raw(Ref::clone(vc));
+        *buffer_slot = ptr::without_provenance_mut(index);
         let frame = first_net_buffer(raw);
         // SAFETY: the list was allocated together with one net buffer over one MDL, and we own both.
         let frame = unsafe { &mut *frame };

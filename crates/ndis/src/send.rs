@@ -72,7 +72,7 @@ impl<V: Vc> Chain<V> {
 impl<V> NetBufferList<V> {
     /// Whether the list is sent on this VC.
     pub fn is_on(&self, vc: &V) -> bool {
-        self.with_vc(|own| core::ptr::eq::<V>(&**own, vc))
+        self.with_vc(|own| core::ptr::eq(&raw const **own, vc))
     }
 
     /// The VC on which the list is sent.
@@ -85,8 +85,10 @@ impl<V> NetBufferList<V> {
     /// A number that the driver keeps with a list while it has it.
     pub fn set_note(&mut self, note: u64) {
         let [_, slot] = &mut self.get_mut().MiniportReserved;
-        // Pointers have 64 bits on every machine that this driver is built for.
-        *slot = core::ptr::without_provenance_mut(note as usize);
+        const { assert!(size_of::<usize>() == size_of::<u64>()) };
+        #[expect(clippy::cast_possible_truncation, reason = "asserted above")]
+        let address = note as usize;
+        *slot = core::ptr::without_provenance_mut(address);
     }
 
     /// What [`NetBufferList::set_note`] kept.

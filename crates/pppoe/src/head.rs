@@ -32,7 +32,11 @@ impl Head {
     /// # Errors
     ///
     /// As [`Inbound::parse`](crate::Inbound::parse) for a session frame.
-    pub fn parse(head: &[u8; Self::LEN], frame_length: usize, own: Address) -> Result<Option<Self>, Malformed> {
+    pub fn parse(
+        head: &[u8; Self::LEN],
+        frame_length: usize,
+        own: Address,
+    ) -> Result<Option<Self>, Malformed> {
         #[rustfmt::skip]
         let [
             d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5, type0, type1,
@@ -103,6 +107,13 @@ mod tests {
     #[test]
     fn a_discovery_frame_is_for_others() {
         assert_eq!(parse(&frame(&[(13, 0x63)], 0)), Ok(None));
+    }
+
+    #[test]
+    fn a_session_survives_as_a_number() {
+        let key = SessionKey::new(OWN, 0xFFFE).unwrap();
+        assert_eq!(SessionKey::from_number(key.as_number().get()), Some(key));
+        assert_eq!(SessionKey::from_number(0), None);
     }
 
     proptest! {
