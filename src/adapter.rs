@@ -51,6 +51,8 @@ pub(crate) struct Adapter {
     pub(crate) receivers: AtomicU32,
     /// Whether the card interrupts by three messages rather than by a line or a single message.
     by_messages: AtomicBool,
+    /// Whether registers may be touched: the card is there, awake and not halted. Asked at any IRQL, hence no lock.
+    reachable: AtomicBool,
     /// `OID_GEN_CURRENT_LOOKAHEAD` and `OID_GEN_CURRENT_PACKET_FILTER`, as last set.
     lookahead: AtomicU32,
     packet_filter: AtomicU32,
@@ -104,7 +106,9 @@ impl Miniport for Adapter {
     }
 
     fn shutdown(&self) {
-        self.nic.quiesce();
+        if self.is_reachable() {
+            self.nic.quiesce();
+        }
     }
 }
 

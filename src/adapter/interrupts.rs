@@ -9,6 +9,9 @@ use super::Adapter;
 
 impl InterruptHandler for Adapter {
     fn service(&self, message: Option<u32>) -> Serviced {
+        if !self.is_reachable() {
+            return Serviced::NotOurs;
+        }
         let causes = match self.vector(message) {
             Some(vector) => self.nic.acknowledge(vector).map(Some),
             None => self.nic.claim_line(),
@@ -38,7 +41,7 @@ impl InterruptHandler for Adapter {
         if causes.receive() || vector != Some(Vector::Transmit) {
             this.receive(throttle, irql);
         }
-        if throttle.more_pending {
+        if throttle.more_pending || !this.is_reachable() {
             return;
         }
         match vector {
@@ -48,11 +51,16 @@ impl InterruptHandler for Adapter {
     }
 
     fn disable(&self, _message: Option<u32>) {
-        self.nic.disable_interrupts();
+        if self.is_reachable() {
+            self.nic.disable_interrupts();
+        }
     }
 
     fn enable(&self, _message: Option<u32>) {
-        let _ = self.nic.enable_interrupts(self.delivery());
+        if self.is_reachable() {
+            // A card that has gone meanwhile will be reported as removed.
+            let _ = self.nic.enable_interrupts(self.delivery());
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Restart, pause, sleep, removal and halt.
 
+use core::sync::atomic::Ordering;
 use core::time::Duration;
 
 use condis::adapter::Pause;
@@ -63,13 +64,14 @@ impl Adapter {
         state.can_receive() && state.begin(count)
     }
 
-    /// Whether the card is there and awake.
-    pub(crate) fn is_present(&self) -> bool {
-        self.state.lock().is_present()
+    /// Whether registers may be touched. Callable at any IRQL.
+    pub(crate) fn is_reachable(&self) -> bool {
+        self.reachable.load(Ordering::Acquire)
     }
 
     /// The card was pulled: nothing on it completes any more, so everything is completed here.
     pub(super) fn removed(&self) {
+        self.reachable.store(false, Ordering::Release);
         self.state.lock().remove();
         self.end_all_calls(CallFailure::Removed);
         self.abandon_sends(Status::NOT_ACCEPTED);
@@ -83,10 +85,10 @@ impl Adapter {
 
     /// Sessions do not survive sleep: the peers are told, the clients are told, the card is stopped.
     fn sleep(&self, irql: &Passive) -> Result<()> {
-        self.terminate_all_sessions();
         self.end_all_calls(CallFailure::GoingDown);
         self.drain_transmit(irql);
         self.state.lock().set_asleep(true);
+        self.reachable.store(false, Ordering::Release);
         let stopped = self.nic.stop(&Wait(irql)).map_err(hardware_status);
         self.abandon_sends(Status::REQUEST_ABORTED);
         stopped
@@ -103,11 +105,11 @@ impl Adapter {
     /// normally nothing is left.
     pub(super) fn go_down(&self, irql: &Passive) {
         self.state.lock().halt();
-        self.terminate_all_sessions();
         self.end_all_calls(CallFailure::GoingDown);
         self.close_families(irql);
-        if self.is_present() {
+        if self.is_reachable() {
             self.drain_transmit(irql);
+            self.reachable.store(false, Ordering::Release);
             self.nic.disable_interrupts();
             // Fails only if the card is gone or cannot be reset; there is nothing else to try then.
             let _ = self.nic.stop(&Wait(irql));

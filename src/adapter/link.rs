@@ -12,6 +12,9 @@ impl Adapter {
 
     /// The card reports a change: tells NDIS, and ends calls that have lost their wire.
     pub(super) fn link_changed(&self) {
+        if !self.is_reachable() {
+            return;
+        }
         let Ok(state) = self.nic.link_changed() else { return };
         let now = state.up.then(|| (state.speed.bits_per_second(), state.full_duplex));
         let before = core::mem::replace(&mut *self.link.lock(), now);

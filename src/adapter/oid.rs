@@ -78,7 +78,7 @@ impl Adapter {
             permanent_address: self.permanent_address.0,
             current_address: self.station.0,
             link_up: self.link_speed().is_some(),
-            hardware_ready: self.is_present(),
+            hardware_ready: self.is_reachable(),
             lookahead: self.lookahead.load(Ordering::Relaxed),
             packet_filter: self.packet_filter.load(Ordering::Relaxed),
             total_size: settings::largest_frame(&self.settings),
@@ -93,9 +93,9 @@ impl Adapter {
 
     /// What the card counted, folded into a running total: its counters clear when read.
     fn crc_errors(&self) -> u64 {
-        let present = self.is_present();
+        let reachable = self.is_reachable();
         let mut total = self.hardware_statistics.lock();
-        if present {
+        if reachable {
             let _ = self.nic.update_statistics(&mut total);
         }
         total.crc_errors

@@ -369,7 +369,7 @@ impl Adapter {
         }
     }
 
-    /// Ends every call: the clients are told why, and close them.
+    /// Ends every call: the clients are told why, and will close them; the peers are told while that is possible.
     pub(crate) fn end_all_calls(&self, failure: CallFailure) {
         let mut next = 0;
         while let Some((at, vc)) = self.calls.setup_from(next) {
@@ -379,15 +379,7 @@ impl Adapter {
         next = 0;
         while let Some((at, vc)) = self.calls.session_from(next) {
             vc.lost(failure, Text::EMPTY);
-            next = at.saturating_add(1);
-        }
-    }
-
-    /// Tells every peer that its session is over, while that is still possible.
-    pub(crate) fn terminate_all_sessions(&self) {
-        let mut next = 0;
-        while let Some((at, vc)) = self.calls.session_from(next) {
-            vc.leave_wire(true);
+            vc.leave_wire(failure.peer_may_live());
             next = at.saturating_add(1);
         }
     }

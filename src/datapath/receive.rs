@@ -158,6 +158,9 @@ impl Adapter {
 
     /// Makes the buffers that came back the card's again.
     fn refill(&self) {
+        if !self.is_reachable() {
+            return;
+        }
         self.receive.lock().refill(&self.nic, &self.receive_buffers);
     }
 

@@ -26,10 +26,10 @@ impl ReceiveQueue {
         &mut self,
         nic: &Nic<Registers>,
         buffers: &Buffers,
-        config: &ReceiveConfig,
+        config: ReceiveConfig,
     ) -> core::result::Result<(), e1000::Error> {
         self.fill(buffers);
-        nic.start_receive(&mut self.ring, config)
+        nic.start_receive(&mut self.ring, &config)
     }
 
     /// The next frame that has arrived.

@@ -37,9 +37,15 @@ impl Adapter {
         {
             let mut transmit = self.transmit.lock();
             transmit.queue(&mut accepted);
-            transmit.pump(&self.nic, &mut failed);
+            if self.is_reachable() {
+                transmit.pump(&self.nic, &mut failed);
+            }
         }
         self.complete(failed);
+        if !self.is_reachable() {
+            // The card went between the count and the queue, perhaps after the rest had been abandoned.
+            self.abandon_sends(Status::NOT_ACCEPTED);
+        }
     }
 
     /// Gives lists back to their senders, with the status they carry, and follows what waited for that.
@@ -56,7 +62,9 @@ impl Adapter {
         {
             let mut transmit = self.transmit.lock_at_dispatch(irql);
             transmit.reclaim(&mut done);
-            transmit.pump(&self.nic, &mut done);
+            if self.is_reachable() {
+                transmit.pump(&self.nic, &mut done);
+            }
         }
         self.complete(done);
     }
@@ -89,7 +97,7 @@ impl Adapter {
 
     /// Sends a discovery frame. One that is lost for want of room is repeated, or, if it is a PADT, missed.
     pub(crate) fn send_control(&self, frame: &[u8]) {
-        if self.is_present() {
+        if self.is_reachable() {
             self.transmit.lock().send_control(&self.nic, frame);
         }
     }
