@@ -13,6 +13,7 @@ fn the_line_is_claimed_once_and_masked_until_rearmed() {
         let card = Card::new(device);
         let nic = card.up();
         nic.enable_interrupts(Delivery::Line).unwrap();
+        assert_eq!(card.peek(0xD0), 0xD5, "TXDW, LSC, RXDMT0, RXO, RXT0");
         assert_eq!(nic.claim_line(), Ok(None), "no cause");
         card.cause(RXT0 | LSC);
         assert!(card.line());

@@ -230,6 +230,12 @@ fn after_a_reset_the_ring_starts_anew() {
     bench.nic.start_transmit(&mut bench.ring).unwrap();
     assert_eq!([bench.card.peek(0x3810), bench.card.peek(0x3818)], [0, 0]);
     assert_eq!(bench.push(&[1; 60]), 0);
+    // So does one whose frames had all come back.
+    bench.finish(0, DONE);
+    assert_eq!(bench.reclaim(), [0]);
+    bench.nic.stop(&bench.card).unwrap();
+    bench.nic.start_transmit(&mut bench.ring).unwrap();
+    assert_eq!(bench.push(&[1; 60]), 0, "where TDH is");
 }
 
 #[test]
