@@ -58,7 +58,7 @@ struct Arguments {
     /// Frames sent on each call, each of which has to come back
     #[arg(long, value_name = "N", default_value_t = 10)]
     frames: u32,
-    /// Bytes of a frame from the PPP protocol field on (16 to 1494)
+    /// Bytes of a frame from the PPP protocol field on (42 to 1494)
     #[arg(long, value_name = "BYTES", default_value_t = 512, value_parser = frame_size)]
     size: usize,
     /// Seed of every decision: scheduling, session ids, losses
@@ -255,7 +255,7 @@ mod tests {
     fn bad_values_are_named() {
         for (line, says) in [
             ("--nic 82599", "82540em, 82545em or 82574l"),
-            ("--size 2000", "16 to 1494"),
+            ("--size 2000", "42 to 1494"),
             ("--size many", "not a number"),
             ("--calls 0", "1..=65534"),
             ("--cpus 0", "1 to 64"),

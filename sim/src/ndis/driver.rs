@@ -18,10 +18,10 @@ pub type DriverEntry = unsafe extern "win64" fn(driver_object: usize, registry_p
 /// A loaded driver.
 pub struct Driver {
     name: String,
-    /// `DRIVER_OBJECT`.
-    object: Block,
-    /// `UNICODE_STRING` and then its text.
-    registry_path: (Block, Block),
+    /// Address of the `DRIVER_OBJECT`.
+    object: usize,
+    /// `DRIVER_OBJECT`, `UNICODE_STRING` of the registry path and its text, until the driver is unloaded.
+    blocks: RefCell<Vec<Block>>,
     entering: Cell<bool>,
     setting_options: Cell<bool>,
     handle: Cell<Handle>,
@@ -48,10 +48,13 @@ impl Driver {
         string.extend(len.to_le_bytes());
         string.extend([0; 4]);
         string.extend((text.address() as u64).to_le_bytes());
+        let string = Block::new("UNICODE_STRING", &string);
+        let object = Block::zeroed("DRIVER_OBJECT", DRIVER_OBJECT.0);
+        let path = string.address();
         let driver = Rc::new(Self {
             name: name.to_owned(),
-            object: Block::zeroed("DRIVER_OBJECT", DRIVER_OBJECT.0),
-            registry_path: (Block::new("UNICODE_STRING", &string), text),
+            object: object.address(),
+            blocks: RefCell::new(vec![object, string, text]),
             entering: Cell::new(true),
             setting_options: Cell::new(false),
             handle: Cell::new(std::ptr::null_mut()),
@@ -61,10 +64,10 @@ impl Driver {
             call_manager: RefCell::default(),
         });
         // IO_TYPE_DRIVER and the size of the structure.
-        raw::write(driver.object.address() as *mut [u16; 2], [4, 336]);
+        raw::write(driver.object as *mut [u16; 2], [4, 336]);
         Ndis::current().add_driver(&driver);
         note(Step::new("NT", format!("DriverEntry of {name}")));
-        let (object, path) = (driver.object.address(), driver.registry_path.0.address());
+        let object = driver.object;
         let status = into_driver("DriverEntry", Level::Passive, || {
             // SAFETY: the loader or the test vouches that this is the driver's entry point.
             unsafe { entry(object, path) }
@@ -89,13 +92,15 @@ impl Driver {
     pub fn unload(self: &Rc<Self>) {
         let miniport = *self.miniport.borrow();
         if let Some(miniport) = miniport {
-            callback!("MiniportDriverUnload", Level::Passive, miniport.unload, self.object.address());
+            callback!("MiniportDriverUnload", Level::Passive, miniport.unload, self.object);
         }
         if self.is_registered() {
             finding("CO-013", Some(self.name()), "unloaded and still registered".to_owned());
             handle::close::<Self>(Kind::Driver, self.handle.get());
         }
         Ndis::current().remove_driver(self);
+        // Watches that have not fired yet still know the driver; what it was given goes now.
+        self.blocks.take();
         note(Step::new("NT", format!("{} unloaded", self.name)));
     }
 
@@ -112,7 +117,7 @@ impl Driver {
 
     /// The address of its `DRIVER_OBJECT`.
     pub(super) fn object(&self) -> usize {
-        self.object.address()
+        self.object
     }
 
     pub(super) fn context(&self) -> usize {

@@ -21,8 +21,8 @@ use crate::{machine::Step, nic::Model};
 
 /// Largest PPP frame, from the protocol field on, without RFC 4638: the PPPoE payload of a 1,500-byte packet.
 pub const MAX_FRAME: usize = 1494;
-/// Smallest PPP frame: a protocol field and enough to tell it from any other.
-pub const MIN_FRAME: usize = 16;
+/// Smallest PPP frame: a protocol field, an IPv4 and a UDP header, and what tells it from any other.
+pub const MIN_FRAME: usize = 42;
 
 /// What the card is plugged into.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -2,10 +2,8 @@
 
 use std::{cell::RefCell, collections::BTreeMap};
 
-/// PPP protocol number of the frames: IPv4, which a call manager has no reason to look into.
-const PROTOCOL: [u8; 2] = [0x00, 0x21];
-/// Bytes that identify a frame: protocol, call, number.
-const HEAD: usize = 2 + 4 + 8;
+/// Where the frame's number is: behind the PPP protocol field, the headers of IPv4 and UDP, and the call's number.
+const NUMBER: usize = 2 + 20 + 8 + 4;
 
 /// A frame that is new, known or wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,8 +33,7 @@ impl Pattern {
 
     /// The frame of this number, from the protocol field on.
     fn frame(&self, number: u64) -> Vec<u8> {
-        let mut frame = Vec::with_capacity(self.size);
-        frame.extend(PROTOCOL);
+        let mut frame = headers(self.size);
         frame.extend(self.call.to_be_bytes());
         frame.extend(number.to_be_bytes());
         // SplitMix64 of what identifies the frame: no two frames agree, none compresses to the other.
@@ -61,7 +58,7 @@ impl Pattern {
     /// Judges a frame that arrived, from the protocol field on.
     pub(super) fn arrived(&self, frame: &[u8]) -> Arrival {
         let number =
-            frame.get(HEAD - 8..HEAD).and_then(|bytes| bytes.try_into().ok()).map(u64::from_be_bytes);
+            frame.get(NUMBER..NUMBER + 8).and_then(|bytes| bytes.try_into().ok()).map(u64::from_be_bytes);
         let Some(number) = number.filter(|number| self.sent.borrow().contains_key(number)) else {
             return Arrival::Wrong(format!("{} bytes that nobody sent", frame.len()));
         };
@@ -77,6 +74,21 @@ impl Pattern {
     pub(super) fn missing(&self) -> usize {
         self.sent.borrow().values().filter(|back| !**back).count()
     }
+}
+
+/// PPP protocol field, IPv4 and UDP headers of a frame of `size` bytes between two documentation addresses (RFC
+/// 5737), to the discard port: what captures show is then what it looks like.
+fn headers(size: usize) -> Vec<u8> {
+    let total = u16::try_from(size - 2).unwrap_or(u16::MAX).to_be_bytes();
+    let udp = u16::try_from(size - 22).unwrap_or(u16::MAX).to_be_bytes();
+    let mut ip = [0x45, 0, total[0], total[1], 0, 0, 0x40, 0, 64, 17, 0, 0, 192, 0, 2, 1, 192, 0, 2, 2];
+    let sum: u32 = ip.chunks_exact(2).map(|pair| u32::from(u16::from_be_bytes([pair[0], pair[1]]))).sum();
+    let sum = u16::try_from((sum >> 16) + (sum & 0xffff)).unwrap_or(0);
+    ip[10..12].copy_from_slice(&(!sum).to_be_bytes());
+    let mut headers = vec![0x00, 0x21];
+    headers.extend(ip);
+    headers.extend([0, 9, 0, 9, udp[0], udp[1], 0, 0]);
+    headers
 }
 
 fn difference(number: u64, expected: &[u8], found: &[u8]) -> String {
@@ -105,6 +117,14 @@ mod tests {
     }
 
     #[test]
+    fn header_checksum_is_right() {
+        // RFC 1071: the sum over a header with its checksum is all ones.
+        let sum: u32 =
+            headers(100)[2..22].chunks(2).map(|pair| u32::from(u16::from_be_bytes([pair[0], pair[1]]))).sum();
+        assert_eq!((sum >> 16) + (sum & 0xffff), 0xffff);
+    }
+
+    #[test]
     fn damage_is_named() {
         let pattern = Pattern::new(3, 100, 1);
         let mut frame = pattern.next();
@@ -114,7 +134,7 @@ mod tests {
         assert_eq!(pattern.arrived(&frame[..99]), wrong("frame 0 has 99 bytes, sent were 100"));
         assert_eq!(
             pattern.arrived(&Pattern::new(4, 100, 1).frame(0)),
-            wrong("frame 0 differs from byte 5 on")
+            wrong("frame 0 differs from byte 33 on")
         );
         assert_eq!(pattern.arrived(&[0, 0x21]), wrong("2 bytes that nobody sent"));
         assert_eq!(pattern.missing(), 1);
