@@ -38,13 +38,17 @@ mod tests {
 
     #[test]
     fn headers_that_need_nothing_are_left_alone() {
-        assert_eq!(corrected("typedef union _NET_BUFFER_HEADER {\n    NET_BUFFER_DATA NetBufferData;\n};\n"), None);
+        assert_eq!(
+            corrected("typedef union _NET_BUFFER_HEADER {\n    NET_BUFFER_DATA NetBufferData;\n};\n"),
+            None
+        );
         assert_eq!(corrected("#define NDIS_API_VERSION_AVAILABLE(major, minor) 1\n"), None);
     }
 
     #[test]
     fn unnamed_members_get_names() {
-        let text = "union U {\r\n    NET_BUFFER_DATA;\r\n    NET_BUFFER_LIST_DATA;\n  NET_BUFFER_DATA_LENGTH;\n};";
+        let text =
+            "union U {\r\n    NET_BUFFER_DATA;\r\n    NET_BUFFER_LIST_DATA;\n  NET_BUFFER_DATA_LENGTH;\n};";
         let expected = "union U {\n    NET_BUFFER_DATA NetBufferData;\n    NET_BUFFER_LIST_DATA NetBufferListData;\n  \
                         NET_BUFFER_DATA_LENGTH NbDataLength;\n};";
         assert_eq!(corrected(text).as_deref(), Some(expected));
@@ -52,7 +56,8 @@ mod tests {
 
     #[test]
     fn the_version_check_pastes_no_tokens() {
-        let text = "#define NDIS_API_VERSION_AVAILABLE(major,minor) (((0x ## major) << 8) >= X)\n#define B 0x ## b";
+        let text =
+            "#define NDIS_API_VERSION_AVAILABLE(major,minor) (((0x ## major) << 8) >= X)\n#define B 0x ## b";
         let expected = "#define NDIS_API_VERSION_AVAILABLE(major, minor) 1\n#define B 0x ## b";
         assert_eq!(corrected(text).as_deref(), Some(expected));
     }
