@@ -30,6 +30,20 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
+/// Ends in another program, which inherits terminal, signals and the right to an exit code of its own.
+#[cfg(unix)]
+pub(crate) fn become_program(command: &mut Command) -> Result<()> {
+    use std::os::unix::process::CommandExt;
+    Err(command.exec()).with_context(|| format!("starting {}", line(command)))
+}
+
+/// Ends in another program; its exit code becomes this one's.
+#[cfg(not(unix))]
+pub(crate) fn become_program(command: &mut Command) -> Result<()> {
+    let status = command.status().with_context(|| format!("starting {}", line(command)))?;
+    std::process::exit(status.code().unwrap_or(1));
+}
+
 /// Runs to the end with standard output sent to standard error.
 pub(crate) fn run_quiet_stdout(command: &mut Command) -> Result<()> {
     run(command.stdout(std::io::stderr()))

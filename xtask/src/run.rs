@@ -1,7 +1,7 @@
 //! `cargo xtask run`: the driver in the simulator.
 
 use crate::build;
-use crate::command::{progress, run as run_command, run_quiet_stdout, which};
+use crate::command::{become_program, progress, run_quiet_stdout, which};
 use crate::packages::{self, PPPOE};
 use crate::workspace::{self, Workspace};
 use anyhow::{Result, bail};
@@ -38,7 +38,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     }
     let image = build::run(workspace, &options.build)?;
     let simulator = build_simulator(workspace)?;
-    run_command(Command::new(simulator).arg("--sys").arg(&image.sys).args(&options.arguments))
+    become_program(Command::new(simulator).arg("--sys").arg(&image.sys).args(&options.arguments))
 }
 
 fn has_pppoe_server() -> bool {
