@@ -53,8 +53,6 @@ pub(crate) enum Phase {
 /// One adapter.
 pub struct Adapter {
     number: u64,
-    machine: Rc<Machine>,
-    ndis: Rc<Ndis>,
     driver: Rc<Driver>,
     slot: Option<Rc<Slot>>,
     pub(super) handle: Cell<Handle>,
@@ -80,11 +78,8 @@ impl Adapter {
     /// A card that was found but not started. `keywords` is its registry key; `messages` grants message interrupts
     /// if the card has them, as the INF of a driver asks for.
     pub fn new(driver: &Rc<Driver>, slot: Option<Rc<Slot>>, keywords: Keywords, messages: bool) -> Rc<Self> {
-        let ndis = Ndis::current();
         Rc::new(Self {
-            number: ndis.number("adapter"),
-            machine: Machine::current(),
-            ndis,
+            number: Ndis::current().number("adapter"),
             driver: Rc::clone(driver),
             slot,
             handle: Cell::new(std::ptr::null_mut()),
@@ -183,12 +178,16 @@ impl Adapter {
         self.opens.borrow_mut().retain(|it| !Rc::ptr_eq(it, af));
     }
 
-    pub(super) fn machine(&self) -> &Rc<Machine> {
-        &self.machine
+    /// The machine. Not kept here: it owns what owns the adapter.
+    #[expect(clippy::unused_self, reason = "says whose machine it is")]
+    pub(super) fn machine(&self) -> Rc<Machine> {
+        Machine::current()
     }
 
-    pub(super) fn ndis(&self) -> &Rc<Ndis> {
-        &self.ndis
+    /// NDIS in that machine.
+    #[expect(clippy::unused_self, reason = "says whose NDIS it is")]
+    pub(super) fn ndis(&self) -> Rc<Ndis> {
+        Ndis::current()
     }
 
     pub(super) fn driver(&self) -> &Rc<Driver> {
