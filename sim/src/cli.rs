@@ -82,6 +82,9 @@ struct Arguments {
     /// Lose, repeat, delay and reorder discovery frames (embedded peer only)
     #[arg(long)]
     bad_cable: bool,
+    /// Make the Nth fallible kernel call (from 0) fail; with --runs, each following one in turn
+    #[arg(long, value_name = "N")]
+    fail: Option<u64>,
     /// Where the capture goes (default: ndis-sim-SEED.pcapng in target/ or the temporary directory)
     #[arg(long, value_name = "FILE")]
     pcap: Option<PathBuf>,
@@ -148,9 +151,11 @@ pub fn main() -> ExitCode {
 fn make_runs(arguments: &Arguments) -> Result<bool, String> {
     let scenario = scenario(arguments)?;
     let mut clean = 0;
-    for seed in (arguments.seed..).take(usize::try_from(arguments.runs).unwrap_or(usize::MAX)) {
+    for run in 0..arguments.runs {
+        let seed = arguments.seed.wrapping_add(run);
+        let fail = arguments.fail.map(|call| call.saturating_add(run));
         let pcap = (arguments.runs == 1).then(|| capture(arguments, seed));
-        clean += u64::from(make_run(arguments, &Scenario { seed, pcap, ..scenario.clone() })?);
+        clean += u64::from(make_run(arguments, &Scenario { seed, fail, pcap, ..scenario.clone() })?);
     }
     if arguments.runs > 1 && !arguments.json {
         println!("{clean} of {} runs were clean", arguments.runs);
@@ -201,6 +206,7 @@ fn scenario(arguments: &Arguments) -> Result<Scenario, String> {
         ac: arguments.ac.clone(),
         ending: arguments.ending.into(),
         bad_cable: arguments.bad_cable,
+        fail: arguments.fail,
         trace: arguments.trace,
         pcap: None,
         sys: driver(arguments.sys.as_deref())?,

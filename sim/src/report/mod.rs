@@ -60,6 +60,9 @@ fn write_summary(text: &mut String, outcome: &Outcome) -> fmt::Result {
     if let Some(reason) = &outcome.stopped {
         writeln!(text, "  stopped    {}", reason.replace('\n', "\n             "))?;
     }
+    if let Some(reason) = &outcome.gave_up {
+        writeln!(text, "  failed     {reason}")?;
+    }
     let time = Micros(Duration::from_nanos(outcome.virtual_time_ns));
     writeln!(text, "  time       {time}")?;
     writeln!(text, "  seed       {}", outcome.seed)?;

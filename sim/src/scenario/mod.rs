@@ -11,6 +11,7 @@ mod story;
 mod tapi;
 #[cfg(test)]
 mod tests;
+mod traffic;
 
 use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 
@@ -73,7 +74,7 @@ pub enum Ending {
     Client,
     /// The access concentrator closes them, at random moments (embedded peer only).
     Network,
-    /// The card is pulled out while they are up.
+    /// The card is pulled out at a random moment.
     SurpriseRemoval,
 }
 
@@ -104,6 +105,9 @@ pub struct Scenario {
     pub ending: Ending,
     /// The cable loses, repeats, delays and reorders discovery frames (embedded peer only).
     pub bad_cable: bool,
+    /// The number, from 0, of the fallible kernel call that is made to fail; errors then end the run early, and
+    /// that is no fault.
+    pub fail: Option<u64>,
     /// The event log goes to standard error.
     pub trace: bool,
     /// Where the capture goes.
@@ -126,6 +130,7 @@ impl Scenario {
             ac: String::new(),
             ending: Ending::Client,
             bad_cable: false,
+            fail: None,
             trace: false,
             pcap: None,
         }

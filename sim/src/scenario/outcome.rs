@@ -70,8 +70,12 @@ pub struct Outcome {
     pub findings: Vec<Found>,
     /// What was left over.
     pub leaks: Vec<String>,
-    /// Why the run ended early, if it did.
+    /// Why the machine stopped before the end, if it did: a crash, a deadlock, no time left.
     pub stopped: Option<String>,
+    /// The first operation that failed, if the script could not do all it wanted.
+    pub gave_up: Option<String>,
+    /// Kernel calls made to fail.
+    pub injected_failures: u64,
     /// SHA-256 of the event log: the same for the same seed.
     pub event_log_sha256: String,
     /// Lines of the event log.
@@ -84,10 +88,11 @@ pub struct Outcome {
 
 impl Outcome {
     /// Decides whether the run was clean. `may_fail` says that calls may fail without a fault of the driver: the
-    /// cable is bad, or the peer ends calls by itself.
+    /// cable is bad, the peer ends calls by itself, the card is pulled out, or a kernel call was made to fail.
     pub(super) fn judge(&mut self, may_fail: bool) {
         let serious = |found: &Found| found.severity != Severity::S3.to_string();
-        let complete = may_fail || self.calls_failed == 0 && self.frames_received == self.frames_sent;
+        let whole = self.calls_failed == 0 && self.frames_received == self.frames_sent;
+        let complete = may_fail || self.gave_up.is_none() && whole;
         self.ok =
             self.stopped.is_none() && self.leaks.is_empty() && complete && !self.findings.iter().any(serious);
     }

@@ -51,8 +51,8 @@ pub(super) fn connect(scenario: &Scenario) -> Result<Connected, RunError> {
 fn embedded(scenario: &Scenario) -> Connected {
     // Long enough to hit call set-up, traffic and idleness alike; a bad cable delays the PADS itself.
     let span = Duration::from_millis(if scenario.bad_cable { 150 } else { 10 });
-    let hang_up = (scenario.ending == Ending::Network)
-        .then_some(HangUp { after: Duration::ZERO, before: span });
+    let hang_up =
+        (scenario.ending == Ending::Network).then_some(HangUp { after: Duration::ZERO, before: span });
     let settings = access_concentrator::Settings {
         ac_name: or(&scenario.ac, AC).to_owned(),
         services: vec![or(&scenario.service, SERVICE).to_owned()],

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     image::Image,
-    machine::{Config, Machine, Step},
+    machine::{Config, FailPlan, Machine, Step},
     ndis::{self, DriverEntry},
     nic::{E1000, Faults},
     nt,
@@ -76,6 +76,7 @@ fn on_this_thread(scenario: Scenario, told: impl Fn(Duration, &Step) + 'static) 
         cpus: scenario.cpus,
         real_time: scenario.peer.is_real(),
         trace: scenario.trace,
+        fail: scenario.fail.map(FailPlan::Nth),
         ..Config::default()
     });
     machine.verifier().add_rules(RULES);
@@ -90,8 +91,14 @@ fn on_this_thread(scenario: Scenario, told: impl Fn(Duration, &Step) + 'static) 
     let slot = Slot::new(Box::new(card), wire, pcap);
     let tale = Rc::new(Tale::default());
     let entry = entry_point(&image);
-    let story =
-        Story { scenario: scenario.clone(), entry, slot: Rc::clone(&slot), settle, tale: Rc::clone(&tale) };
+    let story = Story {
+        scenario: scenario.clone(),
+        entry,
+        slot: Rc::clone(&slot),
+        settle,
+        tale: Rc::clone(&tale),
+        removed: Rc::default(),
+    };
     let thread = machine.spawn("script", move || story.tell());
     let ended = machine.join(thread).and_then(|()| {
         nt::audit_unload(&machine);
@@ -103,10 +110,11 @@ fn on_this_thread(scenario: Scenario, told: impl Fn(Duration, &Step) + 'static) 
     if let Err(stuck) = ended {
         outcome.stopped = Some(stuck.to_string());
     }
-    // A bad cable or an absent card may lose the PADT; the embedded peer then keeps its session.
-    let lossy = scenario.bad_cable || scenario.ending == Ending::SurpriseRemoval;
+    // A bad cable, an absent card or a lack of memory may lose the PADT; the embedded peer then keeps its session.
+    let lossy =
+        scenario.bad_cable || scenario.ending == Ending::SurpriseRemoval || outcome.injected_failures != 0;
     outcome.leaks = audit::leaks(&machine, &slot, tally.as_deref().filter(|_| !lossy));
-    outcome.judge(scenario.bad_cable || scenario.ending != Ending::Client);
+    outcome.judge(scenario.bad_cable || scenario.ending != Ending::Client || outcome.injected_failures != 0);
     slot.detach();
     machine.set_image(None);
     Ok(outcome)
@@ -148,7 +156,8 @@ fn gather(machine: &Machine, scenario: &Scenario, tale: &Tale) -> Outcome {
         bytes_sent: bytes(tale.frames_sent.get()),
         bytes_received: bytes(tale.frames_received.get()),
         findings: machine.verifier().findings().iter().map(Found::from).collect(),
-        stopped: tale.stopped.take(),
+        gave_up: tale.gave_up.take(),
+        injected_failures: machine.injected_failures(),
         event_log_sha256: machine.log_hash(),
         event_log_lines: machine.log_lines(),
         virtual_time_ns: u64::try_from(machine.now().as_nanos()).unwrap_or(u64::MAX),

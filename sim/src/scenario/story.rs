@@ -1,18 +1,21 @@
 //! The script of a run, told in a kernel thread at `PASSIVE_LEVEL`.
 
-use std::{cell::Cell, rc::Rc, time::Duration};
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+    time::Duration,
+};
 
 use super::{
     Ending, Scenario,
-    dialler::{Dialler, HDLC, Record},
+    dialler::{Dialler, Record},
     pattern::Pattern,
     tapi,
 };
 use crate::{
-    machine::{DISPATCH_LEVEL, Machine, PASSIVE_LEVEL, Step},
+    machine::{Machine, Step},
     ndis::{
-        self, Adapter, AddressFamily, Driver, DriverEntry, Frames, HaltAction, Keywords, Sap, State, Value,
-        Vc,
+        self, Adapter, AddressFamily, Driver, DriverEntry, HaltAction, Keywords, Sap, State, Value, Vc,
         client::{self, Client},
         status::{self, Status},
         wait_for,
@@ -21,13 +24,10 @@ use crate::{
 };
 
 /// Time for what a person would wait for: a link, a call, the end of a call.
-const PATIENCE: Duration = Duration::from_secs(120);
-/// Time without any frame after which the missing ones are given up.
-const SILENCE: Duration = Duration::from_secs(5);
-/// Frames of all calls that may be under way; fewer than the receive buffers a driver has by default.
-const WINDOW: usize = 128;
-/// Frames given to the driver at once.
-const BATCH: usize = 8;
+pub(super) const PATIENCE: Duration = Duration::from_secs(120);
+/// A card that is pulled out is pulled out within this time from the first call: in call set-up, in traffic or in
+/// the silence after it.
+const REMOVAL: Duration = Duration::from_millis(4);
 
 /// What the script found out.
 #[derive(Default)]
@@ -36,9 +36,8 @@ pub(super) struct Tale {
     pub(super) calls_failed: Cell<u32>,
     pub(super) frames_sent: Cell<u64>,
     pub(super) frames_received: Cell<u64>,
-    /// Why the script ended early.
-    pub(super) stopped: Cell<Option<String>>,
-    pub(super) finished: Cell<bool>,
+    /// The first thing that failed, if the script could not do all it wanted.
+    pub(super) gave_up: RefCell<Option<String>>,
 }
 
 /// What the script works with.
@@ -49,19 +48,28 @@ pub(super) struct Story {
     /// Between call set-up and traffic.
     pub(super) settle: Duration,
     pub(super) tale: Rc<Tale>,
+    /// The card has been pulled out.
+    pub(super) removed: Rc<Cell<bool>>,
 }
 
-fn step(text: String) {
+pub(super) fn step(text: String) {
     Machine::current().step(Step::new("script", text));
 }
 
 impl Story {
-    /// Tells the story.
+    /// Tells the story. What fails is noted, and the rest taken down in good order.
     pub(super) fn tell(&self) {
-        if let Err(reason) = self.driver() {
-            self.tale.stopped.set(Some(reason));
-        }
-        self.tale.finished.set(true);
+        self.note(self.driver());
+    }
+
+    fn note<T>(&self, result: Result<T, String>) -> Option<T> {
+        let reason = match result {
+            Ok(value) => return Some(value),
+            Err(reason) => reason,
+        };
+        step(reason.clone());
+        self.tale.gave_up.borrow_mut().get_or_insert(reason);
+        None
     }
 
     fn driver(&self) -> Result<(), String> {
@@ -75,13 +83,13 @@ impl Story {
         let dialler = Dialler::new();
         let bound: Rc<dyn Client> = Rc::<Dialler>::clone(&dialler);
         adapter.bind(&bound);
-        let result = match adapter.start() {
-            Ok(()) => self.adapter(&adapter, &dialler),
-            Err(status) => Err(failed("MiniportInitializeEx", status)),
-        };
+        let started = adapter.start().map_err(|status| failed("MiniportInitializeEx", status));
+        if started.is_ok() {
+            self.adapter(&adapter, &dialler);
+        }
         dialler.forget();
         driver.unload();
-        result
+        started
     }
 
     /// The registry key of the adapter: the driver's defaults, and room for the calls.
@@ -91,18 +99,19 @@ impl Story {
     }
 
     /// From restart to halt.
-    fn adapter(&self, adapter: &Rc<Adapter>, dialler: &Rc<Dialler>) -> Result<(), String> {
-        let result = match adapter.restart() {
-            Ok(()) => self.calls(adapter, dialler),
-            Err(status) => Err(format!("MiniportRestart failed: {}", status::name(status))),
-        };
+    fn adapter(&self, adapter: &Rc<Adapter>, dialler: &Rc<Dialler>) {
+        let restarted = adapter.restart();
+        let restarted =
+            restarted.map_err(|status| format!("MiniportRestart failed: {}", status::name(status)));
+        if self.note(restarted).is_some() {
+            self.note(self.calls(adapter, dialler));
+        }
         if adapter.state() == State::Running {
             adapter.pause();
         }
-        let closed = Self::close_family(dialler);
-        let removed = self.scenario.ending == Ending::SurpriseRemoval;
+        self.note(Self::close_family(dialler));
+        let removed = self.removed.get();
         adapter.halt(if removed { HaltAction::SurpriseRemoved } else { HaltAction::DeviceDisabled });
-        result.and(closed)
     }
 
     /// Everything that happens while the adapter runs.
@@ -111,7 +120,8 @@ impl Story {
             return Err("no link, or no address family, within two minutes".to_owned());
         }
         let af = dialler.address_family().ok_or("the TAPI address family cannot be opened")?;
-        let sap = Self::register_sap(&af, dialler)?;
+        let sap = self.note(Self::register_sap(&af, dialler));
+        self.pull_out_sometime(adapter);
         let vcs = self.dial(&af)?;
         if !self.settle.is_zero() {
             Machine::current().sleep(self.settle);
@@ -122,7 +132,24 @@ impl Story {
         for vc in &vcs {
             client::delete_vc(vc);
         }
-        Self::deregister_sap(&sap, dialler)
+        sap.map_or(Ok(()), |sap| Self::deregister_sap(&sap, dialler))
+    }
+
+    /// Has the card pulled out at a random moment, if the calls are to end so.
+    fn pull_out_sometime(&self, adapter: &Rc<Adapter>) {
+        if self.scenario.ending != Ending::SurpriseRemoval {
+            return;
+        }
+        let machine = Machine::current();
+        let span = u64::try_from(REMOVAL.as_nanos()).unwrap_or(u64::MAX);
+        let delay = Duration::from_nanos(machine.below(span));
+        let (adapter, removed) = (Rc::clone(adapter), Rc::clone(&self.removed));
+        machine.spawn("PnP", move || {
+            Machine::current().sleep(delay);
+            adapter.surprise_remove();
+            removed.set(true);
+            ndis::changed();
+        });
     }
 
     fn register_sap(af: &Rc<AddressFamily>, dialler: &Dialler) -> Result<Rc<Sap>, String> {
@@ -178,59 +205,6 @@ impl Story {
         Ok(vcs)
     }
 
-    /// Sends the frames of all calls and waits for them to come back.
-    fn exchange(&self, vcs: &[Rc<Vc>]) {
-        let window = (WINDOW / vcs.len().max(1)).max(1);
-        loop {
-            let mut busy = false;
-            for vc in vcs {
-                busy |= self.feed(vc, window);
-            }
-            if !busy {
-                break;
-            }
-            let progress = || -> (u64, usize) {
-                let records = || vcs.iter().map(|vc| Record::of(vc));
-                let received = records().map(|record| record.received.get()).sum();
-                (received, records().filter(|record| record.is_up()).count())
-            };
-            let before = progress();
-            if !wait_for(SILENCE, || progress() != before) {
-                break;
-            }
-        }
-        // What is under way when a call ends is nobody's loss: count what came, and let sends end.
-        wait_for(PATIENCE, || vcs.iter().all(|vc| Record::of(vc).in_driver.get() == 0));
-        let total = |count: fn(&Record) -> u64| vcs.iter().map(|vc| count(&Record::of(vc))).sum::<u64>();
-        let (sent, received) =
-            (total(|record| u64::from(record.sent.get())), total(|record| record.received.get()));
-        let missing: usize = vcs.iter().map(|vc| Record::of(vc).pattern.missing()).sum();
-        self.tale.frames_sent.set(sent);
-        self.tale.frames_received.set(received);
-        step(format!("{sent} frames sent, {received} came back as sent, {missing} missing"));
-    }
-
-    /// Gives the driver as many frames of the call as the window allows; `false` once nothing is left to do.
-    fn feed(&self, vc: &Rc<Vc>, window: usize) -> bool {
-        let record = Record::of(vc);
-        if !record.is_up() {
-            return false;
-        }
-        let left = (self.scenario.frames - record.sent.get()) as usize;
-        let missing = record.pattern.missing();
-        let now = left.min(window.saturating_sub(missing)).min(BATCH);
-        if now == 0 {
-            return missing != 0;
-        }
-        let frames = (0..now).map(|_| [&HDLC[..], &record.pattern.next()].concat());
-        let frames = Frames::singles(frames.collect::<Vec<_>>());
-        let count = u32::try_from(now).unwrap_or(0);
-        record.sent.set(record.sent.get() + count);
-        record.in_driver.set(record.in_driver.get() + count);
-        send_at_some_irql(vc, &frames);
-        true
-    }
-
     /// What ends the calls, if it is not the client.
     fn end(&self, adapter: &Rc<Adapter>, vcs: &[Rc<Vc>]) {
         match self.scenario.ending {
@@ -240,7 +214,7 @@ impl Story {
                 wait_for(PATIENCE, || !vcs.iter().any(|vc| Record::of(vc).is_up()));
             }
             Ending::SurpriseRemoval => {
-                adapter.surprise_remove();
+                wait_for(PATIENCE, || self.removed.get());
                 adapter.pause();
             }
         }
@@ -267,17 +241,5 @@ impl Story {
         }
         let done = wait_for(PATIENCE, || dialler.closed.get());
         done.then_some(()).ok_or_else(|| "closing the address family does not end".to_owned())
-    }
-}
-
-/// Protocols send at any IRQL up to `DISPATCH_LEVEL`: so does the script, by the seed.
-fn send_at_some_irql(vc: &Rc<Vc>, frames: &Frames) {
-    let machine = Machine::current();
-    if machine.chance(1, 2) {
-        machine.raise_irql(DISPATCH_LEVEL);
-        client::send(vc, frames);
-        machine.lower_irql(PASSIVE_LEVEL);
-    } else {
-        client::send(vc, frames);
     }
 }

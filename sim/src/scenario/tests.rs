@@ -28,6 +28,7 @@ fn clean_run_is_ok_and_each_blemish_spoils_it() {
     assert!(judged(clean(), false));
     assert!(!judged(Outcome { leaks: vec!["pool".into()], ..clean() }, false));
     assert!(!judged(Outcome { stopped: Some("stuck".into()), ..clean() }, false));
+    assert!(!judged(Outcome { gave_up: Some("no SAP".into()), ..clean() }, false));
     assert!(!judged(Outcome { calls_failed: 1, ..clean() }, false));
     assert!(!judged(Outcome { frames_received: 4, ..clean() }, false));
     assert!(!judged(Outcome { findings: vec![found("S2")], ..clean() }, false));
