@@ -106,6 +106,9 @@ impl Machine {
     /// Preemption points lie on both sides. At its return the driver must be at the IRQL it was called at (`CO-305`,
     /// `DV.C4.0x111` for an ISR) and hold no spin lock that it did not hold before (`SDV.SpinLock`); what is wrong is
     /// a finding and is put right.
+    ///
+    /// # Panics
+    /// In host context.
     pub fn call_driver<R>(&self, entry: &'static str, f: impl FnOnce() -> R) -> R {
         self.preempt();
         self.log(format_args!("driver {entry} {{"));
@@ -114,7 +117,7 @@ impl Machine {
             let locks = activity.locks.borrow().len();
             (activity.irql.get(), locks, activity.call.take())
         });
-        debug_assert!(before.is_some(), "{entry} called in host context");
+        assert!(before.is_some(), "{entry} called in host context");
         let result = f();
         if let (Some((irql, locks, call)), Some(activity)) = (before, self.activity()) {
             self.check_return(&activity, entry, irql, locks);

@@ -6,10 +6,11 @@ use super::Machine;
 
 /// The configuration of a machine; with the scripts it is all that a run depends on.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent switches")]
 pub struct Config {
     /// Seed of every decision.
     pub seed: u64,
-    /// Number of virtual processors, at least one.
+    /// Number of virtual processors, 1 to 64.
     pub cpus: usize,
     /// Virtual time follows the clock, and an idle machine waits for file descriptors.
     pub real_time: bool,
@@ -17,6 +18,8 @@ pub struct Config {
     pub trace: bool,
     /// Keep an event log at all; without, [`Machine::log_hash`] is that of the empty log.
     pub log: bool,
+    /// Guard pages around pool blocks; without, damage is found only when a block is freed.
+    pub guard: bool,
     /// Which fallible kernel calls fail.
     pub fail: Option<FailPlan>,
     /// Virtual time at which [`Machine::run_until`] gives up.
@@ -31,6 +34,7 @@ impl Default for Config {
             real_time: false,
             trace: false,
             log: true,
+            guard: true,
             fail: None,
             limit: std::time::Duration::from_hours(24),
         }

@@ -134,6 +134,9 @@ impl Machine {
                 format!("{verb} the {state} handle of {object}, which is no memory"),
             );
         }
+        if self.mmio.past_end(address) {
+            return ("CO-292", None, format!("{verb} an address past the end of the mapped registers"));
+        }
         if activity.overflows(address) {
             return ("BC.7F.0x08", None, "stack overflow".to_owned());
         }

@@ -42,6 +42,13 @@ impl Machine {
             self.finding("DV.C4.0x31", None, format!("lower from IRQL {old} to {irql}"));
             return;
         }
+        if irql < DISPATCH_LEVEL
+            && let Some(&(key, _)) =
+                self.with_activity(|activity| activity.locks.borrow().last().copied()).flatten().as_ref()
+        {
+            let name = self.lock_name(key);
+            self.finding("DV.C4.0x1003", None, format!("lower to IRQL {irql} while {name} is held"));
+        }
         self.set_irql(irql);
     }
 

@@ -1,7 +1,8 @@
 //! The event log: one line an event, the same lines for the same configuration.
 //!
-//! A line holds virtual time, processor, activity and text; nothing in it may depend on addresses, the clock or a hash
-//! map's order. The hash covers every line; of the text the last [`KEEP`] bytes or more stay in memory.
+//! A line holds virtual time in microseconds, processor, IRQL, activity and text; nothing in it may depend on addresses,
+//! the clock or a hash map's order. The hash covers every line; of the text the last [`KEEP`] bytes or more stay in
+//! memory. Every kernel call makes a line, so that lines are put together by hand and hashed in bulk.
 
 use std::cell::{Cell, RefCell};
 use std::fmt::{self, Write as _};
@@ -9,9 +10,12 @@ use std::fmt::{self, Write as _};
 use sha2::{Digest, Sha256};
 
 use super::Machine;
+use super::activity::Activity;
 
 /// How much of the log is kept.
 const KEEP: usize = 16 << 20;
+/// How much is hashed at once.
+const BULK: usize = 16 << 10;
 
 pub(super) struct Log {
     enabled: bool,
@@ -20,48 +24,96 @@ pub(super) struct Log {
     inner: RefCell<Inner>,
 }
 
+#[derive(Default)]
 struct Inner {
     hash: Sha256,
     older: String,
     newer: String,
-    line: String,
+    /// How much of `newer` the hash covers.
+    hashed: usize,
+}
+
+impl Inner {
+    fn update_hash(&mut self) {
+        self.hash.update(&self.newer.as_bytes()[self.hashed..]);
+        self.hashed = self.newer.len();
+    }
 }
 
 impl Log {
     pub(super) fn new(trace: bool, enabled: bool) -> Self {
-        let inner = Inner {
-            hash: Sha256::new(),
-            older: String::new(),
-            newer: String::new(),
-            line: String::with_capacity(256),
-        };
-        Self { enabled: enabled || trace, trace, lines: Cell::new(0), inner: RefCell::new(inner) }
+        Self { enabled: enabled || trace, trace, lines: Cell::new(0), inner: RefCell::default() }
     }
 
-    fn append(&self, now: u64, who: fmt::Arguments<'_>, text: fmt::Arguments<'_>) {
+    fn append(&self, now: u64, activity: Option<&Activity>, text: fmt::Arguments<'_>) {
         // An argument's `Display` that logs finds the log borrowed; its line is dropped, as it is in every run.
         let Ok(mut inner) = self.inner.try_borrow_mut() else { return };
         let inner = &mut *inner;
-        inner.line.clear();
-        let _ = write!(inner.line, "{:>12}.{:03} {who} ", now / 1000, now % 1000);
-        let start = inner.line.len();
-        let _ = write!(inner.line, "{text}");
-        if inner.line[start..].contains('\n') {
-            let flat = inner.line[start..].replace('\n', "\\n");
-            inner.line.truncate(start);
-            inner.line.push_str(&flat);
+        let line = inner.newer.len();
+        push_time(&mut inner.newer, now);
+        match activity {
+            Some(activity) => push_activity(&mut inner.newer, activity),
+            None => inner.newer.push_str("host                              "),
         }
-        inner.line.push('\n');
+        let start = inner.newer.len();
+        let _ = inner.newer.write_fmt(text);
+        if inner.newer[start..].contains('\n') {
+            let flat = inner.newer[start..].replace('\n', "\\n");
+            inner.newer.truncate(start);
+            inner.newer.push_str(&flat);
+        }
+        inner.newer.push('\n');
         if self.trace {
-            eprint!("{}", inner.line);
+            eprint!("{}", &inner.newer[line..]);
         }
-        inner.hash.update(inner.line.as_bytes());
-        inner.newer.push_str(&inner.line);
+        if inner.newer.len() - inner.hashed > BULK {
+            inner.update_hash();
+        }
         if inner.newer.len() > KEEP {
+            inner.update_hash();
             inner.older = std::mem::take(&mut inner.newer);
+            inner.hashed = 0;
         }
         self.lines.set(self.lines.get() + 1);
     }
+}
+
+/// Microseconds with three decimals, right-aligned in 16 columns, and a space.
+fn push_time(text: &mut String, nanoseconds: u64) {
+    let mut columns = [b' '; 17];
+    let (mut rest, mut at, mut digits) = (nanoseconds, 16, 0);
+    // Zero has its three decimals and one digit before them too.
+    while (rest > 0 || digits < 4) && at > 0 {
+        at -= 1;
+        if digits == 3 {
+            columns[at] = b'.';
+            at -= 1;
+        }
+        columns[at] = b'0' + u8::try_from(rest % 10).unwrap_or(0);
+        rest /= 10;
+        digits += 1;
+    }
+    text.push_str(std::str::from_utf8(&columns).unwrap_or_default());
+}
+
+fn push_activity(text: &mut String, activity: &Activity) {
+    let cpu = u32::try_from(activity.cpu.get()).unwrap_or(0);
+    text.push_str("cpu");
+    match char::from_digit(cpu, 10) {
+        Some(digit) => text.push(digit),
+        None => _ = write!(text, "{cpu}"),
+    }
+    text.push_str(" irql");
+    match char::from_digit(activity.irql.get().into(), 16) {
+        Some(digit) => text.push(digit),
+        None => text.push('?'),
+    }
+    text.push(' ');
+    text.push_str(&activity.label);
+    for _ in activity.label.len()..23 {
+        text.push(' ');
+    }
+    text.push(' ');
 }
 
 impl Machine {
@@ -71,18 +123,16 @@ impl Machine {
             return;
         }
         let now = self.clock.now();
-        let logged = self.with_activity(|activity| {
-            let (cpu, irql) = (activity.cpu.get(), activity.irql.get());
-            self.log.append(now, format_args!("cpu{cpu} irql{irql:<2} {:<20}", activity.label), text);
-        });
-        if logged.is_none() {
-            self.log.append(now, format_args!("     host   {:<20}", ""), text);
+        if self.with_activity(|activity| self.log.append(now, Some(activity), text)).is_none() {
+            self.log.append(now, None, text);
         }
     }
 
     /// SHA-256 of the event log so far, in hexadecimal.
     pub fn log_hash(&self) -> String {
-        let hash = self.log.inner.borrow().hash.clone().finalize();
+        let mut inner = self.log.inner.borrow_mut();
+        inner.update_hash();
+        let hash = inner.hash.clone().finalize();
         hash.iter().fold(String::with_capacity(64), |mut text, byte| {
             let _ = write!(text, "{byte:02x}");
             text

@@ -33,6 +33,13 @@ impl Regions {
         drop(self.0.take());
     }
 
+    /// Whether the address lies in the pages of a region, past its end.
+    pub(super) fn past_end(&self, address: usize) -> bool {
+        let regions = self.0.borrow();
+        let region = regions.range(..=address).next_back();
+        region.is_some_and(|(_, region)| region.pages.range().contains(&address))
+    }
+
     /// The region that holds `address`, and the offset in it.
     pub(super) fn find(&self, address: usize) -> Option<(Rc<dyn Mmio>, u64)> {
         let regions = self.0.borrow();

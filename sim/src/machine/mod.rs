@@ -21,6 +21,7 @@ mod crash;
 mod decode;
 mod event;
 mod fault;
+mod idle;
 mod irql;
 mod log;
 mod mmio;
@@ -30,6 +31,7 @@ mod registers;
 mod scheduler;
 mod spin_lock;
 mod steps;
+mod stuck;
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -44,9 +46,9 @@ pub use crash::Crash;
 pub use event::{Event, EventKind};
 pub use irql::{APC_LEVEL, DISPATCH_LEVEL, HIGH_LEVEL, PASSIVE_LEVEL};
 pub use mmio::Mmio;
-pub use scheduler::Stuck;
 pub use spin_lock::LockKind;
 pub use steps::Step;
+pub use stuck::Stuck;
 
 use crate::image::Image;
 use crate::memory::{Handles, Pool};
@@ -84,7 +86,8 @@ thread_local! {
 
 impl Machine {
     /// Makes the machine of this OS thread. A former one is retired.
-    pub fn new(config: Config) -> Rc<Self> {
+    pub fn new(mut config: Config) -> Rc<Self> {
+        config.cpus = config.cpus.clamp(1, 64);
         if let Some(former) = Self::try_current() {
             former.retire();
         }
@@ -99,7 +102,7 @@ impl Machine {
             mmio: mmio::Regions::default(),
             failures: config::Failures::default(),
             verifier: Verifier::new(),
-            pool: Pool::new(),
+            pool: Pool::new(config.guard),
             handles: Handles::new(),
             image: RefCell::new(None),
             crash: RefCell::new(None),

@@ -7,15 +7,14 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
-use std::fmt;
 use std::os::fd::RawFd;
 use std::rc::Rc;
 
 use corosensei::stack::DefaultStack;
 
 use super::activity::{Activity, Exit, Kind, State, ThreadId};
-use super::crash::Crash;
 use super::random::Random;
+use super::stuck::Stuck;
 use super::{DISPATCH_LEVEL, Machine, PASSIVE_LEVEL};
 
 /// Work that has no activity yet: a DPC or an interrupt.
@@ -26,9 +25,9 @@ struct Work {
 }
 
 #[derive(Default)]
-struct Cpu {
+pub(super) struct Cpu {
     /// What runs here: a thread, above it at most a DPC, above that interrupts. The last one is on.
-    stack: Vec<Rc<Activity>>,
+    pub(super) stack: Vec<Rc<Activity>>,
     dpcs: VecDeque<Work>,
     interrupts: Vec<Work>,
 }
@@ -66,40 +65,17 @@ pub(super) struct Scheduler {
     random: Random,
     /// At a preemption point the scheduler is asked with a probability of one in this.
     rarity: u64,
-    cpus: RefCell<Vec<Cpu>>,
+    pub(super) cpus: RefCell<Vec<Cpu>>,
     /// Threads that could run and are on no processor.
-    ready: RefCell<Vec<Rc<Activity>>>,
+    pub(super) ready: RefCell<Vec<Rc<Activity>>>,
     /// Threads that wait.
-    blocked: RefCell<BTreeMap<ThreadId, Rc<Activity>>>,
+    pub(super) blocked: RefCell<BTreeMap<ThreadId, Rc<Activity>>>,
     current: RefCell<Option<Rc<Activity>>>,
     next: Cell<u64>,
     switches: Cell<u64>,
     stacks: RefCell<Vec<DefaultStack>>,
-    fds: RefCell<BTreeMap<RawFd, Rc<dyn Fn()>>>,
+    pub(super) fds: RefCell<BTreeMap<RawFd, Rc<dyn Fn()>>>,
 }
-
-/// Why [`Machine::run_until`] gave up.
-#[derive(Clone, Debug)]
-pub struct Stuck {
-    /// What happened, in a line.
-    pub reason: String,
-    /// The crash, if that is what happened.
-    pub crash: Option<Crash>,
-    /// Every activity that has not ended, and what it does.
-    pub activities: Vec<String>,
-}
-
-impl fmt::Display for Stuck {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.reason)?;
-        for activity in &self.activities {
-            write!(f, "\n  {activity}")?;
-        }
-        Ok(())
-    }
-}
-
-impl std::error::Error for Stuck {}
 
 impl Scheduler {
     pub(super) fn new(cpus: usize, seed: u64) -> Self {
@@ -109,7 +85,7 @@ impl Scheduler {
         Self {
             random,
             rarity,
-            cpus: RefCell::new((0..cpus.max(1)).map(|_| Cpu::default()).collect()),
+            cpus: RefCell::new((0..cpus).map(|_| Cpu::default()).collect()),
             ready: RefCell::default(),
             blocked: RefCell::default(),
             current: RefCell::default(),
@@ -118,6 +94,17 @@ impl Scheduler {
             stacks: RefCell::default(),
             fds: RefCell::default(),
         }
+    }
+
+    /// The activity of this id that is on a processor, and the processor.
+    pub(super) fn running(&self, id: ThreadId) -> Option<(usize, Rc<Activity>)> {
+        let cpus = self.cpus.borrow();
+        let running =
+            cpus.iter().enumerate().flat_map(|(index, cpu)| cpu.stack.iter().map(move |a| (index, a)));
+        running
+            .into_iter()
+            .find(|(_, activity)| activity.id == id)
+            .map(|(index, activity)| (index, Rc::clone(activity)))
     }
 
     /// Gives up every activity.
@@ -221,7 +208,7 @@ impl Machine {
     }
 
     fn target(&self, cpu: Option<usize>) -> usize {
-        let cpus = self.config().cpus.max(1);
+        let cpus = self.config().cpus;
         match cpu {
             Some(cpu) => cpu.min(cpus - 1),
             None => usize::try_from(self.scheduler.random.below(cpus as u64)).unwrap_or(0),
@@ -243,16 +230,6 @@ impl Machine {
         self.log(format_args!("interrupt {name} at irql {irql} to cpu{cpu}"));
         let work = Work { kind: Kind::Isr(irql), name, f: Box::new(f) };
         self.scheduler.cpus.borrow_mut()[cpu].interrupts.push(work);
-    }
-
-    /// Has `callback` called in host context whenever `fd` can be read, while the machine runs in real time.
-    pub fn register_fd(&self, fd: RawFd, callback: impl Fn() + 'static) {
-        self.scheduler.fds.borrow_mut().insert(fd, Rc::new(callback));
-    }
-
-    /// Forgets a file descriptor.
-    pub fn unregister_fd(&self, fd: RawFd) {
-        self.scheduler.fds.borrow_mut().remove(&fd);
     }
 
     /// A preemption point: the scheduler may have others go on first. Nothing in host context.
@@ -324,44 +301,6 @@ impl Machine {
         self.run_until(|| reached.get())
     }
 
-    fn stuck(&self, reason: String, crash: Option<Crash>) -> Stuck {
-        let scheduler = &self.scheduler;
-        let describe = |activity: &Rc<Activity>| {
-            let state = match activity.state.get() {
-                State::Runnable => "runnable".to_owned(),
-                State::Blocked(why) => format!("waits for {why}"),
-                State::Spinning(key) => format!("spins for {}", self.lock_name(key)),
-                State::Stalling(_) => "stalls".to_owned(),
-                State::Finished => "ended".to_owned(),
-            };
-            let held: Vec<_> = activity.locks.borrow().iter().map(|&(key, _)| self.lock_name(key)).collect();
-            let held = if held.is_empty() { String::new() } else { format!(", holds {}", held.join(", ")) };
-            let call = activity.call.get().map_or_else(String::new, |call| format!(" in {}", call.export));
-            format!("{}: {state}{call}{held}", activity.label)
-        };
-        let cpus = scheduler.cpus.borrow();
-        let blocked = scheduler.blocked.borrow();
-        let ready = scheduler.ready.borrow();
-        let running = cpus.iter().flat_map(|cpu| &cpu.stack);
-        let activities = running.chain(blocked.values()).chain(ready.iter()).map(describe).collect();
-        Stuck { reason, crash, activities }
-    }
-
-    fn deadlock(&self) -> String {
-        let cpus = self.scheduler.cpus.borrow();
-        let spinning = cpus
-            .iter()
-            .flat_map(|cpu| &cpu.stack)
-            .any(|activity| matches!(activity.state.get(), State::Spinning(_)));
-        drop(cpus);
-        if spinning {
-            self.finding("BC.133", None, "every processor that runs spins for a lock".to_owned());
-            "deadlock".to_owned()
-        } else {
-            "nothing can go on and no callback waits".to_owned()
-        }
-    }
-
     /// One turn of the scheduler; false if nothing will ever happen.
     fn turn(&self) -> bool {
         let scheduler = &self.scheduler;
@@ -408,6 +347,7 @@ impl Machine {
         match choice {
             Choice::Resume => {}
             Choice::Interrupt(at) => {
+                self.clock.charge();
                 let work = cpu.interrupts.remove(at);
                 cpu.stack.push(scheduler.activity(work.kind, work.name, work.f));
             }
@@ -460,44 +400,6 @@ impl Machine {
             }
             State::Runnable | State::Spinning(_) | State::Stalling(_) => {}
         }
-    }
-
-    /// Nothing can run: lets time pass until something can. False if nothing ever will.
-    fn idle(&self) -> bool {
-        let stalls = self.scheduler.cpus.borrow();
-        let stall = stalls
-            .iter()
-            .filter_map(|cpu| match cpu.stack.last()?.state.get() {
-                State::Stalling(until) => Some(until),
-                _ => None,
-            })
-            .min();
-        drop(stalls);
-        let next = [stall, self.clock.next()].into_iter().flatten().min();
-        if self.config().real_time {
-            return self.poll_fds(next) || next.is_some();
-        }
-        let Some(next) = next else { return false };
-        self.clock.advance_to(next.min(super::clock::nanoseconds(self.config().limit).saturating_add(1)));
-        true
-    }
-
-    /// Calls the callbacks of readable descriptors, after waiting for one until `until` at most (a tenth of a second
-    /// if `None`). Returns whether there are descriptors to wait for.
-    fn poll_fds(&self, until: Option<u64>) -> bool {
-        const LONGEST: u64 = 100_000_000;
-        if !self.config().real_time {
-            return false;
-        }
-        let fds: Vec<RawFd> = self.scheduler.fds.borrow().keys().copied().collect();
-        let timeout = until.map_or(LONGEST, |until| until.saturating_sub(self.clock.now()).min(LONGEST));
-        for fd in super::poll::poll(&fds, timeout) {
-            let callback = self.scheduler.fds.borrow().get(&fd).cloned();
-            if let Some(callback) = callback {
-                callback();
-            }
-        }
-        !fds.is_empty()
     }
 
     /// Ends the machine's run from within an activity, for good.

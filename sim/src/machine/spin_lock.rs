@@ -5,6 +5,7 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
 use super::Machine;
 use super::activity::{Activity, State, ThreadId};
@@ -105,6 +106,7 @@ impl Machine {
             if let Some(lock) = self.locks.known.borrow_mut().get_mut(&key) {
                 lock.contended += 1;
             }
+            self.check_deadlock(&activity, key);
             activity.state.set(State::Spinning(key));
             activity.suspend();
         }
@@ -113,6 +115,27 @@ impl Machine {
             lock.owner = Some(activity.id);
         }
         activity.locks.borrow_mut().push((key, kind));
+    }
+
+    /// Whether the lock can ever be free: it cannot if its holder spins for a lock that the activity holds, directly or
+    /// through others, or was interrupted by the activity on the same processor.
+    fn check_deadlock(&self, activity: &Activity, key: usize) {
+        let mut chain = format!("{} spins for {}", activity.label, self.lock_name(key));
+        let mut wanted = key;
+        loop {
+            let owner = self.locks.known.borrow().get(&wanted).and_then(|lock| lock.owner);
+            let Some((cpu, owner)) = owner.and_then(|owner| self.scheduler.running(owner)) else { return };
+            _ = write!(chain, ", held by {}", owner.label);
+            if owner.id == activity.id {
+                self.stop("BC.133", format!("deadlock: {chain}"));
+            }
+            if cpu == activity.cpu.get() {
+                self.stop("BC.133", format!("deadlock: {chain}, which it interrupted"));
+            }
+            let State::Spinning(next) = owner.state.get() else { return };
+            _ = write!(chain, ", which spins for {}", self.lock_name(next));
+            wanted = next;
+        }
     }
 
     fn check_acquire(&self, activity: &Activity, key: usize) {
@@ -183,6 +206,9 @@ impl Machine {
                     None,
                     format!("memory of {name} freed; activity {owner} holds it"),
                 );
+            }
+            if let Some((_, owner)) = owner.and_then(|owner| self.scheduler.running(owner)) {
+                owner.locks.borrow_mut().retain(|&(held, _)| held != key);
             }
             self.locks.known.borrow_mut().remove(&key);
             self.locks.order.borrow_mut().retain(|&(a, b)| a != key && b != key);

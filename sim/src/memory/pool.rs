@@ -16,6 +16,8 @@ const SPACE: usize = 1 << 38;
 const GUARDED: usize = 8_000;
 /// Freed runs of one size kept before the oldest is used again.
 const QUARANTINE: usize = 16_384;
+/// Freed runs keep their memory, which the host need not find again, up to this size.
+const KEPT: usize = 4 * PAGE;
 /// Alignment of blocks, as on x64 Windows.
 const ALIGN: usize = 16;
 /// Pages shared by unguarded blocks.
@@ -121,11 +123,14 @@ struct Inner {
 /// The pool of one machine.
 pub struct Pool {
     space: Reservation,
+    /// Live blocks that have guard pages.
+    limit: usize,
     inner: RefCell<Inner>,
 }
 
 impl Pool {
-    pub(crate) fn new() -> Self {
+    /// A pool whose first blocks have guard pages if `guarded`, and none has otherwise.
+    pub(crate) fn new(guarded: bool) -> Self {
         let inner = Inner {
             blocks: BTreeMap::new(),
             // One inaccessible page precedes the first block.
@@ -138,7 +143,8 @@ impl Pool {
             bytes: 0,
             peak: 0,
         };
-        Self { space: Reservation::new(SPACE), inner: RefCell::new(inner) }
+        let limit = if guarded { GUARDED } else { 0 };
+        Self { space: Reservation::new(SPACE), limit, inner: RefCell::new(inner) }
     }
 
     /// Allocates `len` bytes, zeroed or full of rubbish. Blocks of a page or more are aligned to pages, others to 16
@@ -150,14 +156,17 @@ impl Pool {
         let inner = &mut *self.inner.borrow_mut();
         let number = inner.next;
         inner.next += 1;
-        let shared = inner.guarded >= GUARDED && len <= PAGE / 2;
+        let shared = inner.guarded >= self.limit && len <= PAGE / 2;
+        let top = inner.top;
         let (key, start) =
             if shared { self.place_shared(inner, len) } else { self.place(inner, len, number) };
+        let fresh = !shared && key >= top;
         let block = Block { number, tag, start, len, allocated: site, freed: None, shared };
         inner.blocks.insert(key, block);
         inner.bytes += len;
         inner.peak = inner.peak.max(inner.bytes);
-        if !zero || shared {
+        // Pages used before hold what they held.
+        if !zero || !fresh {
             self.fill(start, len, if zero { 0 } else { UNINITIALISED });
         }
         self.fill_margins(start, len, key, shared);
@@ -261,7 +270,11 @@ impl Pool {
         inner.bytes -= block.len;
         if !block.shared {
             let size = round_up(block.len.max(1));
-            self.space.discard(key, size);
+            if size <= KEPT {
+                self.space.protect(key, size, Access::None);
+            } else {
+                self.space.discard(key, size);
+            }
             inner.quarantine.entry(size).or_default().push_back(key);
             inner.guarded -= 1;
             return;

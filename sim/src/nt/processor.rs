@@ -36,7 +36,7 @@ unsafe extern "win64" fn KeGetCurrentProcessorNumberEx(out: *mut PROCESSOR_NUMBE
 
 unsafe extern "win64" fn KeGetProcessorNumberFromIndex(index: u32, out: *mut PROCESSOR_NUMBER) -> i32 {
     let call = enter("KeGetProcessorNumberFromIndex", IrqlRange::ANY);
-    if index as usize >= call.machine().config().cpus.max(1) {
+    if index as usize >= call.machine().config().cpus {
         return STATUS_INVALID_PARAMETER;
     }
     // SAFETY: the driver passes room for the number.
@@ -45,7 +45,7 @@ unsafe extern "win64" fn KeGetProcessorNumberFromIndex(index: u32, out: *mut PRO
 }
 
 fn count(name: &'static str) -> u32 {
-    u32::try_from(enter(name, IrqlRange::ANY).machine().config().cpus.max(1)).unwrap_or(u32::MAX)
+    u32::try_from(enter(name, IrqlRange::ANY).machine().config().cpus).unwrap_or(u32::MAX)
 }
 
 unsafe extern "win64" fn KeQueryActiveProcessorCountEx(_group: u16) -> u32 {

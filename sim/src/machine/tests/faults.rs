@@ -67,6 +67,23 @@ fn handles() {
 }
 
 #[test]
+fn past_the_registers() {
+    struct Nothing;
+    impl crate::machine::Mmio for Nothing {
+        fn read(&self, _: u64, _: u8) -> u64 {
+            0
+        }
+        fn write(&self, _: u64, _: u8, _: u64) {}
+    }
+    let told = crash(|| {
+        let va = Machine::current().mmio_map(100, Rc::new(Nothing));
+        touch(va + 99);
+        touch(va + 100);
+    });
+    assert_eq!(told.rule, "CO-292");
+}
+
+#[test]
 fn within_an_export() {
     let told = crash(|| {
         let _call = enter("NdisSetEvent", IrqlRange::DISPATCH_OR_BELOW);

@@ -76,16 +76,48 @@ fn some_schedule_deadlocks_and_the_report_names_both() {
         let end = machine.run_until(|| machine.finished(first) && machine.finished(second));
         if let Err(stuck) = end {
             deadlocks += 1;
-            assert_eq!(stuck.reason, "deadlock");
-            let text = stuck.to_string();
-            assert!(
-                text.contains("first") && text.contains("second") && text.contains("spins for"),
-                "{text}"
-            );
+            let reason = stuck.crash.expect("an end").reason;
+            let named = ["deadlock", "thread first", "thread second", "spins for lock#1", "spins for lock#2"];
+            assert!(named.iter().all(|name| reason.contains(name)), "{reason}");
             assert!(rules(&machine).contains(&"BC.133".to_owned()));
         }
     }
     assert!(deadlocks > 0);
+}
+
+#[test]
+fn a_dpc_that_spins_for_the_lock_of_the_thread_below_it_is_found() {
+    let deadlock = (0..50).any(|seed| {
+        let machine = single(seed);
+        let thread = machine.spawn("low", || {
+            let machine = Machine::current();
+            // Acquired without raising the IRQL: a DPC can interrupt.
+            machine.acquire(A, LockKind::AtDpcLevel);
+            machine.queue_dpc(None, "high", || {
+                Machine::current().acquire(A, LockKind::AtDpcLevel);
+                Machine::current().release(A, LockKind::AtDpcLevel);
+            });
+            for _ in 0..50 {
+                machine.preempt();
+            }
+            machine.release(A, LockKind::AtDpcLevel);
+        });
+        machine.join(thread).is_err_and(|stuck| stuck.reason.contains("which it interrupted"))
+    });
+    assert!(deadlock);
+}
+
+#[test]
+fn the_irql_stays_up_while_a_lock_is_held() {
+    let machine = machine(1);
+    run(&machine, || {
+        let machine = Machine::current();
+        machine.raise_irql(DISPATCH_LEVEL);
+        machine.acquire(A, LockKind::Raising);
+        machine.lower_irql(0);
+        machine.release(A, LockKind::Raising);
+    });
+    assert_eq!(rules(&machine), ["DV.C4.0x1003"]);
 }
 
 #[test]

@@ -18,7 +18,7 @@ fn bytes<'a>(block: *mut u8, len: usize) -> &'a mut [u8] {
 
 #[test]
 fn more_blocks_than_the_host_has_mappings_keep_their_contents() {
-    let pool = Pool::new();
+    let pool = Pool::new(true);
     let blocks: Vec<_> = (0..70_000_usize)
         .map(|index| {
             let block = allocate(&pool, 40);
@@ -38,7 +38,7 @@ fn more_blocks_than_the_host_has_mappings_keep_their_contents() {
 
 #[test]
 fn damage_is_found_on_shared_pages_too() {
-    let pool = Pool::new();
+    let pool = Pool::new(true);
     let blocks: Vec<_> = (0..8_010).map(|_| allocate(&pool, 40)).collect();
     for (index, offset) in [(8_003, -1), (8_005, 40), (8_007, 63)] {
         let block: *mut u8 = blocks[index];
@@ -50,8 +50,27 @@ fn damage_is_found_on_shared_pages_too() {
 }
 
 #[test]
+fn used_again_pages_are_zeroed() {
+    let pool = Pool::new(true);
+    for _ in 0..20_000 {
+        let block = allocate(&pool, 64);
+        assert!(bytes(block, 64).iter().all(|&byte| byte == 0));
+        bytes(block, 64).fill(0xAA);
+        free(&pool, block).expect("allocated");
+    }
+}
+
+#[test]
+fn without_guards_blocks_share_pages() {
+    let pool = Pool::new(false);
+    let (first, second) = (allocate(&pool, 64), allocate(&pool, 64));
+    assert!(first.addr().abs_diff(second.addr()) < 4096);
+    assert_eq!((free(&pool, first), free(&pool, second)), (Ok(64), Ok(64)));
+}
+
+#[test]
 fn addresses_come_back_only_after_quarantine() {
-    let pool = Pool::new();
+    let pool = Pool::new(true);
     let first = allocate(&pool, 100);
     free(&pool, first).expect("allocated");
     let mut reused_after = None;
@@ -76,7 +95,7 @@ fn tags_are_read_low_byte_first() {
 proptest! {
     #[test]
     fn blocks_do_not_overlap(lens in prop::collection::vec(1_usize..9000, 1..60), frees: Vec<prop::sample::Index>) {
-        let pool = Pool::new();
+        let pool = Pool::new(true);
         let mut live: Vec<(*mut u8, usize, u8)> = Vec::new();
         for (index, len) in lens.into_iter().enumerate() {
             let mark = u8::try_from(index).expect("few");
