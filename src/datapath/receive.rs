@@ -47,7 +47,7 @@ impl Adapter {
         let mut taken: [Option<Received>; BATCH] = [const { None }; BATCH];
         let limit = (*left as usize).min(BATCH);
         let mut count: u32 = 0;
-        {
+        let short = {
             let mut ring = self.receive.lock_at_dispatch(irql);
             for slot in taken.iter_mut().take(limit) {
                 let Some(received) = ring.poll() else { break };
@@ -55,7 +55,8 @@ impl Adapter {
                 count = count.saturating_add(1);
             }
             ring.refill(&self.nic, &self.receive_buffers);
-        }
+            ring.is_short()
+        };
         *left = left.saturating_sub(count);
         let mut arrived: [Option<Arrived>; BATCH] = [const { None }; BATCH];
         for (slot, received) in arrived.iter_mut().zip(taken.iter().flatten()) {
@@ -64,7 +65,7 @@ impl Adapter {
                 self.give_back(received.buffer.id);
             }
         }
-        self.indicate(&mut arrived, irql);
+        self.indicate(&mut arrived, short, irql);
         self.refill();
         count as usize == limit
     }
@@ -101,8 +102,8 @@ impl Adapter {
         }
     }
 
-    /// Indicates a batch, one indication for each VC in it.
-    fn indicate(&self, arrived: &mut [Option<Arrived>; BATCH], irql: &Dispatch) {
+    /// Indicates a batch, one indication for each VC in it; to be copied at once if buffers are `short`.
+    fn indicate(&self, arrived: &mut [Option<Arrived>; BATCH], short: bool, irql: &Dispatch) {
         for first in 0..BATCH {
             let Some(leader) = arrived.get(first).and_then(Option::as_ref) else { continue };
             let (vc, key) = (Ref::clone(&leader.vc), leader.key);
@@ -129,7 +130,11 @@ impl Adapter {
             }
             if admitted {
                 let lost = count.saturating_sub(chain.len());
-                chain.indicate(&*vc, irql);
+                if short {
+                    self.receives_returned(chain.indicate_copied(&*vc, irql));
+                } else {
+                    chain.indicate(&*vc, irql);
+                }
                 // One more than the frames was counted in, so that the VC outlives the call into NDIS.
                 vc.receives_ended(lost.saturating_add(1));
                 self.end_in_flight(lost);

@@ -48,6 +48,11 @@ impl ReceiveQueue {
         self.ring.doorbell(nic);
     }
 
+    /// Whether clients hold so many buffers that the ring cannot be kept half full.
+    pub(super) fn is_short(&self) -> bool {
+        self.ring.posted() < self.ring.free()
+    }
+
     fn fill(&mut self, buffers: &Buffers) {
         while self.ring.free() != 0 {
             let Some(id) = self.spare.pop() else { break };

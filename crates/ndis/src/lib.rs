@@ -46,6 +46,7 @@ pub mod status;
 mod time;
 pub mod timer;
 pub mod vc;
+pub mod work_item;
 
 pub use address_family::{
     AddressFamily, AddressFamilyHandle, AddressFamilyId, CloseAddressFamily, PendedCloseAddressFamily,
@@ -74,3 +75,4 @@ pub use status::{Result, Status};
 pub use time::{now, sleep, stall, ticks};
 pub use timer::{Timer, TimerHandler};
 pub use vc::{Vc, VcHandle};
+pub use work_item::{WorkHandler, WorkItem};

@@ -6,9 +6,10 @@ use core::ptr::NonNull;
 use alloc::boxed::Box;
 use ndis_sys::{
     NDIS_HALT_ACTION, NDIS_HANDLE, NDIS_MINIPORT_DRIVER_CHARACTERISTICS, NDIS_PORT_NUMBER,
-    NDIS_SHUTDOWN_ACTION, NDIS_STATUS, NdisMPauseComplete, NdisMSendNetBufferListsComplete, NdisMSleep,
-    PNDIS_MINIPORT_INIT_PARAMETERS, PNDIS_MINIPORT_PAUSE_PARAMETERS, PNDIS_MINIPORT_RESTART_PARAMETERS,
-    PNDIS_OID_REQUEST, PNET_BUFFER_LIST, PNET_DEVICE_PNP_EVENT,
+    NDIS_SHUTDOWN_ACTION, NDIS_STATUS, NdisMPauseComplete, NdisMRemoveMiniport,
+    NdisMSendNetBufferListsComplete, NdisMSleep, PNDIS_MINIPORT_INIT_PARAMETERS,
+    PNDIS_MINIPORT_PAUSE_PARAMETERS, PNDIS_MINIPORT_RESTART_PARAMETERS, PNDIS_OID_REQUEST, PNET_BUFFER_LIST,
+    PNET_DEVICE_PNP_EVENT,
 };
 use wdk_sys::ULONG;
 
@@ -31,6 +32,15 @@ pub struct AdapterHandle(pub(crate) NDIS_HANDLE);
 unsafe impl Send for AdapterHandle {}
 // SAFETY: as above.
 unsafe impl Sync for AdapterHandle {}
+
+impl AdapterHandle {
+    /// `NdisMRemoveMiniport`: the card has failed for good; NDIS takes the adapter down as if it were removed.
+    /// IRQL <= `DISPATCH_LEVEL`, no lock held.
+    pub fn remove(self) {
+        // SAFETY: the handle is that of an initialised adapter. There is nothing to do if NDIS declines.
+        let _ = unsafe { NdisMRemoveMiniport(self.0) };
+    }
+}
 
 /// Why an adapter is halted (`NDIS_HALT_ACTION`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -27,6 +27,8 @@ const BUFFER_SLOT: usize = 1;
 
 /// `NDIS_RECEIVE_FLAGS_DISPATCH_LEVEL`.
 const AT_DISPATCH_LEVEL: u32 = 1;
+/// `NDIS_RECEIVE_FLAGS_RESOURCES`.
+const COPY_NOW: u32 = 2;
 
 /// A pool of net buffer lists; freed by Drop, after the lists.
 #[derive(Debug)]
@@ -209,11 +211,31 @@ impl<V: Vc> Chain<V> {
     /// They come back through `MiniportReturnNetBufferLists`, perhaps before this returns. No lock held.
     pub fn indicate(self, vc: &V, _irql: &Dispatch) {
         let count = self.len();
-        if count == 0 {
-            return;
+        if count != 0 {
+            // SAFETY: NDIS has the lists until it returns them.
+            unsafe { indicate(vc, self.into_raw(), count, AT_DISPATCH_LEVEL) };
         }
-        let head = self.into_raw();
-        // SAFETY: the lists were lent for this VC, which is active; NDIS has them until it returns them.
-        unsafe { NdisMCoIndicateReceiveNetBufferLists(vc.handle().raw(), head, count, AT_DISPATCH_LEVEL) };
     }
+
+    /// The same where buffers run short: the client copies what it wants before this returns, and the lists are ours
+    /// again (`NDIS_RECEIVE_FLAGS_RESOURCES`).
+    #[must_use = "the buffers of the chain are free again"]
+    pub fn indicate_copied(self, vc: &V, _irql: &Dispatch) -> ReturnedChain {
+        let count = self.len();
+        let head = self.into_raw();
+        if count != 0 {
+            // SAFETY: with this flag NDIS keeps none of the lists, and leaves them linked as they were.
+            unsafe { indicate(vc, head, count, AT_DISPATCH_LEVEL | COPY_NOW) };
+        }
+        ReturnedChain { next: head }
+    }
+}
+
+/// `NdisMCoIndicateReceiveNetBufferLists` at `DISPATCH_LEVEL`.
+///
+/// # Safety
+/// `head` must be a chain of `count` lists that were lent for this VC, which must be active.
+unsafe fn indicate<V: Vc>(vc: &V, head: *mut NET_BUFFER_LIST, count: u32, flags: u32) {
+    // SAFETY: by the caller's promise.
+    unsafe { NdisMCoIndicateReceiveNetBufferLists(vc.handle().raw(), head, count, flags) };
 }

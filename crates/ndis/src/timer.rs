@@ -1,6 +1,7 @@
 //! One-shot timers.
 
 use core::ffi::c_void;
+use core::marker::PhantomData;
 use core::ptr;
 use core::sync::atomic::{AtomicI32, Ordering};
 use core::time::Duration;
@@ -19,8 +20,8 @@ use crate::memory::boxed;
 use crate::reference::{Ref, Weak};
 use crate::status::{Result, Status};
 
-/// What a timer does when it expires.
-pub trait TimerHandler: Send + Sync + 'static {
+/// What a timer does when it expires. `K` tells the timers of one type of target apart.
+pub trait TimerHandler<K = ()>: Send + Sync + 'static {
     /// `NdisTimerFunction`. May run once more after the timer was set again.
     fn expired(this: &Ref<Self>, irql: &Dispatch)
     where
@@ -36,17 +37,18 @@ struct Context<T> {
 }
 
 /// A timer object; freed by Drop at `PASSIVE_LEVEL`, which cancels it and waits for a running function.
-pub struct Timer<T> {
+pub struct Timer<T, K = ()> {
     handle: NDIS_HANDLE,
     context: *mut Context<T>,
+    kind: PhantomData<fn(K)>,
 }
 
 // SAFETY: an opaque handle and a context of atomics.
-unsafe impl<T: Send + Sync> Send for Timer<T> {}
+unsafe impl<T: Send + Sync, K> Send for Timer<T, K> {}
 // SAFETY: as above.
-unsafe impl<T: Send + Sync> Sync for Timer<T> {}
+unsafe impl<T: Send + Sync, K> Sync for Timer<T, K> {}
 
-impl<T: TimerHandler> Timer<T> {
+impl<T: TimerHandler<K>, K> Timer<T, K> {
     /// `NdisAllocateTimerObject`. The timer keeps only a weak reference to its target.
     pub fn new(init: &Initialize<'_>, tag: u32, target: &Ref<T>) -> Result<Self> {
         let context =
@@ -58,7 +60,7 @@ impl<T: TimerHandler> Timer<T> {
                 ndis_sys::NDIS_SIZEOF_TIMER_CHARACTERISTICS_REVISION_1,
             ),
             AllocationTag: tag,
-            TimerFunction: Some(expired::<T>),
+            TimerFunction: Some(expired::<T, K>),
             FunctionContext: context.cast(),
         };
         let mut handle: NDIS_HANDLE = ptr::null_mut();
@@ -70,11 +72,11 @@ impl<T: TimerHandler> Timer<T> {
             drop(unsafe { Box::from_raw(context) });
             return Err(status);
         }
-        Ok(Self { handle, context })
+        Ok(Self { handle, context, kind: PhantomData })
     }
 }
 
-impl<T> Timer<T> {
+impl<T, K> Timer<T, K> {
     fn context(&self) -> &Context<T> {
         // SAFETY: lives until Drop.
         unsafe { &*self.context }
@@ -101,7 +103,7 @@ impl<T> Timer<T> {
     }
 }
 
-impl<T> Drop for Timer<T> {
+impl<T, K> Drop for Timer<T, K> {
     fn drop(&mut self) {
         self.cancel();
         while self.context().outstanding.load(Ordering::Acquire) != 0 {
@@ -115,14 +117,14 @@ impl<T> Drop for Timer<T> {
     }
 }
 
-impl<T> core::fmt::Debug for Timer<T> {
+impl<T, K> core::fmt::Debug for Timer<T, K> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str("Timer")
     }
 }
 
 /// `NDIS_TIMER_FUNCTION`. After the last line the context may be gone.
-unsafe extern "C" fn expired<T: TimerHandler>(
+unsafe extern "C" fn expired<T: TimerHandler<K>, K>(
     _system1: *mut c_void,
     context: *mut c_void,
     _system2: *mut c_void,
