@@ -36,11 +36,13 @@ impl Adapter {
         }
         {
             let mut transmit = self.transmit.lock();
-            transmit.queue(&mut accepted);
+            transmit.queue(vc, &mut accepted);
             if self.is_reachable() {
                 transmit.pump(&self.nic, &mut failed);
             }
         }
+        accepted.set_status(Status::RESOURCES);
+        self.complete(accepted);
         self.complete(failed);
         if !self.is_reachable() {
             // The card went between the count and the queue, perhaps after the rest had been abandoned.

@@ -2,7 +2,8 @@
 
 use alloc::vec::Vec;
 use e1000::{Nic, TransmitStatus};
-use ndis::{Chain, NetBuffer, NetBufferList, Result, Status};
+use ndis::memory::push_reserved;
+use ndis::{Chain, NetBuffer, NetBufferList, Ref, Result, Status};
 use pppoe::{Address, Header, SessionKey};
 
 use crate::adapter::{Registers, TransmitRing};
@@ -14,21 +15,28 @@ const KEPT_FOR_CONTROL: usize = 8;
 /// Address and control field, which PPPoE does not carry (RFC 2516 section 7).
 const ADDRESS_AND_CONTROL: [u8; 2] = [0xFF, 0x03];
 
-/// The ring, the list that each of its descriptors completes, and the lists that did not fit.
+/// The ring, the list that each of its descriptors completes, and the VCs that wait for room.
 pub(crate) struct Transmit {
     ring: TransmitRing,
     /// By descriptor: the list of which it is the last frame.
     owners: Vec<Option<NetBufferList<Vc>>>,
-    backlog: Chain<Vc>,
+    /// What did not fit, VC by VC: they take turns, so that one that sends much cannot starve the others.
+    waiting: Vec<Waiting>,
+    turn: usize,
     /// The station that all frames come from.
     own: Address,
+}
+
+struct Waiting {
+    vc: Ref<Vc>,
+    lists: Chain<Vc>,
 }
 
 impl Transmit {
     /// An empty ring.
     pub(crate) fn new(ring: TransmitRing, own: Address) -> Result<Self> {
         let owners = ndis::memory::filled(ring.count(), |_| Ok(None))?;
-        Ok(Self { ring, owners, backlog: Chain::new(), own })
+        Ok(Self { ring, owners, waiting: Vec::new(), turn: 0, own })
     }
 
     /// Connects the ring to the card, which must have been reset.
@@ -38,40 +46,64 @@ impl Transmit {
 
     /// Whether nothing waits for the card.
     pub(crate) fn is_idle(&self) -> bool {
-        self.ring.pending() == 0 && self.backlog.is_empty()
+        self.ring.pending() == 0 && self.waiting.is_empty()
     }
 
-    /// Takes lists to send. Each carries the header of its session in its note.
-    pub(super) fn queue(&mut self, lists: &mut Chain<Vc>) {
-        while let Some(list) = lists.pop() {
-            self.backlog.push(list);
+    /// Takes lists to send on a VC. Each carries its session in its note. They wait for [`Transmit::pump`]; those for
+    /// which there is no memory to wait in stay in `lists`.
+    pub(super) fn queue(&mut self, vc: &Ref<Vc>, lists: &mut Chain<Vc>) {
+        if let Some(waiting) = self.waiting.iter_mut().find(|waiting| Ref::ptr_eq(&waiting.vc, vc)) {
+            while let Some(list) = lists.pop() {
+                waiting.lists.push(list);
+            }
+        } else if self.waiting.try_reserve(1).is_ok() {
+            let waiting = Waiting { vc: Ref::clone(vc), lists: core::mem::take(lists) };
+            let _ = push_reserved(&mut self.waiting, waiting);
         }
     }
 
-    /// Moves lists from the backlog to the ring as long as they fit, and rings the doorbell once. What cannot be
-    /// sent at all ends up in `failed`.
+    /// Moves lists from the waiting VCs to the ring as long as they fit, one from each in turn, and rings the doorbell
+    /// once. What cannot be sent at all ends up in `failed`.
     pub(super) fn pump(&mut self, nic: &Nic<Registers>, failed: &mut Chain<Vc>) {
-        while let Some(mut list) = self.backlog.pop() {
-            let frames = list.net_buffers().count();
-            let room = self.ring.free().saturating_sub(KEPT_FOR_CONTROL);
-            if frames > room && frames < self.ring.count().saturating_sub(KEPT_FOR_CONTROL) {
-                self.backlog.push_front(list);
-                break;
+        while self.push_next(failed) {}
+        self.ring.doorbell(nic);
+    }
+
+    /// Moves the next list; false if there is none or no room.
+    fn push_next(&mut self, failed: &mut Chain<Vc>) -> bool {
+        if self.turn >= self.waiting.len() {
+            self.turn = 0;
+        }
+        let Some(waiting) = self.waiting.get_mut(self.turn) else { return false };
+        let Some(mut list) = waiting.lists.pop() else {
+            // Its last list was cancelled.
+            drop(self.waiting.swap_remove(self.turn));
+            return true;
+        };
+        let frames = list.net_buffers().count();
+        let room = self.ring.free().saturating_sub(KEPT_FOR_CONTROL);
+        if frames > room && frames < self.ring.count().saturating_sub(KEPT_FOR_CONTROL) {
+            waiting.lists.push_front(list);
+            return false;
+        }
+        if waiting.lists.is_empty() {
+            drop(self.waiting.swap_remove(self.turn));
+        } else {
+            self.turn = self.turn.wrapping_add(1);
+        }
+        match self.push_all(&list, frames, room) {
+            Ok(last) => {
+                if let Some(owner) = self.owners.get_mut(last) {
+                    list.set_status(Status::SUCCESS);
+                    *owner = Some(list);
+                }
             }
-            match self.push_all(&list, frames, room) {
-                Ok(last) => {
-                    if let Some(owner) = self.owners.get_mut(last) {
-                        list.set_status(Status::SUCCESS);
-                        *owner = Some(list);
-                    }
-                }
-                Err(status) => {
-                    list.set_status(status);
-                    failed.push(list);
-                }
+            Err(status) => {
+                list.set_status(status);
+                failed.push(list);
             }
         }
-        self.ring.doorbell(nic);
+        true
     }
 
     /// Copies all frames of a list into the ring; the index of the last.
@@ -125,9 +157,16 @@ impl Transmit {
         });
     }
 
-    /// Takes the lists that `choose` picks out of the backlog.
-    pub(super) fn remove_queued(&mut self, choose: impl FnMut(&NetBufferList<Vc>) -> bool) -> Chain<Vc> {
-        self.backlog.extract(choose)
+    /// Takes the waiting lists that `choose` picks.
+    pub(super) fn remove_queued(&mut self, mut choose: impl FnMut(&NetBufferList<Vc>) -> bool) -> Chain<Vc> {
+        let mut removed = Chain::new();
+        for waiting in &mut self.waiting {
+            let mut chosen = waiting.lists.extract(&mut choose);
+            while let Some(list) = chosen.pop() {
+                removed.push(list);
+            }
+        }
+        removed
     }
 
     /// Takes everything out: the card is stopped or gone.
@@ -139,7 +178,8 @@ impl Transmit {
                 all.push(list);
             }
         });
-        while let Some(list) = self.backlog.pop() {
+        let mut queued = self.remove_queued(|_| true);
+        while let Some(list) = queued.pop() {
             all.push(list);
         }
         all
