@@ -9,6 +9,7 @@ mod link;
 mod oid;
 pub(crate) mod settings;
 mod statistics;
+mod watchdog;
 
 use core::ffi::c_void;
 use core::sync::atomic::{AtomicBool, AtomicU32};
@@ -35,6 +36,7 @@ pub(crate) struct Adapter {
     interrupt: Once<Interrupt<Self>>,
     /// The one timer of all discoveries.
     pub(crate) timer: Once<Timer<Self>>,
+    watchdog: Once<Timer<Self, watchdog::Watchdog>>,
     pub(crate) handle: AdapterHandle,
     pub(crate) settings: Settings,
     pub(crate) permanent_address: MacAddress,

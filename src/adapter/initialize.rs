@@ -92,6 +92,7 @@ pub(super) fn initialize(init: &Initialize<'_>) -> Result<Ref<Adapter>> {
     let adapter = Ref::new(Adapter {
         interrupt: Once::new(),
         timer: Once::new(),
+        watchdog: Once::new(),
         handle: init.handle(),
         settings,
         permanent_address,
@@ -122,7 +123,8 @@ pub(super) fn initialize(init: &Initialize<'_>) -> Result<Ref<Adapter>> {
 /// Connects what refers back to the adapter, and lets the card run. Calls and frames wait for clients.
 pub(super) fn connect(this: &Ref<Adapter>, init: &Initialize<'_>) -> Result<()> {
     let timer = logged(init, ErrorCode::OUT_OF_RESOURCES, Step::Timer, Timer::new(init, POOL_TAG, this))?;
-    if this.timer.set(timer).is_err() {
+    let watchdog = logged(init, ErrorCode::OUT_OF_RESOURCES, Step::Timer, Timer::new(init, POOL_TAG, this))?;
+    if this.timer.set(timer).is_err() || this.watchdog.set(watchdog).is_err() {
         return Err(Status::FAILURE);
     }
     let interrupt =
@@ -152,7 +154,9 @@ impl Adapter {
         let interval = if self.settings.interrupt_moderation { MODERATION_NANOSECONDS } else { 0 };
         self.nic.set_moderation(self.delivery(), interval);
         self.reachable.store(true, Ordering::Release);
-        self.nic.enable_interrupts(self.delivery()).map_err(hardware_status)
+        self.nic.enable_interrupts(self.delivery()).map_err(hardware_status)?;
+        self.set_watchdog();
+        Ok(())
     }
 }
 

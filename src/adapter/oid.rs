@@ -72,6 +72,11 @@ impl Adapter {
     /// The adapter as it is now.
     fn facts(&self) -> Facts<'static> {
         let buffer = u32::try_from(e1000::BUFFER_SIZE).unwrap_or(0);
+        let hardware = self.hardware_statistics();
+        let mut stats = self.statistics.snapshot();
+        stats.send_errors = stats.send_errors.saturating_add(hardware.transmit_errors());
+        stats.receive_errors = stats.receive_errors.saturating_add(hardware.receive_errors());
+        stats.receive_no_buffer = stats.receive_no_buffer.saturating_add(hardware.receive_lost());
         Facts {
             lines: self.lines(),
             wan: settings::wan(&self.settings),
@@ -86,18 +91,18 @@ impl Adapter {
             receive_buffer_space: self.receive_buffers.count().saturating_mul(buffer),
             vendor_description: DESCRIPTION,
             vendor_driver_version: u32::from(crate::VERSION.major) << 16 | u32::from(crate::VERSION.minor),
-            stats: self.statistics.snapshot(),
-            crc_errors: self.crc_errors(),
+            stats,
+            crc_errors: hardware.crc_errors,
         }
     }
 
-    /// What the card counted, folded into a running total: its counters clear when read.
-    fn crc_errors(&self) -> u64 {
+    /// What the card counted, folded into a running total: its counters clear when read, and stop when full.
+    fn hardware_statistics(&self) -> e1000::Statistics {
         let reachable = self.is_reachable();
         let mut total = self.hardware_statistics.lock();
         if reachable {
             let _ = self.nic.update_statistics(&mut total);
         }
-        total.crc_errors
+        *total
     }
 }
