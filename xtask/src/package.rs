@@ -55,10 +55,17 @@ fn stamp(template: &str, target: Target, date: &str, version: &str) -> Result<St
     if stamped != 1 {
         bail!("mcm.inx has {stamped} DriverVer lines; an INF has one");
     }
-    if let Some(left) = lines.iter().find(|line| !line.trim_start().starts_with(';') && line.contains('$')) {
+    if let Some(left) = lines.iter().find(|line| !line.trim_start().starts_with(';') && has_variable(line)) {
         bail!("mcm.inx has a variable that is not known here: {left}");
     }
     Ok(lines.join("\r\n") + "\r\n")
+}
+
+/// Whether a line has a variable of `StampInf`'s: capitals between dollar signs. (The signature
+/// `"$Windows NT$"` is none.)
+fn has_variable(line: &str) -> bool {
+    let capitals = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_uppercase());
+    line.split('$').skip(1).any(capitals)
 }
 
 #[cfg(test)]
@@ -80,6 +87,15 @@ mod tests {
     fn what_cannot_be_stamped_is_an_error() {
         assert!(stamp("[Version]\n", Target::X64, "", "").is_err());
         assert!(stamp("DriverVer=\nKmdfLibraryVersion = $KMDFVERSION$\n", Target::X64, "", "").is_err());
-        assert!(stamp("DriverVer=\n; costs $5\n", Target::X64, "", "").is_ok());
+        assert!(
+            stamp("DriverVer=\n; $COMMENT$\nSignature = \"$Windows NT$\"\n", Target::X64, "", "").is_ok()
+        );
+    }
+
+    #[test]
+    fn the_drivers_own_inx_can_be_stamped() {
+        let inx = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../mcm.inx")).unwrap();
+        let inf = stamp(&inx, Target::X64, "11/20/2026", "0.1.0.0").unwrap();
+        assert!(inf.contains("DriverVer = 11/20/2026,0.1.0.0\r\n") && inf.contains("NTamd64.10.0"));
     }
 }
