@@ -122,6 +122,11 @@ impl Adapter {
         self.state.get()
     }
 
+    /// The NDIS version that its driver registered, as major and minor.
+    pub fn ndis_version(&self) -> (u8, u8) {
+        self.driver.ndis_version()
+    }
+
     /// The card.
     pub fn slot(&self) -> Option<&Rc<Slot>> {
         self.slot.as_ref()
