@@ -3,11 +3,11 @@
 use crate::build;
 use crate::command::{line, progress};
 use crate::workspace::{self, Workspace};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, ensure};
 use clap::Args;
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Write};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::Instant;
 
 /// Options of `cargo xtask test`.
@@ -62,16 +62,43 @@ impl Totals {
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let start = Instant::now();
     let image = build::run(workspace, &options.build)?;
-    let mut command = workspace.host_cargo("test");
-    command.args(["--profile", workspace::SIM_PROFILE, "--no-fail-fast"]);
-    let selects = |argument: &OsString| argument == "-p" || argument == "--package";
-    if !options.arguments.iter().any(selects) {
-        command.args(workspace.host_selection()?);
-    }
-    command.args(&options.arguments).env("MCM_SYS", &image.sys).stdout(Stdio::piped());
-    progress("Testing", line(&command));
-    let mut child = command.spawn().context("starting cargo test")?;
     let mut totals = Totals::default();
+    let mut passed = true;
+    for selection in selections(workspace, &options.arguments)? {
+        let mut command = workspace.host_cargo("test");
+        command.arg("--no-fail-fast").args(selection).args(&options.arguments).env("MCM_SYS", &image.sys);
+        passed &= run_and_count(&mut command, &mut totals)?;
+    }
+    let seconds = start.elapsed().as_secs();
+    let Totals { programs, passed: ok, failed, ignored, failures } = totals;
+    println!(
+        "\nsummary: {ok} passed, {failed} failed, {ignored} ignored in {programs} test programs; {seconds} s with builds"
+    );
+    for failure in failures {
+        println!("failed: {failure}");
+    }
+    ensure!(passed, "not all tests passed");
+    Ok(())
+}
+
+/// Arguments of each `cargo test`: what runs in the simulator wants the simulator's profile; xtask and
+/// all it depends on have been built in the other one to get here. A selection of the user's stands.
+fn selections(workspace: &Workspace, arguments: &[OsString]) -> Result<Vec<Vec<String>>> {
+    let profile = vec!["--profile".to_owned(), workspace::SIM_PROFILE.to_owned()];
+    let selects = |argument: &OsString| ["-p", "--package"].iter().any(|option| argument == option);
+    if arguments.iter().any(selects) {
+        return Ok(vec![profile]);
+    }
+    let mut simulated = profile;
+    simulated.extend(workspace.host_selection()?);
+    simulated.extend(["--exclude", "xtask"].map(str::to_owned));
+    Ok(vec![simulated, vec!["--package".to_owned(), "xtask".to_owned()]])
+}
+
+/// Runs `cargo test`, passes its output on, sums its results, and says whether it succeeded.
+fn run_and_count(command: &mut Command, totals: &mut Totals) -> Result<bool> {
+    progress("Testing", line(command));
+    let mut child = command.stdout(Stdio::piped()).spawn().context("starting cargo test")?;
     let output = child.stdout.take().context("no output of cargo test")?;
     for line in BufReader::new(output).split(b'\n') {
         let line = line?;
@@ -80,22 +107,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         out.write_all(&line)?;
         out.write_all(b"\n")?;
     }
-    let status = child.wait()?;
-    println!(
-        "\nsummary: {} passed, {} failed, {} ignored in {} test programs; {} s with the builds",
-        totals.passed,
-        totals.failed,
-        totals.ignored,
-        totals.programs,
-        start.elapsed().as_secs()
-    );
-    for failure in &totals.failures {
-        println!("failed: {failure}");
-    }
-    if !status.success() {
-        bail!("cargo test failed: {status}");
-    }
-    Ok(())
+    Ok(child.wait()?.success())
 }
 
 #[cfg(test)]
@@ -116,5 +128,14 @@ mod tests {
         }
         let failures = vec!["a::c".to_owned()];
         assert_eq!(totals, Totals { programs: 2, passed: 41, failed: 1, ignored: 3, failures });
+    }
+
+    #[test]
+    fn a_selection_of_the_users_stands() {
+        let workspace = Workspace::find().unwrap();
+        assert_eq!(selections(&workspace, &["-p".into(), "pppoe".into()]).unwrap(), [["--profile", "sim"]]);
+        let both = selections(&workspace, &["a_name".into()]).unwrap();
+        assert_eq!(both.len(), 2);
+        assert!(both[0].contains(&"--exclude".to_owned()) && both[1] == ["--package", "xtask"]);
     }
 }
