@@ -180,7 +180,7 @@ pub fn open(adapter: &Rc<Adapter>, family: Family, client: &Rc<dyn Client>) -> (
         return (status::OPEN_FAILED, af);
     }
     adapter.add_open(&af);
-    assert!(af.opening.begin(), "a new object");
+    af.opening.start();
     let words: Vec<u8> =
         [family.family, family.major, family.minor].into_iter().flat_map(u32::to_le_bytes).collect();
     let block = Block::new("CO_ADDRESS_FAMILY", &words);
@@ -335,7 +335,7 @@ pub(super) unsafe extern "win64" fn notify_close(handle: Handle) -> Status {
         return status::FAILURE;
     }
     note(Step::new("driver", format!("asks {} to close {}", af.client.name(), af.name())));
-    assert!(af.notifying.begin(), "announced once");
+    af.notifying.start();
     let status = af.client.notify_close(&af);
     match af.notifying.returned(status) {
         Returned::Final(status) => status,

@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 
 use super::adapter::Adapter;
 use super::handle::Handle;
-use super::parameters::{u32_at, u64_at};
+use super::parameters::{pointer_at, u32_at, u64_at};
 use super::status::{self, Status};
 use super::tables::ObjectHeader;
 use super::{finding, raw};
@@ -125,7 +125,7 @@ fn registration(adapter: &Adapter, at: usize) -> Status {
         finding("CO-015", Some(adapter.name()), "registration attributes set twice".to_owned());
         return status::FAILURE;
     }
-    it.context.set(u64_at(&bytes, 8) as usize);
+    it.context.set(pointer_at(&bytes, 8));
     it.flags.set(flags);
     if it.context.get() == 0 {
         finding("CO-312", Some(adapter.name()), "MiniportAdapterContext is NULL".to_owned());
@@ -154,7 +154,7 @@ fn general(adapter: &Adapter, at: usize) -> Status {
     }
     let bytes = raw::bytes(at, 224);
     let mac_len = usize::from(u16::from_le_bytes([bytes[MAC_LENGTH], bytes[MAC_LENGTH + 1]])).min(32);
-    let oid_list = u64_at(&bytes, OID_LIST) as usize;
+    let oid_list = pointer_at(&bytes, OID_LIST);
     let oid_bytes = u32_at(&bytes, OID_LIST + 8) as usize;
     let oids = if oid_list == 0 { Vec::new() } else { raw::bytes(oid_list, oid_bytes & !3) };
     let it = General {

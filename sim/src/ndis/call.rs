@@ -228,7 +228,7 @@ pub(super) unsafe extern "win64" fn make_call_complete(
     if !party.is_null() || !party_context.is_null() {
         finding("CO-092", Some(vc.name()), "a party without a multipoint call".to_owned());
     }
-    let parameters = call_made(&vc, status, parameters as usize);
+    let parameters = call_made(&vc, status, parameters);
     vc.client().make_call_complete(&vc, status, &parameters);
     vc.adapter().ndis().changed();
 }
@@ -261,7 +261,7 @@ pub(super) unsafe extern "win64" fn modify_complete(status: Status, handle: Hand
         finding("CO-132", Some(vc.name()), "modification completed but not pended".to_owned());
         return;
     }
-    let parameters = take_back(&vc, parameters as usize, status == status::SUCCESS);
+    let parameters = take_back(&vc, parameters, status == status::SUCCESS);
     vc.client().modify_call_complete(&vc, status, &parameters);
     vc.adapter().ndis().changed();
 }
@@ -292,7 +292,7 @@ pub(super) unsafe extern "win64" fn dispatch_close(status: Status, handle: Handl
         finding("CO-124", Some(vc.name()), "close dispatched twice".to_owned());
         return;
     }
-    let data = if size == 0 { Vec::new() } else { raw::bytes(buffer as usize, size as usize) };
+    let data = if size == 0 { Vec::new() } else { raw::bytes(buffer, size as usize) };
     note(Step::new("driver", format!("network closes the call on {}: {}", vc.name(), status::name(status))));
     vc.client().incoming_close(&vc, status, &data);
     vc.adapter().ndis().changed();

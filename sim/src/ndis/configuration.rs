@@ -8,7 +8,7 @@ use super::adapter::Adapter;
 use super::block::Block;
 use super::handle::{self, Handle, Kind};
 use super::ownership::Resource;
-use super::parameters::{u32_at, u64_at};
+use super::parameters::{pointer_at, u32_at, u64_at};
 use super::status::{self, Status};
 use super::tables::ObjectHeader;
 use super::{finding, raw};
@@ -80,7 +80,7 @@ pub(super) unsafe extern "win64" fn close(handle: Handle) {
 fn keyword(string: usize) -> String {
     let head = raw::bytes(string, 16);
     let len = usize::from(u16::from_le_bytes([head[0], head[1]]));
-    let text = raw::bytes(u64_at(&head, 8) as usize, len);
+    let text = raw::bytes(pointer_at(&head, 8), len);
     let units: Vec<u16> = text.chunks_exact(2).map(|unit| u16::from_le_bytes([unit[0], unit[1]])).collect();
     String::from_utf16_lossy(&units)
 }
@@ -160,8 +160,11 @@ pub(super) unsafe extern "win64" fn read_network_address(
 /// The hexadecimal digits of the keyword, with hyphens or without.
 fn network_address(value: &Value) -> Option<Vec<u8>> {
     let Value::String(text) = value else { return None };
-    let digits: Vec<u8> =
-        text.chars().filter(|c| *c != '-').map(|c| c.to_digit(16).map(|d| d as u8)).collect::<Option<_>>()?;
+    let digits: Vec<u8> = text
+        .chars()
+        .filter(|c| *c != '-')
+        .map(|c| c.to_digit(16).and_then(|d| u8::try_from(d).ok()))
+        .collect::<Option<_>>()?;
     (!digits.is_empty())
         .then(|| digits.chunks(2).map(|pair| pair.iter().fold(0, |n, d| n << 4 | d)).collect())
 }

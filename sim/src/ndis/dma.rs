@@ -8,7 +8,7 @@ use super::block::Block;
 use super::handle::{self, Handle, Kind};
 use super::net_buffer::layout::Nb;
 use super::ownership::Resource;
-use super::parameters::u64_at;
+use super::parameters::pointer_at;
 use super::status::{self, Status};
 use super::tables::ObjectHeader;
 use super::{finding, raw};
@@ -57,7 +57,7 @@ pub(super) unsafe extern "win64" fn register(h: Handle, description: usize, out:
     let bytes = raw::bytes(description, 32);
     let it = ScatterGather {
         adapter: Rc::clone(&adapter),
-        process: u64_at(&bytes, 16) as usize,
+        process: pointer_at(&bytes, 16),
         lists: RefCell::default(),
         deregistered: Cell::new(false),
     };

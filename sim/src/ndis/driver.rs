@@ -42,7 +42,7 @@ impl Driver {
     pub fn load(name: &str, entry: DriverEntry) -> Result<Rc<Self>, Status> {
         let path = format!(r"\Registry\Machine\System\CurrentControlSet\Services\{name}");
         let text: Vec<u8> = path.encode_utf16().flat_map(u16::to_le_bytes).collect();
-        let len = u16::try_from(text.len()).expect("a short path");
+        let len = u16::try_from(text.len()).unwrap_or(u16::MAX);
         let text = Block::new("registry path", &text);
         let mut string = Vec::from(len.to_le_bytes());
         string.extend(len.to_le_bytes());

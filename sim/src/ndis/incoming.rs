@@ -53,8 +53,8 @@ pub(super) unsafe extern "win64" fn dispatch(sap: Handle, handle: Handle, parame
     }
     vc.call.set(CallState::Offered);
     vc.close_dispatched.set(false);
-    vc.offered.set(parameters as usize);
-    let offer: CallParameters = read_foreign(parameters as usize, raw::bytes);
+    vc.offered.set(parameters);
+    let offer: CallParameters = read_foreign(parameters, raw::bytes);
     note(Step::new("driver", format!("offers a call on {} to {}", vc.name(), vc.client().name())));
     let status = vc.client().incoming_call(&sap, &vc, &offer);
     match status {

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::adapter::Adapter;
 use super::handle::Handle;
-use super::parameters::{u32_at, u64_at};
+use super::parameters::{pointer_at, u32_at, u64_at};
 use super::vc::{self, Vc};
 use super::{finding, note, raw};
 use crate::machine::{IrqlRange, Step, enter};
@@ -69,7 +69,7 @@ fn deliver(adapter: &Rc<Adapter>, vc: Option<&Rc<Vc>>, at: usize) {
     let header = bytes[..4] == [0x98, 1, 112, 0];
     let source = u64_at(&bytes, 8) as Handle == adapter.handle.get();
     let (code, flags) = (u32_at(&bytes, 20), u32_at(&bytes, 24));
-    let (buffer, len) = (u64_at(&bytes, 48) as usize, u32_at(&bytes, 56) as usize);
+    let (buffer, len) = (pointer_at(&bytes, 48), u32_at(&bytes, 56) as usize);
     if !header || !source || flags != 0 || (buffer == 0) != (len == 0) {
         let text = format!(
             "header {:x?}, SourceHandle {}, Flags {flags:#x}, {len} bytes",

@@ -1,7 +1,7 @@
 //! Interrupts: the driver's service routines and DPCs on the card's line or messages.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -23,6 +23,11 @@ const MESSAGE_BASED: u32 = 2;
 /// `NDIS_INDICATE_ALL_NBLS`.
 const ALL: u32 = u32::MAX;
 
+/// A queued DPC: its processor (none for the default one), message and context.
+type Dpc = (Option<usize>, u32, usize);
+
+type Routine = unsafe extern "win64" fn(usize) -> u8;
+
 /// One registered interrupt: a line or a set of messages.
 struct Interrupt {
     adapter: Rc<Adapter>,
@@ -33,8 +38,8 @@ struct Interrupt {
     irql: u8,
     /// `IO_INTERRUPT_MESSAGE_INFO`.
     info: RefCell<Option<Block>>,
-    /// DPCs queued, by processor (none for the default one), message and context.
-    queued: RefCell<BTreeMap<(Option<usize>, u32, usize), ()>>,
+    /// DPCs queued and not yet running.
+    queued: RefCell<BTreeSet<Dpc>>,
     /// Routines running and DPCs queued or running.
     busy: Cell<usize>,
 }
@@ -120,7 +125,6 @@ pub(super) unsafe extern "win64" fn synchronize(
 ) -> u8 {
     let _call = enter("NdisMSynchronizeWithInterruptEx", IrqlRange { min: 0, max: HIGH_LEVEL - 1 });
     let Some(it) = find(handle, "SDV.NdisMDeregisterInterruptEx") else { return 0 };
-    type Routine = unsafe extern "win64" fn(usize) -> u8;
     // SAFETY: the driver gave this as its MiniportSynchronizeInterrupt.
     let routine: Routine = unsafe { std::mem::transmute::<usize, Routine>(function) };
     it.locked(|| {
@@ -139,7 +143,7 @@ pub(super) unsafe extern "win64" fn queue_dpc(
 ) -> u32 {
     let _call = enter("NdisMQueueDpc", IrqlRange::ANY);
     let Some(it) = find(handle, "SDV.Init_DeRegisterInterrupt") else { return 0 };
-    it.queue(message, u64::from(processors), context) as u32
+    u32::try_from(it.queue(message, u64::from(processors), context)).unwrap_or(0)
 }
 
 pub(super) unsafe extern "win64" fn queue_dpc_ex(
@@ -276,7 +280,7 @@ impl Interrupt {
 
     fn queue_one(self: &Rc<Self>, cpu: Option<usize>, message: u32, context: usize) -> bool {
         let key = (cpu, message, context);
-        if self.queued.borrow_mut().insert(key, ()).is_some() {
+        if !self.queued.borrow_mut().insert(key) {
             return false;
         }
         self.busy.set(self.busy.get() + 1);

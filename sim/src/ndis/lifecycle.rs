@@ -1,4 +1,4 @@
-//! What PnP and power do with an adapter: start, restart, pause, removal, sleep, halt.
+//! What `PnP` and power do with an adapter: start, restart, pause, removal, sleep, halt.
 //!
 //! Each function runs in a kernel thread at `PASSIVE_LEVEL` and returns when the operation has ended.
 
@@ -38,7 +38,7 @@ pub enum HaltAction {
 /// `NDIS_OBJECT_TYPE_DEFAULT`.
 const DEFAULT: u8 = 0x80;
 /// How long a pause, restart or halt may take (the watchdog of bug check 0x7C, parameter 0x25).
-const WATCHDOG: Duration = Duration::from_secs(120);
+const WATCHDOG: Duration = Duration::from_mins(2);
 
 /// `NDIS_MINIPORT_INIT_PARAMETERS`.
 #[repr(C)]
@@ -102,7 +102,7 @@ impl Adapter {
     /// # Errors
     /// The status of `MiniportInitializeEx`.
     pub fn start(self: &Rc<Self>) -> Result<(), Status> {
-        assert_eq!(self.state(), State::Halted, "only a halted adapter starts");
+        self.expect(State::Halted);
         self.handle.set(handle::open(Kind::Adapter, Rc::clone(self)));
         self.ndis().add_adapter(self);
         self.state.set(State::Initializing);
@@ -136,10 +136,20 @@ impl Adapter {
             parameters.address(),
         );
         self.phase.set(Phase::Other);
-        if status == status::SUCCESS { self.started() } else { self.start_failed(status) }
+        if status != status::SUCCESS {
+            self.start_failed(status);
+            return Err(status);
+        }
+        self.started();
+        Ok(())
     }
 
-    fn started(self: &Rc<Self>) -> Result<(), Status> {
+    /// Scripts take adapters through their states in order.
+    fn expect(&self, state: State) {
+        assert_eq!(self.state(), state, "{}", self.name());
+    }
+
+    fn started(self: &Rc<Self>) {
         if !self.attributes.complete() {
             let text = "initialized without the general attributes".to_owned();
             finding("CO-016", Some(self.name()), text);
@@ -153,10 +163,9 @@ impl Adapter {
         for client in self.clients() {
             self.announce(&client);
         }
-        Ok(())
     }
 
-    fn start_failed(self: &Rc<Self>, status: Status) -> Result<(), Status> {
+    fn start_failed(self: &Rc<Self>, status: Status) {
         if status == status::PENDING {
             finding("CO-027", Some(self.name()), "MiniportInitializeEx returned PENDING".to_owned());
         }
@@ -170,7 +179,6 @@ impl Adapter {
         }
         self.end();
         note(Step::new("NDIS", format!("{} failed to initialize: {}", self.name(), status::name(status))));
-        Err(status)
     }
 
     /// The adapter handle dies.
@@ -188,9 +196,9 @@ impl Adapter {
     /// # Errors
     /// The driver's status; the adapter stays paused.
     pub fn restart(self: &Rc<Self>) -> Result<(), Status> {
-        assert_eq!(self.state(), State::Paused, "only a paused adapter restarts");
+        self.expect(State::Paused);
         self.state.set(State::Restarting);
-        assert!(self.restarting.begin(), "one restart at a time");
+        self.restarting.start();
         let parameters = Block::of(
             "NDIS_MINIPORT_RESTART_PARAMETERS",
             RestartParameters { header: ObjectHeader::new(DEFAULT, 1, 20), attributes: 0, flags: 0 },
@@ -228,9 +236,9 @@ impl Adapter {
 
     /// Stops the flow of data: `MiniportPause`. Clients may keep their VCs and calls.
     pub fn pause(self: &Rc<Self>) {
-        assert_eq!(self.state(), State::Running, "only a running adapter pauses");
+        self.expect(State::Running);
         self.state.set(State::Pausing);
-        assert!(self.pausing.begin(), "one pause at a time");
+        self.pausing.start();
         let parameters = Block::of(
             "NDIS_MINIPORT_PAUSE_PARAMETERS",
             // The reason is that of NDIS_PAUSE_NDIS_INTERNAL.
@@ -325,7 +333,7 @@ impl Adapter {
 
     /// Ends the adapter: `MiniportHaltEx`, then a search for what the driver kept. The adapter is paused.
     pub fn halt(self: &Rc<Self>, action: HaltAction) {
-        assert_eq!(self.state(), State::Paused, "only a paused adapter is halted");
+        self.expect(State::Paused);
         oid::drain(self);
         self.phase.set(Phase::Halt);
         note(Step::new("NT", format!("{} halts", self.name())));

@@ -1,6 +1,6 @@
 //! `ndis.sys`: what NDIS 6 exports to a miniport call manager, and the objects behind it.
 //!
-//! From below, a driver calls the exports listed by [`exports`]. From above, a script plays PnP with [`Driver`] and
+//! From below, a driver calls the exports listed by [`exports`]. From above, a script plays `PnP` with [`Driver`] and
 //! [`Adapter`], and the protocols with [`client`]. In between, [`AddressFamily`], [`Sap`], [`Vc`] and the call on it
 //! are strict state machines: each call of the driver is checked against the state of its object, and an illegal one
 //! is a finding and has no effect.

@@ -9,7 +9,7 @@ use super::address_family::AddressFamily;
 use super::block::Block;
 use super::callback::{Level, callback};
 use super::handle::{self, Handle, Kind};
-use super::parameters::{u32_at, u64_at};
+use super::parameters::{pointer_at, u32_at, u64_at};
 use super::pend::{Pend, Returned};
 use super::status::{self, Status};
 use super::vc::{self, Vc};
@@ -179,7 +179,7 @@ impl Request {
     fn issue(self: &Rc<Self>) {
         let adapter = &self.adapter;
         adapter.oids.outstanding.set(adapter.oids.outstanding.get() + 1);
-        assert!(self.pend.begin(), "a new request");
+        self.pend.start();
         let address = self.address();
         adapter.ndis().requests.borrow_mut().insert(address, Rc::clone(self));
         let watched = Rc::clone(self);
@@ -309,7 +309,7 @@ fn issue_and_wait(adapter: &Rc<Adapter>, path: Path, what: OidRequest) -> OidRes
 }
 
 fn wait(adapter: &Rc<Adapter>, result: &Rc<RefCell<Option<OidResult>>>) -> OidResult {
-    adapter.ndis().wait_for("an OID request", Duration::from_secs(60), || result.borrow().is_some());
+    adapter.ndis().wait_for("an OID request", Duration::from_mins(1), || result.borrow().is_some());
     let lost = OidResult { status: status::FAILURE, bytes: 0, needed: 0, data: Vec::new() };
     result.take().unwrap_or(lost)
 }
@@ -318,7 +318,7 @@ impl Adapter {
     /// A request through `MiniportOidRequest`; waits its turn and for the end. `PASSIVE_LEVEL`.
     pub fn oid_request(self: &Rc<Self>, what: OidRequest) -> OidResult {
         let oids = &self.oids;
-        let turn = self.ndis().wait_for("the OID queue", Duration::from_secs(60), || !oids.current.get());
+        let turn = self.ndis().wait_for("the OID queue", Duration::from_mins(1), || !oids.current.get());
         if !turn {
             let lost = OidResult { status: status::FAILURE, bytes: 0, needed: 0, data: Vec::new() };
             return lost;
@@ -364,7 +364,7 @@ pub fn co_request_async(
 /// NDIS halts no adapter that works on a request.
 pub(super) fn drain(adapter: &Rc<Adapter>) {
     let oids = &adapter.oids;
-    if !adapter.ndis().wait_for("OID requests", Duration::from_secs(60), || oids.outstanding.get() == 0) {
+    if !adapter.ndis().wait_for("OID requests", Duration::from_mins(1), || oids.outstanding.get() == 0) {
         finding("NDIS.7C.0x25", Some(adapter.name()), "OID requests do not end".to_owned());
     }
 }
@@ -448,7 +448,7 @@ pub(super) unsafe extern "win64" fn driver_request(
         finding("CO-315", Some(af.name()), format!("NDIS_OID_REQUEST with header {:x?}", &request[..4]));
         return status::INVALID_PARAMETER;
     }
-    let (buffer, length) = (u64_at(&request, at::BUFFER) as usize, u32_at(&request, at::LENGTH) as usize);
+    let (buffer, length) = (pointer_at(&request, at::BUFFER), u32_at(&request, at::LENGTH) as usize);
     let kind = if u32_at(&request, at::KIND) == 1 { RequestKind::Set } else { RequestKind::Query };
     let data = (buffer != 0).then(|| raw::bytes(buffer, length));
     let what = OidRequest { oid: u32_at(&request, at::OID), kind, buffer: data, id: 0 };

@@ -248,6 +248,6 @@ pub(crate) fn u64_at(bytes: &[u8], at: usize) -> u64 {
     u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"))
 }
 
-fn pointer_at(bytes: &[u8], at: usize) -> usize {
+pub(crate) fn pointer_at(bytes: &[u8], at: usize) -> usize {
     usize::try_from(u64_at(bytes, at)).expect("a 64-bit host")
 }

@@ -62,6 +62,11 @@ impl Pend {
         idle
     }
 
+    /// As [`Self::begin`], where NDIS has seen to it that nothing is under way.
+    pub(crate) fn start(&self) {
+        assert!(self.begin(), "one operation of a kind at a time");
+    }
+
     /// The handler returned `status`.
     pub(crate) fn returned(&self, status: Status) -> Returned {
         match (self.stage.get(), status) {

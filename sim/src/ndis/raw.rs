@@ -31,6 +31,11 @@ pub(crate) fn store(to: usize, bytes: &[u8]) {
     unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), to as *mut u8, bytes.len()) };
 }
 
+/// A number as wide as a pointer.
+pub(crate) fn word(number: u64) -> usize {
+    usize::try_from(number).expect("a 64-bit host")
+}
+
 /// Writes through an out parameter unless it is null.
 pub(crate) fn out<T>(to: *mut T, value: T) {
     if !to.is_null() {

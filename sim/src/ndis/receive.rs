@@ -5,12 +5,12 @@ use std::rc::Rc;
 
 use super::adapter::Adapter;
 use super::callback::{Level, callback};
-use super::finding;
 use super::handle::Handle;
 use super::net_buffer::layout::{self, Nb, Nbl};
 use super::net_buffer::{Owner, PoolNbl};
 use super::send::flags as level_flags;
 use super::vc::{self, Vc};
+use super::{finding, raw};
 use crate::machine::{IrqlRange, enter};
 
 /// `NDIS_RECEIVE_FLAGS_RESOURCES`.
@@ -59,7 +59,7 @@ pub(super) unsafe extern "win64" fn indicate(handle: Handle, first: usize, count
     let Some(vc) = vc::find(handle) else { return };
     super::no_locks("CO-226", &vc.name());
     super::check_dispatch_flag("CO-225", &vc.name(), flags);
-    let lists = layout::chain(first as usize, count as usize + 1, |at| Nbl(at).next());
+    let lists = layout::chain(first, count as usize + 1, |at| Nbl(at).next());
     if lists.len() != count as usize {
         let text = format!("{count} lists announced, the chain has {} or more", lists.len());
         finding("CO-214", Some(vc.name()), text);
@@ -140,7 +140,7 @@ pub fn return_frames(adapter: &Rc<Adapter>, mut frames: Vec<Received>) {
     let machine = adapter.machine();
     shuffle(adapter, &mut frames);
     while !frames.is_empty() {
-        let some = 1 + usize::try_from(machine.below(frames.len() as u64)).expect("below a length");
+        let some = 1 + raw::word(machine.below(frames.len() as u64));
         let mut first = 0;
         for frame in frames.drain(..some) {
             let nbl = Nbl(frame.list.address());
@@ -151,8 +151,8 @@ pub fn return_frames(adapter: &Rc<Adapter>, mut frames: Vec<Received>) {
             frame.list.set_owner(Owner::Driver);
             // Fields that a client may leave in any state.
             nbl.set_status(i32::from_le_bytes([0x5C; 4]));
-            nbl.set_scratch(machine.random() as usize);
-            nbl.set_protocol_reserved([machine.random() as usize; 4]);
+            nbl.set_scratch(raw::word(machine.random()));
+            nbl.set_protocol_reserved([raw::word(machine.random()); 4]);
             nbl.set_next(first);
             first = nbl.0;
         }
@@ -170,7 +170,7 @@ pub fn return_frames(adapter: &Rc<Adapter>, mut frames: Vec<Received>) {
 /// Fisher and Yates.
 fn shuffle<T>(adapter: &Adapter, items: &mut [T]) {
     for i in (1..items.len()).rev() {
-        items.swap(i, usize::try_from(adapter.machine().below(i as u64 + 1)).expect("below a length"));
+        items.swap(i, raw::word(adapter.machine().below(i as u64 + 1)));
     }
 }
 

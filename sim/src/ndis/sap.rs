@@ -74,7 +74,7 @@ impl Sap {
 pub fn register(af: &Rc<AddressFamily>, sap_type: u32, sap: &[u8]) -> (Status, Rc<Sap>) {
     let mut bytes = Vec::new();
     bytes.extend(sap_type.to_le_bytes());
-    bytes.extend(u32::try_from(sap.len()).expect("a SAP is small").to_le_bytes());
+    bytes.extend(u32::try_from(sap.len()).unwrap_or(u32::MAX).to_le_bytes());
     bytes.extend(sap);
     bytes.resize(bytes.len().max(12), 0);
     let block = Block::new("CO_SAP", &bytes);
@@ -91,7 +91,7 @@ pub fn register(af: &Rc<AddressFamily>, sap_type: u32, sap: &[u8]) -> (Status, R
     });
     it.handle.set(handle::open(Kind::Sap, Rc::clone(&it)));
     af.add_sap(&it);
-    assert!(it.registering.begin(), "a new object");
+    it.registering.start();
     let context = Block::poisoned("CallMgrSapContext");
     let status = callback!(
         "CmRegisterSap",

@@ -11,7 +11,7 @@ use super::handle::Handle;
 use super::net_buffer::layout::{Mdl, Nb, Nbl};
 use super::status::{self, Status};
 use super::vc::{self, Vc};
-use super::{deadline, finding};
+use super::{deadline, finding, raw};
 use crate::machine::{DISPATCH_LEVEL, EventId, IrqlRange, enter};
 
 /// Names a frame list that a client sent.
@@ -169,25 +169,25 @@ fn build(vc: &Rc<Vc>, list: &[Vec<u8>], frames: &Frames) -> (Nbl, Vec<Block>) {
         at += Nb::LEN;
         match link.replace(nb) {
             None => nbl.set_first(nb.0),
-            Some(last) => last.set_next(nb.0),
+            Some(previous) => previous.set_next(nb.0),
         }
-        let mut last = None::<Mdl>;
+        let mut tail = None::<Mdl>;
         for block in blocks {
             let mdl = Mdl(at);
             at += mdl_len(block);
             mdl.describe(block.address(), block.len());
-            match last.replace(mdl) {
+            match tail.replace(mdl) {
                 None => nb.set_mdl_chain(mdl.0),
-                Some(last) => last.set_next(mdl.0),
+                Some(previous) => previous.set_next(mdl.0),
             }
         }
         nb.set_data_offset(u32::try_from(offset).expect("a small offset"));
         nb.set_data_length(u32::try_from(frame.len()).expect("a frame is small"));
-        nb.set_protocol_reserved([adapter.machine().random() as usize; 6]);
+        nb.set_protocol_reserved([raw::word(adapter.machine().random()); 6]);
         nb.settle();
     }
     nbl.set_status(UNSET);
-    nbl.set_protocol_reserved([adapter.machine().random() as usize; 4]);
+    nbl.set_protocol_reserved([raw::word(adapter.machine().random()); 4]);
     nbl.set_source_handle(vc.handle() as usize);
     nbl.set_cancel_id(frames.cancel_id);
     let mut blocks = vec![structures];
@@ -274,7 +274,7 @@ pub(super) unsafe extern "win64" fn complete(handle: Handle, first: usize, flags
     let Some(vc) = vc::find(handle) else { return };
     super::no_locks("CO-206", &vc.name());
     super::check_dispatch_flag("CO-199", &vc.name(), flags);
-    let mut at = first as usize;
+    let mut at = first;
     let mut done = Vec::new();
     while at != 0 {
         let Some(sent) = take(&vc, at) else { break };

@@ -9,7 +9,7 @@ use crate::machine::{Event, IrqlRange, Step, enter};
 use crate::memory::pool::PoolError;
 
 /// The NDIS of Windows 11 24H2 is 6.89.
-const VERSION: u32 = 6 << 16 | 89;
+const VERSION: u32 = 0x0006_0059;
 
 pub(super) unsafe extern "win64" fn version() -> u32 {
     let _call = enter("NdisGetVersion", IrqlRange::DISPATCH_OR_BELOW);

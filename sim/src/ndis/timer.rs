@@ -9,7 +9,7 @@ use super::callback::{Level, into_driver};
 use super::finding;
 use super::handle::{self, Handle, Kind};
 use super::ownership::Resource;
-use super::parameters::{u32_at, u64_at};
+use super::parameters::{pointer_at, u32_at};
 use super::raw;
 use super::status::{self, Status};
 use super::tables::ObjectHeader;
@@ -59,8 +59,8 @@ pub(super) unsafe extern "win64" fn allocate(h: Handle, characteristics: usize, 
     let timer = Rc::new(Timer {
         adapter: Rc::clone(&adapter),
         handle: Cell::new(std::ptr::null_mut()),
-        function: u64_at(&bytes, 8) as usize,
-        context: u64_at(&bytes, 16) as usize,
+        function: pointer_at(&bytes, 8),
+        context: pointer_at(&bytes, 16),
         armed: Cell::new(None),
         period: Cell::new(Duration::ZERO),
         queued: Cell::new(false),

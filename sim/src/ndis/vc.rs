@@ -207,6 +207,9 @@ fn check_unique(vc: &Rc<Vc>, context: usize) {
 }
 
 /// `NdisCoDeleteVc`: the client deletes a VC it created. The call has ended.
+///
+/// # Panics
+/// If the call manager created the VC.
 pub fn delete(vc: &Rc<Vc>) -> Status {
     assert_eq!(vc.creator, Creator::Client, "a client deletes what it created");
     let legal = vc.call.get() == CallState::Idle && !vc.active.get();
@@ -303,7 +306,7 @@ pub(super) unsafe extern "win64" fn activate(handle: Handle, parameters: usize) 
         finding("CO-073", Some(vc.name()), "activated without parameters".to_owned());
         return status::INVALID_DATA;
     }
-    let given = super::parameters::read_foreign(parameters as usize, raw::bytes);
+    let given = super::parameters::read_foreign(parameters, raw::bytes);
     if given.media.is_none() {
         finding("CO-073", Some(vc.name()), "activated without media parameters".to_owned());
         return status::INVALID_DATA;

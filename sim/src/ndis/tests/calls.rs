@@ -329,7 +329,12 @@ fn echo(vc: usize, nb: Nb) {
 pub(super) fn indicate(vc: usize, data: &[u8]) {
     let handle = handle_of(vc);
     let data = data.to_vec();
-    let mdl = ndis!(net_buffer::allocate_mdl, adapter(), data.as_ptr() as usize, data.len() as u32);
+    let mdl = ndis!(
+        net_buffer::allocate_mdl,
+        adapter(),
+        data.as_ptr() as usize,
+        u32::try_from(data.len()).expect("a short frame")
+    );
     let pool = mini(|mini| mini.pool.get()) as Handle;
     let len = data.len() + usize::from(deviates("too long a frame"));
     let list = ndis!(net_buffer::allocate_list_and_buffer, pool, 0, 0, mdl, 0, len);
@@ -427,7 +432,7 @@ pub(super) unsafe extern "win64" fn co_oid_request(_adapter: usize, vc: usize, r
         return later(move || {
             match () {
                 () if deviates("wrong completion") => {
-                    ndis!(oid::miniport_complete, adapter(), request, status)
+                    ndis!(oid::miniport_complete, adapter(), request, status);
                 }
                 () if deviates("OID with PENDING") => {
                     ndis!(oid::co_complete, adapter(), handle, request, status::PENDING);
