@@ -74,6 +74,8 @@ pub struct Outcome {
     pub stopped: Option<String>,
     /// The first operation that failed, if the script could not do all it wanted.
     pub gave_up: Option<String>,
+    /// Kernel calls that can fail: the range of `--fail`.
+    pub fallible_calls: u64,
     /// Kernel calls made to fail.
     pub injected_failures: u64,
     /// SHA-256 of the event log: the same for the same seed.

@@ -61,7 +61,7 @@ pub(super) fn run(
     told: impl Fn(Duration, &Step) + Send + 'static,
 ) -> Result<Outcome, RunError> {
     let thread =
-        thread::Builder::new().name("machine".to_owned()).spawn(move || on_this_thread(scenario, told));
+        thread::Builder::new().name("machine".to_owned()).spawn(move || on_this_thread(&scenario, told));
     let thread = thread.map_err(|error| RunError::Internal(error.to_string()))?;
     thread.join().unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str);
@@ -70,7 +70,10 @@ pub(super) fn run(
     })
 }
 
-fn on_this_thread(scenario: Scenario, told: impl Fn(Duration, &Step) + 'static) -> Result<Outcome, RunError> {
+fn on_this_thread(
+    scenario: &Scenario,
+    told: impl Fn(Duration, &Step) + 'static,
+) -> Result<Outcome, RunError> {
     let machine = Machine::new(Config {
         seed: scenario.seed,
         cpus: scenario.cpus,
@@ -81,12 +84,12 @@ fn on_this_thread(scenario: Scenario, told: impl Fn(Duration, &Step) + 'static) 
     });
     machine.verifier().add_rules(RULES);
     machine.on_step(told);
-    let image = load(&machine, &scenario)?;
+    let image = load(&machine, scenario)?;
     let pcap = match &scenario.pcap {
         Some(path) => Some(PcapTee::create(path).map_err(|error| RunError::Capture(path.clone(), error))?),
         None => None,
     };
-    let Connected { wire, tally, settle } = peer::connect(&scenario)?;
+    let Connected { wire, tally, settle } = peer::connect(scenario)?;
     let card = E1000::new(scenario.nic, MAC, Faults::default());
     let slot = Slot::new(Box::new(card), wire, pcap);
     let tale = Rc::new(Tale::default());
@@ -105,7 +108,7 @@ fn on_this_thread(scenario: Scenario, told: impl Fn(Duration, &Step) + 'static) 
         image.unload();
         machine.run_for(AFTERMATH)
     });
-    let mut outcome = gather(&machine, &scenario, &tale);
+    let mut outcome = gather(&machine, scenario, &tale);
     outcome.sys_sha256.clone_from(&image.sha256);
     if let Err(stuck) = ended {
         outcome.stopped = Some(stuck.to_string());
@@ -158,6 +161,7 @@ fn gather(machine: &Machine, scenario: &Scenario, tale: &Tale) -> Outcome {
         findings: machine.verifier().findings().iter().map(Found::from).collect(),
         gave_up: tale.gave_up.take(),
         injected_failures: machine.injected_failures(),
+        fallible_calls: machine.fallible_calls(),
         event_log_sha256: machine.log_hash(),
         event_log_lines: machine.log_lines(),
         virtual_time_ns: u64::try_from(machine.now().as_nanos()).unwrap_or(u64::MAX),

@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// Time for what a person would wait for: a link, a call, the end of a call.
-pub(super) const PATIENCE: Duration = Duration::from_secs(120);
+pub(super) const PATIENCE: Duration = Duration::from_mins(2);
 /// A card that is pulled out is pulled out within this time from the first call: in call set-up, in traffic or in
 /// the silence after it.
 const REMOVAL: Duration = Duration::from_millis(4);
