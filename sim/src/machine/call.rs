@@ -174,6 +174,24 @@ impl Machine {
         })
     }
 
+    /// As [`Self::call_site`], but a call by the standard library is attributed to its caller: what looks like the next
+    /// return address outside the library.
+    pub fn allocation_site(&self) -> Option<String> {
+        /// How far to look, in words.
+        const DEPTH: usize = 256;
+        let site = self.call_site()?;
+        let (activity, image) = (self.activity()?, self.image()?);
+        let call = activity.call.get()?;
+        if image.symbol(call.return_address).is_none_or(|caller| !is_library(&caller)) {
+            return Some(site);
+        }
+        let words = activity.words(call.stack_pointer + size_of::<usize>()).take(DEPTH);
+        let mut callers =
+            words.filter(|&word| image.is_return_address(word)).filter_map(|word| image.symbol(word));
+        let caller = callers.find(|caller| !is_library(caller));
+        Some(caller.map_or(site.clone(), |caller| format!("{site}, called by {caller}")))
+    }
+
     /// The driver's frames on the current stack, innermost first: the export in progress and its callers.
     pub fn call_stack(&self) -> Vec<String> {
         let mut stack: Vec<String> = self.call_site().into_iter().collect();
@@ -198,4 +216,10 @@ impl Machine {
             .take(DEPTH.1)
             .collect()
     }
+}
+
+/// Whether the symbol is one of Rust's library.
+fn is_library(symbol: &str) -> bool {
+    let symbol = symbol.trim_start_matches('<');
+    ["alloc::", "core::", "wdk_alloc::", "__rust"].iter().any(|prefix| symbol.starts_with(prefix))
 }

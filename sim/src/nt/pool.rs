@@ -26,7 +26,7 @@ pub fn allocate(call: &Call, name: &'static str, len: usize, tag: u32, zero: boo
     if machine.should_fail(name) {
         return None;
     }
-    let site = machine.call_site().unwrap_or_else(|| name.to_owned());
+    let site = machine.allocation_site().unwrap_or_else(|| name.to_owned());
     let block = machine.pool().allocate(len, tag, zero, site);
     machine.log(format_args!(
         "  block {} of {len} bytes, tag {}",
