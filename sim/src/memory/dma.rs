@@ -1,13 +1,17 @@
 //! Memory that a device reaches by bus address.
 //!
 //! Each adapter has a [`Domain`]. Bus addresses are not virtual addresses, and a device may touch what is mapped in its
-//! domain and nothing else, as behind an IOMMU.
+//! domain and nothing else, as behind an IOMMU. A device in another process reaches memory without asking the domain:
+//! [`Domain::shared`] takes its memory from what both see.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::os::fd::AsFd as _;
+use std::rc::Rc;
 
 use super::pages::{Access, PAGE, Reservation, round_up};
+use super::shared::SharedMemory;
 
 /// First bus address handed out: below 4 GiB for devices that reach no further, and unlike any virtual address.
 const FIRST: u64 = 0x1000_0000;
@@ -55,11 +59,12 @@ pub struct Domain {
     next: Cell<u64>,
     mappings: RefCell<BTreeMap<u64, Mapping>>,
     blocked: Cell<bool>,
+    shared: Option<Rc<SharedMemory>>,
 }
 
 impl Default for Domain {
     fn default() -> Self {
-        Self { next: Cell::new(FIRST), mappings: RefCell::default(), blocked: Cell::new(false) }
+        Self { next: Cell::new(FIRST), mappings: RefCell::default(), blocked: Cell::new(false), shared: None }
     }
 }
 
@@ -67,6 +72,11 @@ impl Domain {
     /// An empty domain.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// An empty domain whose buffers lie in `memory`, each at the offset that is its bus address.
+    pub fn shared(memory: Rc<SharedMemory>) -> Self {
+        Self { shared: Some(memory), ..Self::default() }
     }
 
     fn place(&self, len: usize) -> u64 {
@@ -78,10 +88,18 @@ impl Domain {
 
     /// Allocates `len` zeroed bytes visible to driver and device. `cached` is part of the contract with the driver
     /// only: this machine's caches are coherent.
+    ///
+    /// # Panics
+    /// If shared memory is used up; bus addresses are not used twice.
     pub fn allocate(&self, len: usize, _cached: bool) -> DmaBuffer {
         let pages = Reservation::new(len);
-        pages.protect(0, len.max(1), Access::ReadWrite);
         let (bus, pointer) = (self.place(len), pages.pointer(0));
+        if let Some(memory) = &self.shared {
+            assert!(self.next.get() <= memory.len(), "shared memory is used up");
+            pages.share(0, len.max(1), memory.as_fd(), bus);
+        } else {
+            pages.protect(0, len.max(1), Access::ReadWrite);
+        }
         self.mappings.borrow_mut().insert(bus, Mapping { len, pointer, owned: Some(pages) });
         DmaBuffer { virtual_address: pointer, bus_address: bus, len }
     }
@@ -98,6 +116,10 @@ impl Domain {
         }
         if let Some(pages) = mappings.remove(&buffer.bus_address).and_then(|mapping| mapping.owned) {
             pages.leak();
+            if let Some(memory) = &self.shared {
+                // Only costs memory if it fails, and a file without a name can always be punched.
+                let _ = memory.discard(buffer.bus_address, round_up(buffer.len.max(1)) as u64);
+            }
         }
         true
     }
@@ -105,9 +127,13 @@ impl Domain {
     /// Maps `len` bytes of other memory at `pointer` for the device, until [`Self::unmap`]; returns the bus address,
     /// which has the pointer's offset in its page.
     ///
+    /// # Panics
+    /// In a [`Self::shared`] domain: the other process does not see the memory.
+    ///
     /// # Safety
     /// The bytes must be readable, and writable if the device may write them, until they are unmapped.
     pub unsafe fn map(&self, pointer: *mut u8, len: usize) -> u64 {
+        assert!(self.shared.is_none(), "a device in another process reaches shared memory only");
         let offset = pointer.addr() % PAGE;
         let bus = self.place(offset + len) + offset as u64;
         self.mappings.borrow_mut().insert(bus, Mapping { len, pointer, owned: None });

@@ -1,5 +1,6 @@
 //! Pages of the address space.
 
+use std::os::fd::{AsRawFd as _, BorrowedFd};
 use std::ptr;
 
 /// Size of a page.
@@ -103,6 +104,26 @@ impl Reservation {
         // SAFETY: the pages belong to this reservation, and their contents are given up.
         let result =
             unsafe { libc::mmap(self.pointer(offset).cast(), round_up(len), libc::PROT_NONE, flags, -1, 0) };
+        assert!(result != libc::MAP_FAILED, "mmap: {}", std::io::Error::last_os_error());
+    }
+
+    /// Puts the pages of `file` from `at` on, readable and writable, at the pages that `offset` and `len` touch: whoever
+    /// maps the file too sees the same memory. [`Self::discard`] takes them away again.
+    ///
+    /// # Panics
+    /// If they do not lie inside or the system refuses.
+    pub fn share(&self, offset: usize, len: usize, file: BorrowedFd<'_>, at: u64) {
+        assert!(
+            offset.is_multiple_of(PAGE) && offset + round_up(len) <= self.len,
+            "pages inside the reservation"
+        );
+        let access = Access::ReadWrite.protection();
+        let flags = libc::MAP_SHARED | libc::MAP_FIXED;
+        let at = libc::off_t::try_from(at).expect("an offset in a file");
+        // SAFETY: the pages belong to this reservation, and their contents are given up.
+        let result = unsafe {
+            libc::mmap(self.pointer(offset).cast(), round_up(len), access, flags, file.as_raw_fd(), at)
+        };
         assert!(result != libc::MAP_FAILED, "mmap: {}", std::io::Error::last_os_error());
     }
 

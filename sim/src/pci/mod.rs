@@ -15,7 +15,7 @@ mod tests;
 
 use std::time::Duration;
 
-use crate::verifier::Rule;
+use crate::{memory::dma::Domain, verifier::Rule};
 
 pub use bar::{Bar, BarKind};
 pub use config_space::{ConfigSpace, command, offset};
@@ -33,6 +33,11 @@ pub trait Device {
 
     /// Writes `size` (1, 2 or 4) bytes of configuration space at `off`; read-only bits keep their value.
     fn config_write(&mut self, p: &dyn Platform, off: u16, size: u8, value: u32);
+
+    /// The memory that it can be given access to. A device outside of this process brings memory that both see.
+    fn domain(&self) -> Domain {
+        Domain::new()
+    }
 
     /// The rules it reports violations of with [`Platform::finding`].
     fn rules(&self) -> &'static [Rule] {

@@ -70,13 +70,14 @@ impl Slot {
         let messages = interrupts::messages(&mut *device);
         let resources = Resources { bars: windows.clone(), line: Some(interrupts::LINE), messages };
         let fd = wire.fd();
+        let dma = device.domain();
         let slot = Rc::new_cyclic(|me| Self {
             machine: Rc::downgrade(&machine),
             me: Weak::clone(me),
             device: RefCell::new(device),
             wire: RefCell::new(wire),
             pcap: RefCell::new(pcap),
-            dma: Domain::new(),
+            dma,
             windows,
             resources,
             command: Cell::new(0),

@@ -1,4 +1,9 @@
-use crate::memory::dma::{DmaBuffer, Domain};
+use std::rc::Rc;
+
+use crate::memory::{
+    dma::{DmaBuffer, Domain},
+    shared::SharedMemory,
+};
 
 #[test]
 fn driver_and_device_see_the_same_bytes_at_different_addresses() {
@@ -56,4 +61,22 @@ fn other_memory_is_mapped_for_a_while() {
     assert!(domain.unmap(bus));
     assert!(!domain.unmap(bus));
     assert!(domain.read(bus, &mut read).is_err());
+}
+
+#[test]
+fn bus_addresses_are_offsets_in_shared_memory() {
+    let memory = Rc::new(SharedMemory::new(1 << 30).expect("memory"));
+    let domain = Domain::shared(Rc::clone(&memory));
+    let buffer = domain.allocate(6000, true);
+    memory.write(buffer.bus_address + 4096, b"frame").expect("inside");
+    // SAFETY: the buffer has 6000 bytes.
+    let seen = unsafe { std::slice::from_raw_parts(buffer.virtual_address.wrapping_add(4096), 5) };
+    assert_eq!(seen, b"frame");
+    domain.write(buffer.bus_address, b"ring").expect("mapped");
+    let mut read = [0; 4];
+    memory.read(buffer.bus_address, &mut read).expect("inside");
+    assert_eq!(&read, b"ring");
+    assert!(domain.free(buffer));
+    assert!(memory.touched().is_empty(), "freed memory is given back");
+    assert!(domain.read(buffer.bus_address, &mut read).is_err());
 }
