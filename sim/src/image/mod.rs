@@ -2,7 +2,7 @@
 //!
 //! The image is mapped at an address that is not its preferred one, relocated, bound to the exports of the simulator,
 //! and protected as its sections ask, none of them both writable and executable. Between the image and each export lies
-//! a thunk ([`thunks`]) which notes where the call came from. An unloaded image keeps its addresses, inaccessible, so
+//! a thunk (`thunks.rs`) which notes where the call came from. An unloaded image keeps its addresses, inaccessible, so
 //! that a late callback faults.
 
 mod loader;

@@ -1,10 +1,10 @@
 //! The machine: a deterministic kernel on one OS thread.
 //!
-//! Kernel threads, DPCs and interrupt service routines are stackful coroutines ([`activity`]); virtual processors run
-//! them, nesting interrupts over DPCs over threads by IRQL ([`scheduler`]). A processor may be left for another at
-//! each preemption point: the entry and the exit of every routine the driver imports ([`call`]) and every register
-//! access ([`mmio`]). A generator seeded by [`Config::seed`] takes every decision and time is virtual ([`clock`]), so
-//! that a run is a function of its configuration; the [`log`]'s hash proves it.
+//! Kernel threads, DPCs and interrupt service routines are stackful coroutines (`activity.rs`); virtual processors run
+//! them, nesting interrupts over DPCs over threads by IRQL (`scheduler.rs`). A processor may be left for another at
+//! each preemption point: the entry and the exit of every routine the driver imports (`call.rs`) and every register
+//! access (`mmio.rs`). A generator seeded by [`Config::seed`] takes every decision and time is virtual (`clock.rs`), so
+//! that a run is a function of its configuration; the log's hash proves it.
 //!
 //! Two contexts exist. *Host context* is the OS thread's own stack: the test or command that drives the machine, the
 //! callbacks of [`Machine::at`] and of file descriptors, and device models. *Activities* run the driver. Only an

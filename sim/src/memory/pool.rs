@@ -2,8 +2,8 @@
 //!
 //! Each block has pages of its own, between pages that nobody can access: running past its end faults at once (or, if
 //! only into the bytes that align it, is found when it is freed). A freed block's pages become inaccessible and their
-//! addresses are not reused before [`QUARANTINE`] others were freed. Since every guard costs the host a mapping, the
-//! small blocks beyond the first [`GUARDED`] share pages, with patterns between them.
+//! addresses are not reused before 16,384 others were freed. Since every guard costs the host a mapping, the
+//! small blocks beyond the first 8,000 share pages, with patterns between them.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
