@@ -1,5 +1,5 @@
 //! `cargo xtask clippy` and `cargo xtask doc`: the same tool over the host's crates and, for the
-//! Windows target, over the driver's; warnings are errors.
+//! Windows target, over the driver's; warnings are errors. Both are looked at even if the first has any.
 
 use crate::build::{self, DriverBuild};
 use crate::command::{progress, run_quiet_stdout};
@@ -11,12 +11,12 @@ pub(crate) fn clippy(workspace: &Workspace, options: &build::Options) -> Result<
     progress("Checking", "the host's crates with clippy");
     let mut host = workspace.host_cargo("clippy");
     host.args(workspace.host_selection()?).args(["--all-targets", "--", "-D", "warnings"]);
-    run_quiet_stdout(&mut host)?;
+    let host = run_quiet_stdout(&mut host);
     progress("Checking", "the driver's crates with clippy");
     let driver = DriverBuild::prepare(workspace, options)?;
     let mut command = driver.cargo("clippy");
     command.arg("--no-deps").args(workspace.driver_selection()?).args(["--", "-D", "warnings"]);
-    run_quiet_stdout(&mut command)
+    host.and(run_quiet_stdout(&mut command))
 }
 
 /// `cargo xtask doc`.
@@ -24,10 +24,10 @@ pub(crate) fn doc(workspace: &Workspace, options: &build::Options) -> Result<()>
     progress("Documenting", "the host's crates");
     let mut host = workspace.host_cargo("doc");
     host.env("RUSTDOCFLAGS", "-D warnings").arg("--no-deps").args(workspace.host_selection()?);
-    run_quiet_stdout(&mut host)?;
+    let host = run_quiet_stdout(&mut host);
     progress("Documenting", "the driver's crates");
     let driver = DriverBuild::prepare(workspace, options)?;
     let mut command = driver.cargo("doc");
     command.env("RUSTDOCFLAGS", "-D warnings").arg("--no-deps").args(workspace.driver_selection()?);
-    run_quiet_stdout(&mut command)
+    host.and(run_quiet_stdout(&mut command))
 }
