@@ -2,6 +2,7 @@
 //! both ways and are compared, everything is taken down again, and what is left over is looked for.
 
 mod audit;
+mod backend;
 mod dialler;
 mod outcome;
 mod pattern;
@@ -15,6 +16,7 @@ mod traffic;
 
 use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 
+pub use backend::Backend;
 pub use outcome::{Found, Outcome};
 pub use run::RunError;
 
@@ -85,6 +87,8 @@ pub struct Scenario {
     pub sys: PathBuf,
     /// The card.
     pub nic: Model,
+    /// Who plays it.
+    pub backend: Backend,
     /// What it is plugged into.
     pub peer: Peer,
     /// Virtual processors.
@@ -120,6 +124,7 @@ impl Scenario {
         Self {
             sys,
             nic: Model::I82574l,
+            backend: Backend::default(),
             peer: Peer::Embedded,
             cpus: 2,
             calls: 1,

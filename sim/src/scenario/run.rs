@@ -11,7 +11,6 @@ use crate::{
     image::Image,
     machine::{Config, FailPlan, Machine, Step},
     ndis::{self, DriverEntry},
-    nic::{E1000, Faults},
     nt,
     pci::Slot,
     verifier::{Rule, Severity},
@@ -34,6 +33,8 @@ const RULES: &[Rule] = &[Rule {
 pub enum RunError {
     /// The image cannot be loaded.
     Image(String),
+    /// The card cannot be had.
+    Card(String),
     /// The peer cannot be had.
     Peer(String),
     /// The capture cannot be written.
@@ -46,6 +47,7 @@ impl fmt::Display for RunError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Image(reason) => write!(f, "cannot load the driver: {reason}"),
+            Self::Card(reason) => write!(f, "the card cannot be had: {reason}"),
             Self::Peer(reason) => write!(f, "the peer cannot be had: {reason}"),
             Self::Capture(path, error) => write!(f, "cannot write the capture {}: {error}", path.display()),
             Self::Internal(reason) => write!(f, "the simulator failed: {reason}"),
@@ -90,8 +92,8 @@ fn on_this_thread(
         None => None,
     };
     let Connected { wire, tally, settle } = peer::connect(scenario)?;
-    let card = E1000::new(scenario.nic, MAC, Faults::default());
-    let slot = Slot::new(Box::new(card), wire, pcap);
+    let card = scenario.backend.card(&machine, scenario.nic, MAC)?;
+    let slot = Slot::new(card, wire, pcap);
     let tale = Rc::new(Tale::default());
     let entry = entry_point(&image);
     let story = Story {
@@ -150,7 +152,7 @@ fn gather(machine: &Machine, scenario: &Scenario, tale: &Tale) -> Outcome {
     Outcome {
         seed: scenario.seed,
         nic: scenario.nic.to_string(),
-        backend: "in-process".to_owned(),
+        backend: scenario.backend.to_string(),
         peer: scenario.peer.to_string(),
         calls_up: tale.calls_up.get(),
         calls_failed: tale.calls_failed.get(),

@@ -1,0 +1,62 @@
+//! Who plays the card.
+
+use std::{fmt, str::FromStr};
+
+use super::RunError;
+use crate::{
+    machine::{Machine, Step},
+    nic::{E1000, Faults, Model},
+    pci::Device,
+    qemu,
+};
+
+/// Who plays the card.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Backend {
+    /// The simulator's own model; a run is then a function of its seed.
+    #[default]
+    InProcess,
+    /// QEMU's model, in a QEMU process made for the run.
+    Qemu,
+}
+
+impl Backend {
+    /// A card after power-on whose EEPROM holds `mac`.
+    pub(super) fn card(
+        self,
+        machine: &Machine,
+        model: Model,
+        mac: [u8; 6],
+    ) -> Result<Box<dyn Device>, RunError> {
+        match self {
+            Self::InProcess => Ok(Box::new(E1000::new(model, mac, Faults::default()))),
+            Self::Qemu => {
+                let card = qemu::Card::start(model, mac, qemu::Fidelity::default());
+                let card = card.map_err(|error| RunError::Card(error.to_string()))?;
+                machine.step(Step::new("card", format!("{model} played by QEMU {}", card.version())));
+                Ok(Box::new(card))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::InProcess => "in-process",
+            Self::Qemu => "qemu",
+        })
+    }
+}
+
+impl FromStr for Backend {
+    type Err = &'static str;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        match name {
+            "in-process" => Ok(Self::InProcess),
+            "qemu" => Ok(Self::Qemu),
+            _ => Err("a card is played in-process or by qemu"),
+        }
+    }
+}
