@@ -28,6 +28,8 @@ pub(crate) fn doc(workspace: &Workspace, options: &build::Options) -> Result<()>
     progress("Documenting", "the driver's crates");
     let driver = DriverBuild::prepare(workspace, options)?;
     let mut command = driver.cargo("doc");
-    command.env("RUSTDOCFLAGS", "-D warnings").arg("--no-deps").args(workspace.driver_selection()?);
+    // A driver is no library: what there is to read of it is private.
+    command.env("RUSTDOCFLAGS", "-D warnings").args(["--no-deps", "--document-private-items"]);
+    command.args(workspace.driver_selection()?);
     host.and(run_quiet_stdout(&mut command))
 }
