@@ -29,7 +29,9 @@ pub(crate) fn doc(workspace: &Workspace, options: &build::Options) -> Result<()>
     let driver = DriverBuild::prepare(workspace, options)?;
     let mut command = driver.cargo("doc");
     // A driver is no library: what there is to read of it is private.
-    command.env("RUSTDOCFLAGS", "-D warnings").args(["--no-deps", "--document-private-items"]);
+    command
+        .env("RUSTDOCFLAGS", "-D warnings -A rustdoc::private_intra_doc_links")
+        .args(["--no-deps", "--document-private-items"]);
     command.args(workspace.driver_selection()?);
     host.and(run_quiet_stdout(&mut command))
 }
