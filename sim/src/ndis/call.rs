@@ -272,7 +272,11 @@ pub(super) unsafe extern "win64" fn dispatch_close(status: Status, handle: Handl
     let Some(vc) = vc::find(handle) else { return };
     super::no_locks("CO-109", &vc.name());
     if (buffer == 0) != (size == 0) {
-        finding("CO-125", Some(vc.name()), format!("close data of {size} bytes at {buffer:#x}"));
+        finding(
+            "CO-125",
+            Some(vc.name()),
+            format!("close data of {size} bytes, buffer given: {}", buffer != 0),
+        );
         return;
     }
     match vc.call.get() {

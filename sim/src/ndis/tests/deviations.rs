@@ -1,7 +1,7 @@
 //! Each deviation trips its rule.
 
 use super::super::client as ndis_client;
-use super::{Bench, SECOND, calls, life, mini, run};
+use super::{Bench, SECOND, calls, data, life, mini, run};
 use crate::ndis::oid::OidRequest;
 use crate::ndis::{Frames, status, wait_for};
 
@@ -229,7 +229,7 @@ fn receives_and_pause() {
         bench.send(&vc, &Frames::singles([vec![1; 60]]));
         bench.adapter.pause();
         let own = mini::mini(|it| *it.vcs.borrow().keys().next().expect("one"));
-        calls::indicate(own, b"late");
+        data::indicate(own, b"late");
     };
     each(&[("pause does not wait", "CO-242"), ("pause does not wait", "CO-243")], false, script);
     let script = || {
@@ -273,5 +273,47 @@ fn a_status_of_the_wrong_size() {
         let result = bench.adapter.oid_request(OidRequest::query(1, 4));
         assert_eq!(result.status, status::SUCCESS);
         assert!(wait_for(SECOND, || true));
+    });
+}
+
+#[test]
+fn a_failed_start_leaves_nothing_and_says_so() {
+    use crate::machine::{Config, FailPlan, Machine};
+    for (deviation, rule) in [("leaks on failure", "CO-028"), ("silent failure", "CO-295")] {
+        let found = std::thread::spawn(move || {
+            mini::mini(|it| it.deviation.set(deviation));
+            let fail = Some(FailPlan::Named("NdisAllocateIoWorkItem", 0));
+            let machine = Machine::new(Config { fail, ..Config::default() });
+            let thread = machine.spawn("script", || assert!(Bench::start().is_none()));
+            machine.join(thread).expect("it ends");
+            machine.verifier().count(rule)
+        });
+        assert!(found.join().expect("no panic") > 0, "{deviation}: {rule}");
+    }
+}
+
+#[test]
+fn calls_at_the_wrong_irql() {
+    use crate::machine::{DISPATCH_LEVEL, Machine};
+    trips("", "IRQL.NdisMSetMiniportAttributes", false, || {
+        let Some(bench) = Bench::start() else { return };
+        Machine::current().raise_irql(DISPATCH_LEVEL);
+        mini::set_registration(mini::adapter());
+        Machine::current().lower_irql(0);
+        bench.stop();
+    });
+}
+
+#[test]
+fn completions_under_a_lock() {
+    use crate::machine::{LockKind, Machine};
+    trips("", "CO-226", false, || {
+        let bench = Bench::start().expect("a start");
+        let af = bench.open();
+        bench.connect(&af).expect("a call");
+        let own = mini::mini(|it| *it.vcs.borrow().keys().next().expect("one"));
+        Machine::current().acquire(1, LockKind::Other);
+        data::indicate(own, b"under a lock");
+        Machine::current().release(1, LockKind::Other);
     });
 }

@@ -17,9 +17,10 @@ use crate::ndis::{
 };
 
 use super::calls::{
-    close_af, close_call, cm_oid_request, co_oid_request, co_send, create_vc, delete_vc, deregister_sap,
-    incoming_complete, make_call, oid_request, open_af, register_sap, return_lists,
+    close_af, close_call, cm_oid_request, co_oid_request, create_vc, delete_vc, deregister_sap,
+    incoming_complete, make_call, oid_request, open_af, register_sap,
 };
+use super::data::{co_send, return_lists};
 
 /// What this run does wrong: the name of a deviation, or nothing.
 pub(super) type Deviation = &'static str;
@@ -243,7 +244,7 @@ fn register_family(family: u32) {
     ndis!(address_family::register, adapter(), (&raw const family) as usize);
 }
 
-fn set_registration(handle: Handle) -> Status {
+pub(super) fn set_registration(handle: Handle) -> Status {
     let mut bytes = [0_u8; 32];
     bytes[..4].copy_from_slice(&[0x9E, 2, 28, 0]);
     bytes[8..16].copy_from_slice(&0xADA0_u64.to_le_bytes());

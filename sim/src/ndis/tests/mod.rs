@@ -3,6 +3,7 @@
 mod calls;
 mod client;
 mod conforming;
+mod data;
 mod deviations;
 mod mini;
 
