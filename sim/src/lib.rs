@@ -8,7 +8,8 @@
 //! - [`image`]: the loader of the driver's PE image.
 //! - [`verifier`]: the rules and the findings.
 //! - [`nt`]: what the kernel exports; [`ndis`]: what `ndis.sys` exports.
-//! - [`pci`], [`nic`], [`wire`]: the bus, the card and what it is plugged into.
+//! - [`pci`], [`nic`], [`wire`]: the bus, the card and what it is plugged into; [`qemu`]: the card once more, played by
+//!   QEMU.
 //! - [`clients`]: the call-manager clients that drive the adapter from above.
 //! - [`scenario`], [`report`], [`cli`]: whole runs, what they came to, and the command that makes them.
 
@@ -22,6 +23,7 @@ pub mod ndis;
 pub mod nic;
 pub mod nt;
 pub mod pci;
+pub mod qemu;
 pub mod report;
 pub mod scenario;
 pub mod verifier;
