@@ -45,7 +45,7 @@ pub(super) fn load(
     loader.pages.protect(0, size, Access::ReadWrite);
     loader.copy(bytes, optional.size_of_headers() as usize)?;
     loader.relocate(optional.image_base())?;
-    let (imports, thunks) = loader.bind(exports)?;
+    let (imports, slots, thunks) = loader.bind(exports)?;
     loader.set_cookie()?;
     let sections = loader.sections()?;
     loader.protect(&sections)?;
@@ -59,6 +59,7 @@ pub(super) fn load(
         entry: optional.address_of_entry_point() as usize,
         sections,
         imports,
+        slots,
         symbols: map.map(Symbols::parse).unwrap_or_default(),
         _thunks: thunks,
         unloaded: Cell::new(false),
@@ -153,12 +154,14 @@ impl Loader<'_> {
         Ok(slots)
     }
 
-    fn bind(&mut self, exports: &[Export]) -> Result<(Vec<String>, Option<Thunks>), LoadError> {
+    /// Binds the imports; their names and places.
+    fn bind(&mut self, exports: &[Export]) -> Result<(Vec<String>, Vec<usize>, Option<Thunks>), LoadError> {
         let known: BTreeMap<(String, &str), &Export> = exports
             .iter()
             .map(|export| ((export.module.to_ascii_lowercase(), export.name), export))
             .collect();
         let slots = self.slots()?;
+        let places = slots.iter().map(|slot| slot.0).collect();
         let machine = Machine::try_current();
         let mut thunks = machine.as_ref().map(|_| Thunks::new(slots.len()));
         let (mut imports, mut missing) = (Vec::new(), Vec::new());
@@ -180,7 +183,7 @@ impl Loader<'_> {
         if let Some(thunks) = &thunks {
             thunks.seal();
         }
-        Ok((imports, thunks))
+        Ok((imports, places, thunks))
     }
 
     /// Gives the stack protector's cookie, if the image has one, a value other than the default, as the kernel does.

@@ -15,7 +15,7 @@ use std::cell::Cell;
 use std::fmt;
 use std::path::Path;
 
-use crate::memory::pages::Reservation;
+use crate::memory::pages::{Access, PAGE, Reservation};
 
 /// A routine that a driver can import.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,6 +101,8 @@ pub struct Image {
     entry: usize,
     sections: Vec<Section>,
     imports: Vec<String>,
+    /// Where the address of each import stands, relative to the image.
+    slots: Vec<usize>,
     symbols: map::Symbols,
     _thunks: Option<thunks::Thunks>,
     unloaded: Cell<bool>,
@@ -146,6 +148,25 @@ impl Image {
     /// The imports, as `module!name`, in the order of the file.
     pub fn imports(&self) -> &[String] {
         &self.imports
+    }
+
+    /// Binds the import with this place in [`Self::imports`] to another routine, past the thunk that tells the
+    /// simulator of calls; gives its former binding. For measurements that leave the simulator out.
+    ///
+    /// # Panics
+    /// If there is no such import, or the image is unloaded.
+    pub fn rebind(&self, import: usize, address: usize) -> usize {
+        assert!(!self.unloaded.get(), "the image is loaded");
+        let slot = self.slots[import];
+        let page = slot - slot % PAGE;
+        let holds = |section: &&Section| page >= section.rva && page < section.rva + section.len;
+        let writable = self.sections.iter().find(holds).is_some_and(|section| section.writable);
+        self.pages.protect(page, PAGE, Access::ReadWrite);
+        let place = self.pages.pointer(slot).cast::<usize>();
+        // SAFETY: import slots are aligned words of the image, whose page was just made writable.
+        let former = unsafe { place.replace(address) };
+        self.pages.protect(page, PAGE, if writable { Access::ReadWrite } else { Access::Read });
+        former
     }
 
     /// The sections in the order of their addresses.

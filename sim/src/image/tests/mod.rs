@@ -62,6 +62,20 @@ fn an_image_is_mapped_relocated_and_bound() {
     assert!(machine.verifier().findings().is_empty());
 }
 
+unsafe extern "win64" fn other_probe(value: u32) -> u32 {
+    value
+}
+
+#[test]
+fn an_import_can_be_bound_anew() {
+    let (machine, image) = loaded();
+    let former = image.rebind(0, other_probe as *const () as usize);
+    assert_eq!(call(&machine, &image, ENTRY, DISPATCH_LEVEL).expect("returns"), 7);
+    assert_eq!(image.rebind(0, former), other_probe as *const () as usize);
+    assert_eq!(call(&machine, &image, ENTRY, 0).expect("returns"), 42);
+    assert!(machine.verifier().findings().is_empty());
+}
+
 #[test]
 fn findings_name_the_call_and_the_log_its_callers() {
     let (machine, image) = loaded();

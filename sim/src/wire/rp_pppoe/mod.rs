@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-pub use namespace::{Namespace, clean_up_all};
+pub use namespace::{FAR_END, Namespace, clean_up_all};
 
 use super::{LinuxInterface, Wire, linux_interface::InterfaceError};
 

@@ -15,8 +15,8 @@ use super::{Settings, StartError, find, stand_in};
 const MTU: &str = "1508";
 /// How long the server may take to open its socket, and to end.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Name of the server's end of the cable.
-const FAR_END: &str = "ac0";
+/// Name of the cable's end in a namespace.
+pub const FAR_END: &str = "ac0";
 
 /// Namespaces that exist, by name, so that an interrupted process can remove them.
 static LIVE: Mutex<BTreeMap<String, Remains>> = Mutex::new(BTreeMap::new());
@@ -37,7 +37,10 @@ pub struct Namespace {
 
 impl Namespace {
     /// Makes a namespace and a cable into it; both ends are up.
-    pub(super) fn create() -> Result<Self, StartError> {
+    ///
+    /// # Errors
+    /// When `ip` is missing or refuses, as it does to all but root.
+    pub fn create() -> Result<Self, StartError> {
         let ip = find("ip", "iproute2")?;
         let ip = ip.display();
         let (name, near_end) = names();
@@ -54,8 +57,13 @@ impl Namespace {
         Ok(namespace)
     }
 
+    /// Its name, for `ip netns exec`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The end of the cable in the process's own namespace.
-    pub(super) fn near_end(&self) -> &str {
+    pub fn near_end(&self) -> &str {
         &self.near_end
     }
 
