@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use alloc::vec::Vec;
-use e1000::{BUFFER_SIZE, Buffer, Delay, DmaMemory};
+use e1000::{BUFFER_SIZE, Buffer, Delay, DmaMemory, FrameNote};
 use ndis::{Initialize, IoSpace, Passive, Result, SharedMemory, Status};
 
 /// BAR 0.
@@ -34,6 +34,16 @@ impl Delay for Wait<'_> {
         } else {
             ndis::sleep(Duration::from_micros(us.into()), self.0);
         }
+    }
+}
+
+/// Waiting at `DISPATCH_LEVEL`, for what asks for little.
+#[derive(Debug)]
+pub(crate) struct Stall;
+
+impl Delay for Stall {
+    fn microseconds(&self, us: u32) {
+        ndis::stall(us);
     }
 }
 
@@ -81,7 +91,7 @@ const DESCRIPTOR_SIZE: u32 = 16;
 /// A ring over shared memory.
 pub(crate) type ReceiveRing = e1000::ReceiveRing<Shared, Vec<Buffer>>;
 /// A ring and its frame buffers over shared memory.
-pub(crate) type TransmitRing = e1000::TransmitRing<Shared>;
+pub(crate) type TransmitRing = e1000::TransmitRing<Shared, Vec<FrameNote>>;
 
 /// Shared memory for the descriptors of a ring.
 fn descriptors(init: &Initialize<'_>, count: u32) -> Result<Shared> {
@@ -96,7 +106,9 @@ fn frames(init: &Initialize<'_>, count: u32) -> Result<SharedMemory> {
 
 /// A transmit ring of `count` descriptors with a buffer each.
 pub(crate) fn transmit_ring(init: &Initialize<'_>, count: u32) -> Result<TransmitRing> {
-    TransmitRing::new(descriptors(init, count)?, Shared(frames(init, count)?)).map_err(|_| Status::FAILURE)
+    let notes = ndis::memory::filled(count as usize, |_| Ok(FrameNote::default()))?;
+    let frames = Shared(frames(init, count)?);
+    TransmitRing::new(descriptors(init, count)?, frames, notes).map_err(|_| Status::FAILURE)
 }
 
 /// An empty receive ring of `count` descriptors.

@@ -5,7 +5,7 @@ use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use alloc::vec::Vec;
 use condis::oid;
-use e1000::{BUFFER_SIZE, Delivery, MacAddress, Nic, ReceiveConfig, Vector};
+use e1000::{BUFFER_SIZE, Delivery, LinkConfig, MacAddress, Nic, ReceiveConfig, Vector};
 use ndis::{
     CoWanAttributes, ErrorCode, Initialize, Interrupt, IoSpace, Once, ReceivePool, Ref, Resource, Result,
     ScatterGatherDma, SpinLock, Status, Timer,
@@ -55,7 +55,7 @@ pub(super) fn initialize(init: &Initialize<'_>) -> Result<Ref<Adapter>> {
         init.handle().log_error(ErrorCode::HARDWARE_FAILURE, step as u32);
         hardware_status(error)
     };
-    let permanent_address = nic.bring_up(&wait).map_err(|error| failed(Step::BringUp, error))?;
+    let permanent_address = nic.bring_up(&wait, LinkConfig::default()).map_err(|error| failed(Step::BringUp, error))?;
     let station = settings.network_address.map_or(permanent_address, MacAddress);
     nic.set_station_address(station);
     nic.self_test(&wait).map_err(|error| failed(Step::SelfTest, error))?;

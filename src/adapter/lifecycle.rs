@@ -95,7 +95,7 @@ impl Adapter {
     }
 
     fn wake(&self, irql: &Passive) -> Result<()> {
-        self.nic.bring_up(&Wait(irql)).map_err(hardware_status)?;
+        self.nic.bring_up(&Wait(irql), e1000::LinkConfig::default()).map_err(hardware_status)?;
         self.nic.set_station_address(e1000::MacAddress(self.station.0));
         self.state.lock().set_asleep(false);
         self.start_card()

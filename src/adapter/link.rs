@@ -3,6 +3,7 @@
 use condis::call_failure::CallFailure;
 
 use super::Adapter;
+use super::hardware::Stall;
 
 impl Adapter {
     /// Bits per second, while there is a link.
@@ -15,12 +16,17 @@ impl Adapter {
         if !self.is_reachable() {
             return;
         }
-        let Ok(state) = self.nic.link_changed() else { return };
-        let now = state.up.then(|| (state.speed.bits_per_second(), state.full_duplex));
-        let before = core::mem::replace(&mut *self.link.lock(), now);
-        if before == now {
-            return;
-        }
+        let now = {
+            // Held while the PHY is asked, which two must not do at once.
+            let mut known = self.link.lock();
+            let Ok(state) = self.nic.link() else { return };
+            let now = state.up.then(|| (state.speed.bits_per_second(), state.full_duplex));
+            if *known == now || self.nic.link_changed(&Stall, e1000::LinkConfig::default()).is_err() {
+                return;
+            }
+            *known = now;
+            now
+        };
         let full_duplex = now.is_some_and(|(_, full_duplex)| full_duplex);
         self.handle.indicate_link_state(now.map(|(speed, _)| speed), full_duplex);
         if now.is_none() {

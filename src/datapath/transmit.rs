@@ -133,13 +133,13 @@ impl Transmit {
         if !written {
             return Err(Status::INVALID_LENGTH);
         }
-        slot.push(Header::LEN.saturating_add(ppp.len())).map_err(|_| Status::INVALID_LENGTH)
+        slot.push(Header::LEN.saturating_add(ppp.len()), None).map_err(|_| Status::INVALID_LENGTH)
     }
 
     /// Sends a discovery frame, which no list owns; false if there is no room even for that.
     pub(super) fn send_control(&mut self, nic: &Nic<Registers>, frame: &[u8]) -> bool {
         let Some(mut slot) = self.ring.reserve() else { return false };
-        let sent = slot.write(0, frame) && slot.push(frame.len()).is_ok();
+        let sent = slot.write(0, frame) && slot.push(frame.len(), None).is_ok();
         self.ring.doorbell(nic);
         sent
     }

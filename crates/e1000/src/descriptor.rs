@@ -9,6 +9,9 @@ const SIZE: usize = 16;
 const LENGTH: usize = 8;
 const STATUS: usize = 12;
 
+/// Where the special field begins in the status word.
+pub(crate) const SPECIAL_SHIFT: u32 = 16;
+
 /// Descriptor done: the card is finished with the descriptor.
 pub(crate) const DONE: u32 = 1 << 0;
 
@@ -51,15 +54,16 @@ impl<M: DmaMemory> Descriptors<M> {
         ((base & 0xFFFF_FFFF) as u32, (base >> 32) as u32, length)
     }
 
-    /// Fills a descriptor, clearing its status. The card must not own it.
-    pub(crate) fn fill(&self, index: usize, address: u64, length: u32) {
+    /// Fills a descriptor, clearing its status. The card must not own it. `special` is the VLAN tag, `length` the word
+    /// with length and command.
+    pub(crate) fn fill(&self, index: usize, address: u64, length: u32, special: u16) {
         let at = index.wrapping_mul(SIZE);
         self.memory.write_u64(at, address);
-        self.memory.write_u32(at.wrapping_add(STATUS), 0);
+        self.memory.write_u32(at.wrapping_add(STATUS), u32::from(special) << SPECIAL_SHIFT);
         self.memory.write_u32(at.wrapping_add(LENGTH), length);
     }
 
-    /// The word with the status.
+    /// The word with the status; the special field is its high half.
     pub(crate) fn status(&self, index: usize) -> u32 {
         self.memory.read_u32(index.wrapping_mul(SIZE).wrapping_add(STATUS)).unwrap_or(0)
     }

@@ -27,8 +27,9 @@ impl<T: Registers + ?Sized> Registers for &T {
 
 /// Waiting while the card works.
 ///
-/// Only functions that take a `&impl Delay` wait; they are for `PASSIVE_LEVEL`, so the implementation may sleep.
-/// No single wait is longer than 25 ms.
+/// Only functions that take a `&impl Delay` wait. They are for `PASSIVE_LEVEL`, so the implementation may sleep, and no
+/// single wait is longer than 25 ms; but [`Nic::link_changed`](crate::Nic::link_changed) may be called at
+/// `DISPATCH_LEVEL` with an implementation that stalls, and waits for at most 50 us at a time.
 pub trait Delay {
     /// Returns after at least `us` microseconds.
     fn microseconds(&self, us: u32);

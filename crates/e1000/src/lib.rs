@@ -7,7 +7,8 @@
 //!
 //! The way up: [`Nic::identify`], [`Nic::bring_up`], [`Nic::self_test`], then [`Nic::start_receive`] and
 //! [`Nic::start_transmit`] with a [`ReceiveRing`] and a [`TransmitRing`], then [`Nic::enable_interrupts`]. The way down
-//! is [`Nic::stop`], after which the card touches no memory.
+//! is [`Nic::stop`], after which the card touches no memory. A card that has stopped sending
+//! ([`TransmitRing::is_hung`]) is set going again by [`Nic::recover`].
 //!
 //! [`Nic`] has only `&self` methods and no state but the registers, so interrupt and other code may share it; the rings
 //! are `&mut` and belong under the host's locks, one each. Methods that take a [`Delay`] must not run twice at once.
@@ -37,6 +38,8 @@ extern crate std;
 mod descriptor;
 mod eeprom;
 mod error;
+mod flow_control;
+mod hang;
 mod host;
 mod interrupt;
 mod link;
@@ -50,17 +53,21 @@ mod reset;
 mod semaphore;
 mod statistics;
 mod transmit;
+mod vlan;
 
 pub use error::Error;
+pub use flow_control::FlowControl;
+pub use hang::Progress;
 pub use host::{Delay, DmaMemory, Registers};
 pub use interrupt::{Causes, Delivery, Vector};
-pub use link::{LinkState, Speed};
+pub use link::{LinkConfig, LinkState, Speed, SpeedDuplex};
 pub use mac::{Filter, MacAddress};
 pub use model::{EerdLayout, Family, MODELS, Model, VENDOR};
 pub use nic::Nic;
 pub use receive::{Buffer, ReceiveConfig, ReceiveDrops, ReceiveRing, Received};
 pub use statistics::Statistics;
-pub use transmit::{Slot, TransmitRing, TransmitStatus};
+pub use transmit::{FrameNote, Slot, TransmitRing, TransmitStatus};
+pub use vlan::{Tag, VlanId};
 
 /// Bytes of every receive and transmit buffer. The card cuts received frames at this length (RCTL.BSIZE = 0).
 pub const BUFFER_SIZE: usize = 2048;

@@ -4,7 +4,7 @@ use core::fmt;
 
 use bitflags::bitflags;
 
-use crate::registers::{Mta, Rah, Ral, Rctl, Register, Vet, Vfta};
+use crate::registers::{Mta, Rah, Ral, Rctl, Register, Vet};
 use crate::{Error, Nic, Registers};
 
 /// An Ethernet address in the order of the wire.
@@ -80,9 +80,6 @@ impl<R: Registers> Nic<R> {
         }
         for index in 0..Mta::ROW.count {
             self.bus.write_at(index, Mta::default());
-        }
-        for index in 0..Vfta::ROW.count {
-            self.bus.write_at(index, Vfta::default());
         }
         self.bus.write(Vet::from_bits(0x8100));
     }

@@ -34,6 +34,8 @@ pub struct Model {
     pub family: Family,
     /// Layout of the EEPROM read register.
     pub eerd: EerdLayout,
+    /// Bytes of the receive FIFO after a reset (PBA: SDM 13.4.16, 82574 10.2.2).
+    pub receive_fifo: u32,
     /// Number of MSI-X vectors, 0 without MSI-X.
     pub messages: u8,
     /// Whether firmware shares the PHY and EEPROM, so that they need a semaphore.
@@ -47,6 +49,7 @@ pub const MODELS: &[Model] = &[
         name: "82540EM",
         family: Family::I8254x,
         eerd: EerdLayout::Done4Address8,
+        receive_fifo: 48 * 1024,
         messages: 0,
         semaphore: false,
     },
@@ -55,6 +58,7 @@ pub const MODELS: &[Model] = &[
         name: "82545EM",
         family: Family::I8254x,
         eerd: EerdLayout::Done4Address8,
+        receive_fifo: 48 * 1024,
         messages: 0,
         semaphore: false,
     },
@@ -63,6 +67,7 @@ pub const MODELS: &[Model] = &[
         name: "82574L",
         family: Family::I82574,
         eerd: EerdLayout::Done1Address2,
+        receive_fifo: 20 * 1024,
         messages: 5,
         semaphore: true,
     },

@@ -1,7 +1,7 @@
 //! The card as a whole: finding out what it is, bringing it up, testing and stopping it.
 
 use crate::registers::{Bus, CtrlExt, Mta, Rctl, Register, Status, Tctl};
-use crate::{Delay, Error, MacAddress, Model, Registers};
+use crate::{Delay, Error, LinkConfig, MacAddress, Model, Registers};
 
 /// A card, reached through the registers `R`.
 ///
@@ -34,25 +34,53 @@ impl<R: Registers> Nic<R> {
         self.bus.read::<Status>().is_ok()
     }
 
-    /// Resets the card and sets up everything but the rings and interrupts; the link starts to come up.
+    /// Resets the card and sets up everything but the rings and interrupts; the link starts to come up, or stays up if
+    /// the PHY is already set up as `link` wants it.
     ///
     /// Returns the permanent address, which is also set as the station address; [`Nic::set_station_address`] sets
-    /// another. To be called again after power was off. `PASSIVE_LEVEL`; takes some 50 ms.
+    /// another. To be called again after power was off. `PASSIVE_LEVEL`; takes some 50 ms, and up to 0.5 s more when the
+    /// PHY has to give up negotiating.
     ///
     /// # Errors
     /// Those of [`Nic::reset`], of the EEPROM and of the PHY.
-    pub fn bring_up(&self, delay: &impl Delay) -> Result<MacAddress, Error> {
+    pub fn bring_up(&self, delay: &impl Delay, link: LinkConfig) -> Result<MacAddress, Error> {
         self.reset(delay)?;
         self.verify_eeprom(delay)?;
         let address = self.permanent_address(delay)?;
-        self.correct_defaults()?;
-        self.reset_filters(address);
-        self.start_link(delay)?;
+        self.set_up(delay, address, link)?;
         self.clear_statistics()?;
+        Ok(address)
+    }
+
+    /// Resets a card that has stopped working, and sets it up as it was: with this station address and link, without
+    /// reading the EEPROM. The link stays up. Nothing has to be lost but what is on its way through the card:
+    ///
+    /// 1. `recover`, while nobody else uses the card. On an error, abandon the rings.
+    /// 2. [`TransmitRing::reclaim`](crate::TransmitRing::reclaim), for what had been sent before the reset.
+    /// 3. [`Nic::start_receive`], with the same configuration: buffers that the card has stay in the ring.
+    /// 4. [`Nic::start_transmit`], which sends what is still pending, from the same buffers under the same indices. With
+    ///    the link down it is better to abandon these frames: nobody waits for them any more.
+    /// 5. [`Nic::set_multicast`], [`Nic::set_moderation`] and [`Nic::enable_interrupts`], as before.
+    ///
+    /// Counters go on; what the card has counted since the last [`Nic::update_statistics`] may be lost.
+    /// `PASSIVE_LEVEL`; takes some 45 ms.
+    ///
+    /// # Errors
+    /// Those of [`Nic::reset`] and of the PHY.
+    pub fn recover(&self, delay: &impl Delay, station: MacAddress, link: LinkConfig) -> Result<(), Error> {
+        self.reset(delay)?;
+        self.set_up(delay, station, link)
+    }
+
+    /// What follows a reset.
+    fn set_up(&self, delay: &impl Delay, station: MacAddress, link: LinkConfig) -> Result<(), Error> {
+        self.correct_defaults()?;
+        self.reset_filters(station);
+        self.start_link(delay, link)?;
         if self.model.semaphore {
             self.bus.modify::<CtrlExt>(|control| control.set(CtrlExt::DRV_LOAD))?;
         }
-        Ok(address)
+        Ok(())
     }
 
     /// Checks registers, EEPROM and PHY without sending or receiving. `PASSIVE_LEVEL`, before [`Nic::start_receive`]:

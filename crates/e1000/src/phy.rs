@@ -1,29 +1,74 @@
-//! The PHY behind MDIC (SDM 11 and 13.4.7, 82574 10.2.2; IEEE 802.3 clause 22).
+//! The PHY behind MDIC (SDM 11 and 13.4.7, 82574 10.2.2; IEEE 802.3 clauses 22, 28 and 40).
 
 use crate::registers::{Mdic, Register};
 use crate::{Delay, Error, Nic, Registers};
 
 /// The internal PHY's address on all of these cards.
 const ADDRESS: u32 = 1;
-/// Polls of MDIC per access, 50 us apart: an access takes 64 us.
-const POLLS: u32 = 100;
 
 /// Control register.
 pub(crate) const CONTROL: u8 = 0;
-/// Control: restart auto-negotiation.
-pub(crate) const CONTROL_RESTART: u16 = 1 << 9;
-/// Control: power down.
-pub(crate) const CONTROL_POWER_DOWN: u16 = 1 << 11;
+/// Control: reset; clears itself.
+pub(crate) const CONTROL_RESET: u16 = 1 << 15;
+/// Control: 100 Mb/s, without negotiation.
+pub(crate) const CONTROL_SPEED_100: u16 = 1 << 13;
 /// Control: auto-negotiation enable.
 pub(crate) const CONTROL_NEGOTIATE: u16 = 1 << 12;
+/// Control: power down.
+pub(crate) const CONTROL_POWER_DOWN: u16 = 1 << 11;
+/// Control: restart auto-negotiation.
+pub(crate) const CONTROL_RESTART: u16 = 1 << 9;
+/// Control: full duplex, without negotiation.
+pub(crate) const CONTROL_FULL_DUPLEX: u16 = 1 << 8;
+/// Status register.
+pub(crate) const STATUS: u8 = 1;
+/// Status: auto-negotiation has completed.
+pub(crate) const STATUS_NEGOTIATED: u16 = 1 << 5;
 /// Auto-negotiation advertisement register.
 pub(crate) const ADVERTISEMENT: u8 = 4;
-/// Advertisement: symmetric and asymmetric PAUSE (IEEE 802.3 annex 28B).
-pub(crate) const ADVERTISE_PAUSE: u16 = 1 << 10 | 1 << 11;
+/// Auto-negotiation link partner ability register; its bits are those of the advertisement.
+pub(crate) const PARTNER: u8 = 5;
+/// Advertisement: 10 Mb/s, half duplex.
+pub(crate) const ABILITY_HALF_10: u16 = 1 << 5;
+/// Advertisement: 10 Mb/s, full duplex.
+pub(crate) const ABILITY_FULL_10: u16 = 1 << 6;
+/// Advertisement: 100 Mb/s, half duplex.
+pub(crate) const ABILITY_HALF_100: u16 = 1 << 7;
+/// Advertisement: 100 Mb/s, full duplex.
+pub(crate) const ABILITY_FULL_100: u16 = 1 << 8;
+/// Advertisement: symmetric PAUSE (IEEE 802.3 annex 28B.2).
+pub(crate) const ABILITY_PAUSE: u16 = 1 << 10;
+/// Advertisement: asymmetric PAUSE (`ASM_DIR`).
+pub(crate) const ABILITY_ASYMMETRIC: u16 = 1 << 11;
+/// 1000BASE-T control register.
+pub(crate) const GIGABIT_CONTROL: u8 = 9;
+/// 1000BASE-T control: advertise half duplex.
+pub(crate) const GIGABIT_HALF: u16 = 1 << 8;
+/// 1000BASE-T control: advertise full duplex.
+pub(crate) const GIGABIT_FULL: u16 = 1 << 9;
 /// Identifier, high half.
 const ID_HIGH: u8 = 2;
 /// Identifier, low half: model and revision in the low bits.
 const ID_LOW: u8 = 3;
+
+/// How long to wait for the PHY.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Patience {
+    /// As long as it may take. Waits may be sleeps: `PASSIVE_LEVEL`.
+    Sleeping,
+    /// As long as a processor may be kept at `DISPATCH_LEVEL`, by stalls of at most 50 us.
+    Stalling,
+}
+
+impl Patience {
+    /// Polls of MDIC per access and the microseconds between them: an access takes 64 us.
+    fn polls(self) -> (u32, u32) {
+        match self {
+            Self::Sleeping => (100, 50),
+            Self::Stalling => (20, 10),
+        }
+    }
+}
 
 impl<R: Registers> Nic<R> {
     /// Reads a PHY register (0 to 31). `PASSIVE_LEVEL`; at most 25 ms.
@@ -31,9 +76,7 @@ impl<R: Registers> Nic<R> {
     /// # Errors
     /// [`Error::PhyTimeout`], [`Error::PhyAccess`], [`Error::SemaphoreTimeout`], [`Error::Gone`].
     pub fn read_phy(&self, delay: &impl Delay, register: u8) -> Result<u16, Error> {
-        let command = Mdic::default().with(Mdic::OPERATION, 2);
-        let answer = self.with_phy(delay, || self.mdic(delay, command, register))?;
-        Ok(u16::try_from(answer.get(Mdic::DATA)).unwrap_or(0))
+        self.read_phy_registers(delay, Patience::Sleeping, [register]).map(|[value]| value)
     }
 
     /// Writes a PHY register (0 to 31). `PASSIVE_LEVEL`; at most 25 ms.
@@ -42,7 +85,8 @@ impl<R: Registers> Nic<R> {
     /// Those of [`Nic::read_phy`].
     pub fn write_phy(&self, delay: &impl Delay, register: u8, value: u16) -> Result<(), Error> {
         let command = Mdic::default().with(Mdic::OPERATION, 1).with(Mdic::DATA, u32::from(value));
-        self.with_phy(delay, || self.mdic(delay, command, register)).map(|_| ())
+        let patience = Patience::Sleeping;
+        self.with_phy(delay, patience, || self.mdic(delay, patience, command, register)).map(|_| ())
     }
 
     /// The PHY's identifier, registers 2 and 3. `PASSIVE_LEVEL`.
@@ -58,9 +102,34 @@ impl<R: Registers> Nic<R> {
         }
     }
 
-    fn mdic(&self, delay: &impl Delay, command: Mdic, register: u8) -> Result<Mdic, Error> {
+    /// Reads several registers while the PHY is ours.
+    pub(crate) fn read_phy_registers<const N: usize>(
+        &self,
+        delay: &impl Delay,
+        patience: Patience,
+        registers: [u8; N],
+    ) -> Result<[u16; N], Error> {
+        let command = Mdic::default().with(Mdic::OPERATION, 2);
+        self.with_phy(delay, patience, || {
+            let mut values = [0; N];
+            for (value, register) in values.iter_mut().zip(registers) {
+                let answer = self.mdic(delay, patience, command, register)?;
+                *value = u16::try_from(answer.get(Mdic::DATA)).unwrap_or(0);
+            }
+            Ok(values)
+        })
+    }
+
+    fn mdic(
+        &self,
+        delay: &impl Delay,
+        patience: Patience,
+        command: Mdic,
+        register: u8,
+    ) -> Result<Mdic, Error> {
         self.bus.write(command.with(Mdic::PHY, ADDRESS).with(Mdic::REGISTER, u32::from(register)));
-        for _ in 0..POLLS {
+        let (polls, us) = patience.polls();
+        for _ in 0..polls {
             let answer: Mdic = self.bus.read()?;
             if answer.is_set(Mdic::ERROR) {
                 return Err(Error::PhyAccess { register });
@@ -68,7 +137,7 @@ impl<R: Registers> Nic<R> {
             if answer.is_set(Mdic::READY) {
                 return Ok(answer);
             }
-            delay.microseconds(50);
+            delay.microseconds(us);
         }
         Err(Error::PhyTimeout { register })
     }

@@ -6,28 +6,33 @@
 
 use core::sync::atomic::{Ordering, fence};
 
-use crate::descriptor::{DONE, Descriptors};
+use crate::descriptor::{DONE, Descriptors, SPECIAL_SHIFT};
 use crate::registers::{Radv, Rctl, Rdbah, Rdbal, Rdh, Rdlen, Rdt, Rdtr, Register, Rfctl, Rxcsum, Rxdctl};
 use crate::transmit::index_bits;
-use crate::{BUFFER_SIZE, DmaMemory, Error, Family, Filter, Nic, Registers};
+use crate::{BUFFER_SIZE, DmaMemory, Error, Family, Filter, Nic, Registers, VlanId, vlan};
 
 /// Status: end of packet (SDM 3.2.3.1).
 const END_OF_PACKET: u32 = 1 << 1;
+/// Status: the frame was tagged, and the tag is in the special field (SDM 3.2.3.1, 9.3).
+const TAGGED: u32 = 1 << 3;
 /// Errors CE, SE, SEQ, CXE and RXE (SDM 3.2.3.2). TCPE and IPE are about contents and are not of interest.
 const ERRORS: u32 = (1 << 0 | 1 << 1 | 1 << 2 | 1 << 4 | 1 << 7) << 8;
 
 /// How frames are received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReceiveConfig {
-    /// Accept frames of more than 1,518 bytes without FCS, up to [`BUFFER_SIZE`]; RFC 4638 needs 1,522.
+    /// Accept frames of more than 1,518 bytes without FCS but with tag, up to [`BUFFER_SIZE`]; RFC 4638 needs 1,522,
+    /// and 1,526 with a tag.
     pub long_packets: bool,
     /// Which frames are received besides those to the station address.
     pub filter: Filter,
+    /// Receive frames of this VLAN only, without their tag; `None`: frames of no VLAN only.
+    pub vlan: Option<VlanId>,
 }
 
 impl Default for ReceiveConfig {
     fn default() -> Self {
-        Self { long_packets: false, filter: Filter::BROADCAST }
+        Self { long_packets: false, filter: Filter::BROADCAST, vlan: None }
     }
 }
 
@@ -45,7 +50,7 @@ pub struct Buffer {
 pub struct Received {
     /// Where it is. The buffer is the caller's again.
     pub buffer: Buffer,
-    /// Its length without FCS: 1 to [`BUFFER_SIZE`].
+    /// Its length without FCS and VLAN tag: 1 to [`BUFFER_SIZE`].
     pub length: usize,
 }
 
@@ -58,12 +63,17 @@ pub struct ReceiveDrops {
     pub damaged: u64,
     /// The card reported a length of 0 or beyond the buffer.
     pub bad_length: u64,
+    /// Of another VLAN, or untagged where a VLAN is configured.
+    pub foreign_vlan: u64,
 }
 
 impl ReceiveDrops {
     /// All of them.
     pub fn total(&self) -> u64 {
-        self.spanning.saturating_add(self.damaged).saturating_add(self.bad_length)
+        self.spanning
+            .saturating_add(self.damaged)
+            .saturating_add(self.bad_length)
+            .saturating_add(self.foreign_vlan)
     }
 }
 
@@ -84,6 +94,7 @@ pub struct ReceiveRing<M, S> {
     posted: usize,
     /// Inside a frame whose beginning was dropped.
     spanning: bool,
+    vlan: Option<VlanId>,
     drops: ReceiveDrops,
 }
 
@@ -105,6 +116,7 @@ impl<M: DmaMemory, S: AsRef<[Buffer]> + AsMut<[Buffer]>> ReceiveRing<M, S> {
             announced: 0,
             posted: 0,
             spanning: false,
+            vlan: None,
             drops: ReceiveDrops::default(),
         })
     }
@@ -136,7 +148,7 @@ impl<M: DmaMemory, S: AsRef<[Buffer]> + AsMut<[Buffer]>> ReceiveRing<M, S> {
             return Err(Error::RingFull);
         };
         *entry = buffer;
-        self.descriptors.fill(self.tail, buffer.address, 0);
+        self.descriptors.fill(self.tail, buffer.address, 0, 0);
         self.tail = self.descriptors.next(self.tail);
         self.posted = self.posted.wrapping_add(1);
         Ok(())
@@ -203,6 +215,7 @@ impl<M: DmaMemory, S: AsRef<[Buffer]> + AsMut<[Buffer]>> ReceiveRing<M, S> {
         let ends = status & END_OF_PACKET != 0;
         let continues = self.spanning;
         self.spanning = !ends;
+        let tag = (status & TAGGED != 0).then(|| u16::try_from(status >> SPECIAL_SHIFT).unwrap_or(0));
         let drop = if continues {
             return false;
         } else if !ends {
@@ -211,6 +224,8 @@ impl<M: DmaMemory, S: AsRef<[Buffer]> + AsMut<[Buffer]>> ReceiveRing<M, S> {
             &mut self.drops.damaged
         } else if length == 0 || length > BUFFER_SIZE {
             &mut self.drops.bad_length
+        } else if !vlan::accepts(self.vlan, tag) {
+            &mut self.drops.foreign_vlan
         } else {
             return true;
         };
@@ -223,7 +238,7 @@ impl<M: DmaMemory, S: AsRef<[Buffer]> + AsMut<[Buffer]>> ReceiveRing<M, S> {
         let mut index = self.head;
         for _ in 0..self.posted {
             if let Some(buffer) = self.buffers.as_ref().get(index) {
-                self.descriptors.fill(index, buffer.address, 0);
+                self.descriptors.fill(index, buffer.address, 0, 0);
             }
             index = self.descriptors.next(index);
         }
@@ -249,6 +264,8 @@ impl<R: Registers> Nic<R> {
     {
         self.bus.write(Rctl::default());
         self.bus.flush()?;
+        ring.vlan = config.vlan;
+        self.filter_vlan(config.vlan);
         ring.repost();
         let (low, high, length) = ring.descriptors.registers();
         self.bus.write(Rdbal::from_bits(low));
@@ -269,6 +286,7 @@ impl<R: Registers> Nic<R> {
             .with(Rctl::LPE, config.long_packets.into())
             // An interrupt when an eighth of the descriptors is left.
             .with(Rctl::RDMTS, 2)
+            .set(Rctl::VFE)
             // Without it the length includes the FCS, which some implementations put into a descriptor of its own.
             .set(Rctl::SECRC);
         self.bus.write(config.filter.apply(control));

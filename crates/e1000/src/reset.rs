@@ -1,5 +1,6 @@
 //! Resetting the card and the corrections it needs afterwards (SDM 14.3 and 13.4.1, 82574 4).
 
+use crate::phy::Patience;
 use crate::registers::{Ctrl, CtrlExt, Eecd, Gcr, Gcr2, Icr, Register, Status, Tarc0, Tipg, Txdctl};
 use crate::{Delay, Error, Family, Nic, Registers};
 
@@ -26,7 +27,7 @@ impl<R: Registers> Nic<R> {
             Family::I82574 => {
                 self.disable_master(delay)?;
                 // The PHY must not be in the middle of an access by firmware; ownership ends with the reset.
-                self.acquire_phy(delay)
+                self.acquire_phy(delay, Patience::Sleeping)
             }
         };
         self.bus.modify::<Ctrl>(|control| control.set(Ctrl::RST))?;

@@ -3,22 +3,29 @@
 //! The 8254x has nothing of the kind. The 82574 also has SWSM, for software with several instances; its SMBI bit reads
 //! as taken from reset on some implementations, and one driver instance does not need it.
 
+use crate::phy::Patience;
 use crate::registers::{ExtcnfCtrl, Register};
 use crate::{Delay, Error, Nic, Registers};
 
 impl<R: Registers> Nic<R> {
-    /// Takes the PHY from firmware. At most 20 ms.
-    pub(crate) fn acquire_phy(&self, delay: &impl Delay) -> Result<(), Error> {
+    /// Takes the PHY from firmware. At most 20 ms, or 0.2 ms with [`Patience::Stalling`].
+    pub(crate) fn acquire_phy(&self, delay: &impl Delay, patience: Patience) -> Result<(), Error> {
         if !self.model.semaphore {
             return Ok(());
         }
-        for _ in 0..10 {
+        let (tries, us) = match patience {
+            Patience::Sleeping => (10, 2_000),
+            Patience::Stalling => (4, 50),
+        };
+        for _ in 0..tries {
             self.bus.modify::<ExtcnfCtrl>(|control| control.set(ExtcnfCtrl::MDIO_SW_OWNERSHIP))?;
             if self.bus.read::<ExtcnfCtrl>()?.is_set(ExtcnfCtrl::MDIO_SW_OWNERSHIP) {
                 return Ok(());
             }
-            delay.microseconds(2_000);
+            delay.microseconds(us);
         }
+        // A request left behind would be granted later, to nobody.
+        self.release_phy()?;
         Err(Error::SemaphoreTimeout)
     }
 
@@ -34,9 +41,10 @@ impl<R: Registers> Nic<R> {
     pub(crate) fn with_phy<T>(
         &self,
         delay: &impl Delay,
+        patience: Patience,
         work: impl FnOnce() -> Result<T, Error>,
     ) -> Result<T, Error> {
-        self.acquire_phy(delay)?;
+        self.acquire_phy(delay, patience)?;
         let result = work();
         let released = self.release_phy();
         let value = result?;

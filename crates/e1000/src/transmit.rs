@@ -3,6 +3,9 @@
 //! Each descriptor has its own buffer of [`BUFFER_SIZE`] bytes, into which the caller copies the frame; so no memory of the
 //! caller's is ever shared with the card. Completion is read from the descriptors (DD) alone: "reading the head register
 //! is not reliable" (SDM 3.3.3).
+//!
+//! A frame is known by the index of its buffer. Which descriptor points to that buffer changes when a reset makes the
+//! card begin at descriptor 0 again ([`Nic::start_transmit`]): frames that wait move to the front, their buffers stay.
 
 use core::sync::atomic::{Ordering, fence};
 
@@ -11,10 +14,12 @@ use bitflags::bitflags;
 use crate::descriptor::{DONE, Descriptors};
 use crate::link::collision_distance;
 use crate::registers::{Register, Tadv, Tctl, Tdbah, Tdbal, Tdh, Tdlen, Tdt, Tidv, Txdctl};
-use crate::{BUFFER_SIZE, DmaMemory, Error, Family, MIN_FRAME, Nic, Registers};
+use crate::{BUFFER_SIZE, DmaMemory, Error, Family, MIN_FRAME, Nic, Registers, Tag};
 
 /// Command bits: end of packet, insert FCS, report status (SDM 3.3.3.1).
 const COMMAND: u32 = (1 << 0 | 1 << 1 | 1 << 3) << 24;
+/// Command bit: insert a VLAN tag (SDM 3.3.3.1; only with CTRL.VME, which is always set).
+const INSERT_TAG: u32 = (1 << 6) << 24;
 
 bitflags! {
     /// What became of a frame (SDM 3.3.3.2). Empty is success.
@@ -27,11 +32,25 @@ bitflags! {
     }
 }
 
-/// A transmit ring: descriptors and as many buffers.
+/// What a ring remembers of a frame, in memory that the card cannot change.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FrameNote {
+    /// The descriptor's word with length and command.
+    length: u32,
+    /// The descriptor's special field.
+    special: u16,
+}
+
+/// A transmit ring: descriptors, as many buffers in `M`, and a note `S` of what each buffer holds.
+///
+/// `S` is a slice of [`FrameNote`]s that the caller allocates: an array or a box.
 #[derive(Debug)]
-pub struct TransmitRing<M> {
+pub struct TransmitRing<M, S> {
     descriptors: Descriptors<M>,
     buffers: M,
+    notes: S,
+    /// The buffer of descriptor 0; the others follow.
+    first: usize,
     /// The oldest descriptor that is not reclaimed.
     head: usize,
     /// The next descriptor to fill.
@@ -41,19 +60,34 @@ pub struct TransmitRing<M> {
     /// Filled and not yet reclaimed.
     pending: usize,
     completed: u64,
+    /// Changes with every frame that leaves the ring and with every restart.
+    progress: u64,
 }
 
-impl<M: DmaMemory> TransmitRing<M> {
-    /// Makes an empty ring of `descriptors` (16 bytes each) and `buffers` ([`BUFFER_SIZE`] bytes each).
+impl<M: DmaMemory, S: AsRef<[FrameNote]> + AsMut<[FrameNote]>> TransmitRing<M, S> {
+    /// Makes an empty ring of `descriptors` (16 bytes each) and `buffers` ([`BUFFER_SIZE`] bytes each). `notes` has one
+    /// entry per descriptor; what is in it does not matter.
     ///
     /// # Errors
     /// [`Error::RingMemory`].
-    pub fn new(descriptors: M, buffers: M) -> Result<Self, Error> {
+    pub fn new(descriptors: M, buffers: M, notes: S) -> Result<Self, Error> {
         let descriptors = Descriptors::new(descriptors)?;
-        if buffers.len() / BUFFER_SIZE < descriptors.count() {
+        let count = descriptors.count();
+        if buffers.len() / BUFFER_SIZE < count || notes.as_ref().len() != count {
             return Err(Error::RingMemory);
         }
-        Ok(Self { descriptors, buffers, head: 0, tail: 0, announced: 0, pending: 0, completed: 0 })
+        Ok(Self {
+            descriptors,
+            buffers,
+            notes,
+            first: 0,
+            head: 0,
+            tail: 0,
+            announced: 0,
+            pending: 0,
+            completed: 0,
+            progress: 0,
+        })
     }
 
     /// Number of descriptors: indices are below this.
@@ -71,14 +105,18 @@ impl<M: DmaMemory> TransmitRing<M> {
         self.pending
     }
 
-    /// Number of frames reclaimed so far. A watchdog compares two readings: with frames pending and the link up, it has
-    /// to move.
+    /// Number of frames reclaimed so far.
     pub fn completed(&self) -> u64 {
         self.completed
     }
 
+    /// Differs between two calls if a frame has left the ring meanwhile, or the card was restarted.
+    pub(crate) fn progress(&self) -> u64 {
+        self.progress
+    }
+
     /// The next free slot, `None` if the ring is full. Dropping the slot leaves it free.
-    pub fn reserve(&mut self) -> Option<Slot<'_, M>> {
+    pub fn reserve(&mut self) -> Option<Slot<'_, M, S>> {
         if self.free() == 0 { None } else { Some(Slot { ring: self }) }
     }
 
@@ -117,44 +155,74 @@ impl<M: DmaMemory> TransmitRing<M> {
         while self.pending != 0 {
             self.retire(TransmitStatus::empty(), &mut |index, _| done(index));
         }
-        self.head = 0;
-        self.tail = 0;
-        self.announced = 0;
+        self.requeue();
         count
     }
 
+    /// Moves the pending frames to the front of the ring, where a card that has been reset begins. Their buffers, and so
+    /// their indices, stay.
+    fn requeue(&mut self) {
+        self.progress = self.progress.wrapping_add(1);
+        self.first = if self.pending == 0 { 0 } else { self.buffer_of(self.head) };
+        self.head = 0;
+        self.tail = 0;
+        self.announced = 0;
+        for _ in 0..self.pending {
+            self.fill_tail();
+        }
+    }
+
+    /// Fills the descriptor at the tail from the note of its buffer, and advances the tail.
+    fn fill_tail(&mut self) {
+        let buffer = self.buffer_of(self.tail);
+        let note = self.notes.as_ref().get(buffer).copied().unwrap_or_default();
+        let address = self.buffers.bus_address().wrapping_add(start_of(buffer) as u64);
+        self.descriptors.fill(self.tail, address, note.length, note.special);
+        self.tail = self.descriptors.next(self.tail);
+    }
+
+    /// The index of the buffer that a descriptor has.
+    fn buffer_of(&self, descriptor: usize) -> usize {
+        let buffer = descriptor.wrapping_add(self.first);
+        let count = self.descriptors.count();
+        if buffer < count { buffer } else { buffer.wrapping_sub(count) }
+    }
+
     fn retire(&mut self, status: TransmitStatus, done: &mut impl FnMut(usize, TransmitStatus)) {
-        let index = self.head;
-        self.head = self.descriptors.next(index);
+        let index = self.buffer_of(self.head);
+        self.head = self.descriptors.next(self.head);
         self.pending = self.pending.saturating_sub(1);
+        self.progress = self.progress.wrapping_add(1);
         done(index, status);
     }
 }
 
 /// A free descriptor and its buffer.
 #[derive(Debug)]
-pub struct Slot<'ring, M> {
-    ring: &'ring mut TransmitRing<M>,
+pub struct Slot<'ring, M, S> {
+    ring: &'ring mut TransmitRing<M, S>,
 }
 
-impl<M: DmaMemory> Slot<'_, M> {
+impl<M: DmaMemory, S: AsRef<[FrameNote]> + AsMut<[FrameNote]>> Slot<'_, M, S> {
     /// The index by which [`TransmitRing::reclaim`] will report the frame.
     pub fn index(&self) -> usize {
-        self.ring.tail
+        self.ring.buffer_of(self.ring.tail)
     }
 
     /// Copies a part of the frame to `offset` in the slot's buffer; `false`, copying nothing, if it does not fit.
     pub fn write(&mut self, offset: usize, bytes: &[u8]) -> bool {
         let Some(end) = offset.checked_add(bytes.len()) else { return false };
-        end <= BUFFER_SIZE && self.ring.buffers.write_bytes(self.start().wrapping_add(offset), bytes)
+        end <= BUFFER_SIZE
+            && self.ring.buffers.write_bytes(start_of(self.index()).wrapping_add(offset), bytes)
     }
 
     /// Puts the frame, the first `length` bytes of the buffer, into the ring, and returns its index. A frame shorter
-    /// than [`MIN_FRAME`] is padded with zeros. The card learns of it with [`TransmitRing::doorbell`].
+    /// than [`MIN_FRAME`] is padded with zeros; the card adds the tag. It learns of the frame with
+    /// [`TransmitRing::doorbell`].
     ///
     /// # Errors
     /// [`Error::FrameLength`]: `length` is 0 or more than [`BUFFER_SIZE`]; the slot stays free.
-    pub fn push(mut self, length: usize) -> Result<usize, Error> {
+    pub fn push(mut self, length: usize, tag: Option<Tag>) -> Result<usize, Error> {
         if length == 0 || length > BUFFER_SIZE {
             return Err(Error::FrameLength);
         }
@@ -162,18 +230,24 @@ impl<M: DmaMemory> Slot<'_, M> {
             // TCTL.PSP would pad too, but not in every implementation; and the buffer holds an earlier frame.
             self.write(length, padding);
         }
-        let index = self.ring.tail;
-        let address = self.ring.buffers.bus_address().wrapping_add(self.start() as u64);
+        let index = self.index();
+        let Some(note) = self.ring.notes.as_mut().get_mut(index) else {
+            return Err(Error::RingFull);
+        };
         let length = u32::try_from(length.max(MIN_FRAME)).unwrap_or(0);
-        self.ring.descriptors.fill(index, address, length | COMMAND);
-        self.ring.tail = self.ring.descriptors.next(index);
+        *note = FrameNote {
+            length: length | COMMAND | if tag.is_some() { INSERT_TAG } else { 0 },
+            special: tag.map_or(0, Tag::bits),
+        };
+        self.ring.fill_tail();
         self.ring.pending = self.ring.pending.wrapping_add(1);
         Ok(index)
     }
+}
 
-    fn start(&self) -> usize {
-        self.ring.tail.wrapping_mul(BUFFER_SIZE)
-    }
+/// The offset of a buffer.
+fn start_of(index: usize) -> usize {
+    index.wrapping_mul(BUFFER_SIZE)
 }
 
 /// A descriptor index as the registers hold it.
@@ -182,17 +256,22 @@ pub(crate) fn index_bits(index: usize) -> u32 {
 }
 
 impl<R: Registers> Nic<R> {
-    /// Connects an empty ring and turns the transmitter on. After [`Nic::bring_up`]; up to `DISPATCH_LEVEL`.
+    /// Connects a ring, turns the transmitter on, and sends the frames that are pending, if any, again. After
+    /// [`Nic::bring_up`] or [`Nic::recover`]; up to `DISPATCH_LEVEL`.
+    ///
+    /// Call [`TransmitRing::reclaim`] after the reset and before this, or frames go out twice that the card had finished;
+    /// even so, the one it was sending may. [`TransmitRing::abandon`] first, if nothing shall be sent again.
     ///
     /// # Errors
-    /// [`Error::RingFull`] unless the ring is empty ([`TransmitRing::abandon`]); [`Error::Gone`].
-    pub fn start_transmit<M: DmaMemory>(&self, ring: &mut TransmitRing<M>) -> Result<(), Error> {
-        if ring.pending != 0 {
-            return Err(Error::RingFull);
-        }
+    /// [`Error::Gone`].
+    pub fn start_transmit<M, S>(&self, ring: &mut TransmitRing<M, S>) -> Result<(), Error>
+    where
+        M: DmaMemory,
+        S: AsRef<[FrameNote]> + AsMut<[FrameNote]>,
+    {
         self.bus.write(Tctl::default().set(Tctl::PSP));
         let full_duplex = self.link()?.full_duplex;
-        ring.abandon(|_| ());
+        ring.requeue();
         let (low, high, length) = ring.descriptors.registers();
         self.bus.write(Tdbal::from_bits(low));
         self.bus.write(Tdbah::from_bits(high));
@@ -215,6 +294,7 @@ impl<R: Registers> Nic<R> {
         }
         self.bus.write(thresholds);
         self.bus.write(control);
+        ring.doorbell(self);
         Ok(())
     }
 }

@@ -5,15 +5,19 @@ use super::registers;
 registers! {
     /// Device control.
     Ctrl = 0x0000, RW, "13.4.1", "10.2.2" {
+        /// Full duplex, where FRCDPX is set.
+        FD: 0;
         /// 82574: stop issuing PCI Express requests ("GIO master disable").
         MASTER_DISABLE: 2;
         /// Auto-speed detection; 0 with the internal PHY.
         ASDE: 5;
         /// Set link up: let the MAC use the PHY's link.
         SLU: 6;
-        /// Force speed.
+        /// 0: 10 Mb/s, 1: 100 Mb/s, 2: 1000 Mb/s, where FRCSPD is set.
+        SPEED: 8..=9;
+        /// Force speed: SPEED rules, not the PHY.
         FRCSPD: 11;
-        /// Force duplex.
+        /// Force duplex: FD rules, not the PHY.
         FRCDPX: 12;
         /// Reset everything but the PHY and the PCI configuration; clears itself.
         RST: 26;
@@ -23,7 +27,7 @@ registers! {
         TFCE: 28;
         /// 82574: reserved; cleared as Intel's own drivers do.
         RESERVED29: 29;
-        /// Strip VLAN tags.
+        /// VLAN mode: tags are taken off what is received and, where the descriptor says so, put on what is sent.
         VME: 30;
         /// Reset the PHY.
         PHY_RST: 31;
@@ -34,6 +38,8 @@ registers! {
         FD: 0;
         /// Link up.
         LU: 1;
+        /// Transmission is paused by a received PAUSE frame.
+        TXOFF: 4;
         /// 0: 10 Mb/s, 1: 100 Mb/s, 2 and 3: 1000 Mb/s.
         SPEED: 6..=7;
         /// 82574: PCI Express requests are enabled or still outstanding.

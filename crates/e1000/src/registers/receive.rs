@@ -3,8 +3,8 @@
 use super::registers;
 
 registers! {
-    /// Receive control. Left 0: bad frames dropped, no loopback, hash of bits 47:36, buffers of 2,048 bytes, no VLAN
-    /// filter, MAC control frames not delivered.
+    /// Receive control. Left 0: bad frames dropped, no loopback, hash of bits 47:36, buffers of 2,048 bytes, MAC control
+    /// frames not delivered.
     Rctl = 0x0100, RW, "13.4.22", "10.2.5" {
         /// Receiver enable.
         EN: 1;
@@ -18,13 +18,23 @@ registers! {
         RDMTS: 8..=9;
         /// Accept broadcast.
         BAM: 15;
+        /// Drop tagged frames whose VLAN id has no bit in VFTA.
+        VFE: 18;
         /// Strip the FCS.
         SECRC: 26;
     }
-    /// Flow control receive threshold low. Kept 0: no PAUSE is sent.
-    Fcrtl = 0x2160, RW, "13.4.23", "10.2.5" {}
-    /// Flow control receive threshold high. Kept 0: no PAUSE is sent.
-    Fcrth = 0x2168, RW, "13.4.24", "10.2.5" {}
+    /// Flow control receive threshold low: when the receive FIFO has run down to so many bytes, the peer may send again.
+    Fcrtl = 0x2160, RW, "13.4.23", "10.2.5" {
+        /// The threshold in units of 8 bytes.
+        RTL: 3..=15;
+        /// Send XON at the threshold.
+        XONE: 31;
+    }
+    /// Flow control receive threshold high: when so many bytes are in the receive FIFO, PAUSE is sent.
+    Fcrth = 0x2168, RW, "13.4.24", "10.2.5" {
+        /// The threshold in units of 8 bytes.
+        RTH: 3..=15;
+    }
     /// Receive descriptor base, bits 31:0. (The 82574 repeats its queue 1 registers at +100h.)
     Rdbal = 0x2800, RW, "13.4.25", "10.2.5" {}
     /// Receive descriptor base, bits 63:32.

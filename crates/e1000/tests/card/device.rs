@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
-use e1000::{Delay, Nic, Registers};
+use e1000::{Delay, FlowControl, LinkConfig, Nic, Registers, SpeedDuplex};
 
 pub(crate) const INTEL: u16 = 0x8086;
 pub(crate) const I82540EM: u16 = 0x100E;
@@ -12,6 +12,10 @@ pub(crate) const I82574L: u16 = 0x10D3;
 pub(crate) const ALL: [u16; 3] = [I82540EM, I82545EM, I82574L];
 
 pub(crate) const ADDRESS: [u8; 6] = [0x02, 0x1B, 0x21, 0xA5, 0x5A, 0x07];
+
+/// Everything negotiated.
+pub(crate) const AUTO: LinkConfig =
+    LinkConfig { speed_duplex: SpeedDuplex::Auto, flow_control: FlowControl::Both };
 
 /// What is wrong with the card.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,6 +30,8 @@ pub(crate) enum Fault {
     PhySilent,
     /// MDIC reports an error.
     PhyError,
+    /// The PHY does not come out of its reset.
+    PhyResetStuck,
     /// The PHY reads as this everywhere.
     PhyReads(u16),
     /// CTRL.RST never clears.
@@ -47,6 +53,10 @@ pub(crate) struct Card {
     pub(crate) fault: Cell<Fault>,
     pub(crate) eeprom: RefCell<[u16; 64]>,
     pub(crate) phy: RefCell<[u16; 32]>,
+    /// Whether a reset of the PHY loses what its control register holds; Marvell's does not.
+    pub(crate) phy_forgets: Cell<bool>,
+    /// Values written to the PHY's control register.
+    pub(crate) phy_commands: RefCell<Vec<u16>>,
     /// Whether reading ICR clears it with MSI-X too; the 82574 does and does not, depending on its setting.
     pub(crate) read_clears: Cell<bool>,
     registers: RefCell<BTreeMap<u32, u32>>,
@@ -68,6 +78,11 @@ impl Card {
         eeprom[63] = 0xBABA_u16.wrapping_sub(sum);
         let mut phy = [0; 32];
         phy[0] = 0x1140;
+        // Negotiated, link up; all abilities; a partner with all of them and symmetric PAUSE.
+        phy[1] = 0x796D;
+        phy[4] = 0x0DE1;
+        phy[5] = 0x45E1;
+        phy[9] = 0x0E00;
         phy[2] = 0x0141;
         phy[3] = if device == I82574L { 0x0CB1 } else { 0x0C20 };
         let card = Self {
@@ -75,6 +90,8 @@ impl Card {
             fault: Cell::default(),
             eeprom: RefCell::new(eeprom),
             phy: RefCell::new(phy),
+            phy_forgets: Cell::default(),
+            phy_commands: RefCell::default(),
             read_clears: Cell::new(false),
             registers: RefCell::default(),
             accesses: Cell::new(0),
@@ -94,8 +111,13 @@ impl Card {
 
     /// The same, brought up.
     pub(crate) fn up(&self) -> Nic<&Self> {
+        self.up_with(AUTO)
+    }
+
+    /// The same with another link.
+    pub(crate) fn up_with(&self, link: LinkConfig) -> Nic<&Self> {
         let nic = self.nic();
-        nic.bring_up(&self).unwrap();
+        nic.bring_up(&self, link).unwrap();
         self.writes.borrow_mut().clear();
         nic
     }
@@ -143,8 +165,8 @@ impl Card {
         registers.clear();
         // Link up, 1000 Mb/s, full duplex; the receiver's registers hold what a warm reset may leave.
         registers.extend([
-            // Forced speed and duplex, flow control, tag stripping.
-            (0x00, 1 << 5 | 1 << 11 | 1 << 12 | 1 << 27 | 1 << 28 | 1 << 30),
+            // Forced speed and duplex, flow control.
+            (0x00, 1 << 5 | 1 << 11 | 1 << 12 | 1 << 27 | 1 << 28),
             (0x08, 0x0008_0083),
             (0x5200, 0xDEAD_BEEF),
             (0x5408, 0x1234_5678),
@@ -183,7 +205,7 @@ impl Card {
         let failed = value >> 21 & 31 != 1 || self.fault.get() == Fault::PhyError;
         let data = match (value >> 26 & 3, self.fault.get()) {
             (1, _) => {
-                self.phy.borrow_mut()[register] = (value & 0xFFFF) as u16;
+                self.write_phy(register, (value & 0xFFFF) as u16);
                 value & 0xFFFF
             }
             (_, Fault::PhyReads(data)) => data.into(),
@@ -194,6 +216,17 @@ impl Card {
         }
         self.poke(0x20, value & 0x0FFF_0000 | data | u32::from(failed) << 30);
         self.busy.set(64);
+    }
+
+    fn write_phy(&self, register: usize, value: u16) {
+        let mut phy = self.phy.borrow_mut();
+        phy[register] = value;
+        if register == 0 {
+            self.phy_commands.borrow_mut().push(value);
+            if value & 1 << 15 != 0 && self.fault.get() != Fault::PhyResetStuck {
+                phy[0] = if self.phy_forgets.get() { 0x1140 } else { value & 0x7FFF };
+            }
+        }
     }
 
     fn read_mdic(&self) -> u32 {

@@ -1,12 +1,14 @@
 //! Cards that do not do as they should.
 
-use e1000::{Error, Nic};
+use e1000::{Error, FlowControl, LinkConfig, MacAddress, Nic, SpeedDuplex};
 
-use crate::device::{ALL, Card, Fault, I82540EM, I82574L, INTEL};
+use crate::device::{ADDRESS, ALL, AUTO, Card, Fault, I82540EM, I82574L, INTEL};
+
+const FORCED: LinkConfig = LinkConfig { speed_duplex: SpeedDuplex::Half100, flow_control: FlowControl::Off };
 
 fn bring_up(device: u16, fault: Fault) -> Result<(), Error> {
     let card = Card::with_fault(device, fault);
-    card.nic().bring_up(&card).map(|_| ())
+    card.nic().bring_up(&card, AUTO).map(|_| ())
 }
 
 #[test]
@@ -21,7 +23,7 @@ fn a_bad_checksum_is_reported_with_the_sum() {
     for device in ALL {
         let card = Card::new(device);
         card.eeprom.borrow_mut()[17] ^= 0x0100;
-        let error = card.nic().bring_up(&card).unwrap_err();
+        let error = card.nic().bring_up(&card, AUTO).unwrap_err();
         let Error::EepromChecksum { sum } = error else { panic!("{error}") };
         assert_eq!(sum, 0xBABA - 0x0100);
     }
@@ -38,7 +40,7 @@ fn an_address_no_station_can_have_is_refused() {
         }
         let last = card.eeprom.borrow()[63].wrapping_add(change);
         card.eeprom.borrow_mut()[63] = last;
-        assert_eq!(card.nic().bring_up(&card), Err(Error::InvalidAddress));
+        assert_eq!(card.nic().bring_up(&card, AUTO), Err(Error::InvalidAddress));
     }
 }
 
@@ -93,7 +95,7 @@ fn the_82574_waits_for_its_eeprom_and_its_phy() {
 #[test]
 fn requests_that_never_end_do_not_prevent_the_reset() {
     let card = Card::with_fault(I82574L, Fault::MasterStuck);
-    assert!(card.nic().bring_up(&card).is_ok());
+    assert!(card.nic().bring_up(&card, AUTO).is_ok());
     assert!(card.waited.get() >= 80_000);
 }
 
@@ -113,12 +115,14 @@ fn a_stuck_register_bit_fails_the_self_test() {
 #[test]
 fn removal_at_every_access_is_noticed() {
     type Operation = fn(&Nic<&Card>, &Card) -> Result<(), Error>;
-    let operations: [Operation; 6] = [
-        |nic, card| nic.bring_up(&card).map(|_| ()),
+    let operations: [Operation; 8] = [
+        |nic, card| nic.bring_up(&card, AUTO).map(|_| ()),
         |nic, card| nic.self_test(&card),
         |nic, card| nic.stop(&card),
         |nic, _| nic.update_statistics(&mut e1000::Statistics::default()),
-        |nic, _| nic.link_changed().map(|_| ()),
+        |nic, card| nic.link_changed(&card, AUTO).map(|_| ()),
+        |nic, card| nic.recover(&card, MacAddress(ADDRESS), AUTO),
+        |nic, card| nic.bring_up(&card, FORCED).map(|_| ()),
         |nic, card| nic.write_phy(&card, 4, 0x01E1),
     ];
     for device in ALL {

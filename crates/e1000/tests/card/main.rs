@@ -3,9 +3,12 @@
 mod bring_up;
 mod device;
 mod faults;
+mod filter;
 mod interrupts;
-mod link_and_filter;
+mod link;
 mod memory;
 mod receive;
+mod recovery;
 mod statistics;
 mod transmit;
+mod vlan;

@@ -3,7 +3,7 @@
 use e1000::{BUFFER_SIZE, Buffer, DmaMemory, Error, Filter, Nic, ReceiveConfig, ReceiveRing, Received};
 use proptest::prelude::*;
 
-use crate::device::{ALL, Card, Fault, I82540EM, I82574L};
+use crate::device::{ALL, AUTO, Card, Fault, I82540EM, I82574L};
 use crate::memory::Memory;
 
 const COUNT: usize = 8;
@@ -41,7 +41,8 @@ impl Bench {
     /// What the card does when it is finished with a descriptor.
     fn write_back(&self, index: usize, length: u16, status: u8, errors: u8) {
         let [low, high] = length.to_le_bytes();
-        self.descriptors.put(index * 16 + 8, &[low, high, 0x55, 0xAA, status, errors, 0, 0]);
+        // Without the status bit that says so, the special field is no tag.
+        self.descriptors.put(index * 16 + 8, &[low, high, 0x55, 0xAA, status & !8, errors, 0x12, 0x34]);
     }
 
     fn address(&self, index: usize) -> u64 {
@@ -60,7 +61,8 @@ fn the_ring_is_programmed_and_filled() {
         let registers = [0x2800, 0x2804, 0x2808, 0x2810, 0x2818, 0x2820, 0x282C, 0x5000, 0x5008];
         assert_eq!(registers.map(|offset| bench.card.peek(offset)), [0x2345_6780, 1, 128, 0, 7, 0, 0, 0, 0]);
         assert_eq!(bench.card.peek(0x2828), 1 << 24 | 1 << 16);
-        assert_eq!(bench.card.peek(0x100), 1 << 26 | 1 << 15 | 2 << 8 | 1 << 1, "SECRC, BAM, EN");
+        let control = 1 << 26 | 1 << 18 | 1 << 15 | 2 << 8 | 1 << 1;
+        assert_eq!(bench.card.peek(0x100), control, "SECRC, VFE, BAM, EN");
         for index in 0..7_u8 {
             assert_eq!(bench.address(usize::from(index)), buffer(100 + u32::from(index)).address);
             assert_eq!(bench.descriptors.get(usize::from(index) * 16 + 8, 8), [0; 8]);
@@ -72,9 +74,10 @@ fn the_ring_is_programmed_and_filled() {
 fn long_packets_and_filters_are_asked_for() {
     let bench = bench(I82574L);
     let mut ring = ring(&bench.descriptors);
-    let config = ReceiveConfig { long_packets: true, filter: Filter::all() };
+    let config = ReceiveConfig { long_packets: true, filter: Filter::all(), vlan: None };
     bench.nic.start_receive(&mut ring, &config).unwrap();
-    assert_eq!(bench.card.peek(0x100), 1 << 26 | 1 << 15 | 2 << 8 | 1 << 5 | 1 << 4 | 1 << 3 | 1 << 1);
+    let filters = 1 << 15 | 1 << 4 | 1 << 3;
+    assert_eq!(bench.card.peek(0x100), 1 << 26 | 1 << 18 | filters | 2 << 8 | 1 << 5 | 1 << 1);
     assert_eq!(bench.card.peek(0x2818), 0, "an empty ring");
 }
 
@@ -223,7 +226,7 @@ fn a_restart_keeps_the_posted_buffers() {
         bench.write_back(1, 60, DONE | EOP, 0);
         assert_eq!(bench.ring.poll(), Some(frame(100, 60)));
         bench.nic.stop(&bench.card).unwrap();
-        bench.nic.bring_up(&bench.card).unwrap();
+        bench.nic.bring_up(&bench.card, AUTO).unwrap();
         bench.nic.start_receive(&mut bench.ring, &ReceiveConfig::default()).unwrap();
         assert_eq!([bench.card.peek(0x2810), bench.card.peek(0x2818)], [1, 7]);
         assert_eq!(bench.ring.poll(), None, "what had arrived before the reset is lost");

@@ -2,7 +2,7 @@
 
 use e1000::{Error, Statistics};
 
-use crate::device::{ALL, Card, Fault, I82540EM};
+use crate::device::{ALL, AUTO, Card, Fault, I82540EM};
 
 #[test]
 fn counters_add_up_over_readings() {
@@ -99,9 +99,9 @@ fn a_full_counter_is_no_missing_card() {
 fn old_counts_are_forgotten_at_bring_up() {
     let card = Card::new(I82540EM);
     let nic = card.nic();
-    nic.bring_up(&card).unwrap();
+    nic.bring_up(&card, AUTO).unwrap();
     card.poke(0x4074, 9);
-    nic.bring_up(&card).unwrap();
+    nic.bring_up(&card, AUTO).unwrap();
     let mut statistics = Statistics::default();
     nic.update_statistics(&mut statistics).unwrap();
     assert_eq!(statistics, Statistics::default());

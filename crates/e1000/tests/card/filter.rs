@@ -1,42 +1,9 @@
-//! Link state, addresses and filters.
+//! Addresses and filters.
 
-use e1000::{Error, Filter, MacAddress, Speed};
+use e1000::{Error, Filter, MacAddress};
 use proptest::prelude::*;
 
-use crate::device::{ALL, Card, Fault, I82540EM};
-
-#[test]
-fn the_link_is_what_status_says() {
-    let card = Card::new(I82540EM);
-    let nic = card.up();
-    for (bits, speed) in [(0, Speed::Mbps10), (1, Speed::Mbps100), (2, Speed::Mbps1000), (3, Speed::Mbps1000)]
-    {
-        for (up, full) in [(false, false), (true, false), (false, true), (true, true)] {
-            card.poke(0x08, bits << 6 | u32::from(up) << 1 | u32::from(full));
-            let link = nic.link().unwrap();
-            assert_eq!((link.up, link.speed, link.full_duplex), (up, speed, full));
-        }
-    }
-    assert_eq!(Speed::Mbps100.bits_per_second(), 100_000_000);
-}
-
-#[test]
-fn the_transmitter_follows_the_duplex_mode() {
-    for device in ALL {
-        let card = Card::new(device);
-        let nic = card.up();
-        card.poke(0x400, 0xFFFF_FFFE);
-        card.poke(0x08, 0x42);
-        nic.link_changed().unwrap();
-        assert_eq!(card.peek(0x400), 0xFFE0_0FFE, "half duplex");
-        card.poke(0x08, 0x83);
-        nic.link_changed().unwrap();
-        assert_eq!(card.peek(0x400) >> 12 & 0x3FF, 0x40);
-        card.poke(0x08, 0x40);
-        assert!(!nic.link_changed().unwrap().up);
-        assert_eq!(card.peek(0x400) >> 12 & 0x3FF, 0x40, "unchanged while down");
-    }
-}
+use crate::device::{Card, Fault, I82540EM};
 
 #[test]
 fn the_filter_changes_only_its_bits() {
