@@ -1,4 +1,4 @@
-//! The client that makes the calls of a run: it opens the TAPI address family and keeps a record of each call.
+//! A client that makes calls of a run: it opens its address family and keeps a record of each call.
 
 use std::{
     cell::{Cell, RefCell},
@@ -63,6 +63,9 @@ impl Record {
 /// The client.
 pub(super) struct Dialler {
     me: Weak<Self>,
+    name: &'static str,
+    /// `CO_ADDRESS_FAMILY_*`.
+    pub(super) family: u32,
     af: RefCell<Option<Rc<AddressFamily>>>,
     /// How the open ended, and whether the address family is closed again.
     pub(super) opened: Cell<Option<Status>>,
@@ -73,9 +76,12 @@ pub(super) struct Dialler {
 }
 
 impl Dialler {
-    pub(super) fn new() -> Rc<Self> {
+    /// A client of the address family `family`.
+    pub(super) fn new(name: &'static str, family: u32) -> Rc<Self> {
         Rc::new_cyclic(|me| Self {
             me: Weak::clone(me),
+            name,
+            family,
             af: RefCell::default(),
             opened: Cell::new(None),
             closed: Cell::new(false),
@@ -112,11 +118,11 @@ impl Dialler {
 
 impl Client for Dialler {
     fn name(&self) -> &'static str {
-        "dialler"
+        self.name
     }
 
     fn family_registered(&self, adapter: &Rc<Adapter>, family: Family) {
-        let Some(me) = self.me.upgrade().filter(|_| family.family == Family::TAPI_PROXY) else { return };
+        let Some(me) = self.me.upgrade().filter(|_| family.family == self.family) else { return };
         let me: Rc<dyn Client> = me;
         let (status, af) = client::open_address_family(adapter, family, &me);
         self.af.replace(Some(af));

@@ -3,13 +3,13 @@
 
 mod audit;
 mod backend;
+mod destination;
 mod dialler;
 mod outcome;
 mod pattern;
 mod peer;
 mod run;
 mod story;
-mod tapi;
 #[cfg(test)]
 mod tests;
 mod traffic;

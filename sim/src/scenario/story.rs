@@ -7,15 +7,15 @@ use std::{
 };
 
 use super::{
-    Ending, Scenario,
+    Ending, Scenario, destination,
     dialler::{Dialler, Record},
     pattern::Pattern,
-    tapi,
 };
 use crate::{
+    clients::{tapi_proxy, wan},
     machine::{Machine, Step},
     ndis::{
-        self, Adapter, AddressFamily, Driver, DriverEntry, HaltAction, Keywords, Sap, State, Value, Vc,
+        self, Adapter, Driver, DriverEntry, Family, HaltAction, Keywords, Sap, State, Value, Vc,
         client::{self, Client},
         status::{self, Status},
         wait_for,
@@ -80,14 +80,18 @@ impl Story {
             return Err("DriverEntry succeeded and registered no miniport".to_owned());
         }
         let adapter = Adapter::new(&driver, Some(Rc::clone(&self.slot)), self.keywords(), true);
-        let dialler = Dialler::new();
-        let bound: Rc<dyn Client> = Rc::<Dialler>::clone(&dialler);
-        adapter.bind(&bound);
+        let diallers = [Dialler::new("NDPROXY", Family::TAPI_PROXY), Dialler::new("PPP client", Family::PPP)];
+        for dialler in &diallers {
+            let bound: Rc<dyn Client> = Rc::<Dialler>::clone(dialler);
+            adapter.bind(&bound);
+        }
         let started = adapter.start().map_err(|status| failed("MiniportInitializeEx", status));
         if started.is_ok() {
-            self.adapter(&adapter, &dialler);
+            self.adapter(&adapter, &diallers);
         }
-        dialler.forget();
+        for dialler in &diallers {
+            dialler.forget();
+        }
         driver.unload();
         started
     }
@@ -99,30 +103,37 @@ impl Story {
     }
 
     /// From restart to halt.
-    fn adapter(&self, adapter: &Rc<Adapter>, dialler: &Rc<Dialler>) {
+    fn adapter(&self, adapter: &Rc<Adapter>, diallers: &[Rc<Dialler>]) {
         let restarted = adapter.restart();
         let restarted =
             restarted.map_err(|status| format!("MiniportRestart failed: {}", status::name(status)));
         if self.note(restarted).is_some() {
-            self.note(self.calls(adapter, dialler));
+            self.note(self.calls(adapter, diallers));
         }
         if adapter.state() == State::Running {
             adapter.pause();
         }
-        self.note(Self::close_family(dialler));
+        for dialler in diallers {
+            self.note(Self::close_family(dialler));
+        }
         let removed = self.removed.get();
         adapter.halt(if removed { HaltAction::SurpriseRemoved } else { HaltAction::DeviceDisabled });
     }
 
     /// Everything that happens while the adapter runs.
-    fn calls(&self, adapter: &Rc<Adapter>, dialler: &Rc<Dialler>) -> Result<(), String> {
-        if !wait_for(PATIENCE, || dialler.opened.get().is_some() && dialler.link.get()) {
+    fn calls(&self, adapter: &Rc<Adapter>, diallers: &[Rc<Dialler>]) -> Result<(), String> {
+        let ready = |dialler: &Rc<Dialler>| dialler.opened.get().is_some() && dialler.link.get();
+        if !wait_for(PATIENCE, || diallers.iter().all(ready)) {
             return Err("no link, or no address family, within two minutes".to_owned());
         }
-        let af = dialler.address_family().ok_or("the TAPI address family cannot be opened")?;
-        let sap = self.note(Self::register_sap(&af, dialler));
+        let mut saps = Vec::new();
+        for dialler in diallers {
+            let sap = self.note(Self::register_sap(dialler));
+            saps.extend(sap.map(|sap| (sap, Rc::clone(dialler))));
+        }
+        self.ask(adapter, diallers);
         self.pull_out_sometime(adapter);
-        let vcs = self.dial(&af)?;
+        let vcs = self.dial(diallers)?;
         if !self.settle.is_zero() {
             Machine::current().sleep(self.settle);
         }
@@ -132,7 +143,34 @@ impl Story {
         for vc in &vcs {
             client::delete_vc(vc);
         }
-        sap.map_or(Ok(()), |sap| Self::deregister_sap(&sap, dialler))
+        saps.iter().try_for_each(|(sap, dialler)| Self::deregister_sap(sap, dialler))
+    }
+
+    /// Whether answers may be expected of the driver: no call ends by itself, and no kernel call is made to fail.
+    fn is_quiet(&self) -> bool {
+        self.scenario.ending == Ending::Client && self.scenario.fail.is_none()
+    }
+
+    /// Asks what NDPROXY and NDISWAN ask before the first call.
+    fn ask(&self, adapter: &Rc<Adapter>, diallers: &[Rc<Dialler>]) {
+        if !self.is_quiet() {
+            return;
+        }
+        for af in
+            diallers.iter().filter(|it| it.family == Family::TAPI_PROXY).filter_map(|it| it.address_family())
+        {
+            for line in tapi_proxy::ask(&af) {
+                step(format!(
+                    "line \"{}\": medium {}, at most {} calls",
+                    line.name, line.media_name, line.calls
+                ));
+            }
+        }
+        let info = wan::ask(adapter);
+        step(format!(
+            "NDISWAN may send frames of {} bytes, {} at a time",
+            info.max_frame_size, info.max_send_window
+        ));
     }
 
     /// Has the card pulled out at a random moment, if the calls are to end so.
@@ -152,8 +190,10 @@ impl Story {
         });
     }
 
-    fn register_sap(af: &Rc<AddressFamily>, dialler: &Dialler) -> Result<Rc<Sap>, String> {
-        let (status, sap) = client::register_sap(af, tapi::SAP_TYPE, &tapi::sap());
+    fn register_sap(dialler: &Dialler) -> Result<Rc<Sap>, String> {
+        let af = dialler.address_family().ok_or("an address family cannot be opened")?;
+        let (kind, sap) = destination::sap(dialler.family);
+        let (status, sap) = client::register_sap(&af, kind, &sap);
         if status != status::PENDING {
             dialler.sap_registered.set(Some(status));
         }
@@ -174,11 +214,13 @@ impl Story {
     }
 
     /// Makes all calls at once and waits until each is up or has failed.
-    fn dial(&self, af: &Rc<AddressFamily>) -> Result<Vec<Rc<Vc>>, String> {
+    fn dial(&self, diallers: &[Rc<Dialler>]) -> Result<Vec<Rc<Vc>>, String> {
         let Scenario { calls, size, seed, ac, service, .. } = &self.scenario;
-        let parameters = tapi::call(&tapi::destination(ac, service));
+        let open: Vec<_> = diallers.iter().filter_map(|it| it.address_family()).collect();
         let mut vcs = Vec::new();
-        for call in 0..*calls {
+        // The clients take turns.
+        for (call, af) in (0..*calls).zip(open.iter().cycle()) {
+            let parameters = destination::call(af.family().family, call, ac, service);
             let (status, vc) = client::create_vc(af);
             if status != status::SUCCESS {
                 self.tale.calls_failed.set(self.tale.calls_failed.get() + 1);
@@ -202,6 +244,9 @@ impl Story {
         self.tale.calls_up.set(u32::try_from(up).unwrap_or(u32::MAX));
         self.tale.calls_failed.set(self.tale.calls_failed.get() + u32::try_from(failed).unwrap_or(u32::MAX));
         step(format!("{up} of {calls} calls are up"));
+        if self.is_quiet() {
+            vcs.iter().filter(|vc| Record::of(vc).is_up()).for_each(wan::ask_link);
+        }
         Ok(vcs)
     }
 
