@@ -1,5 +1,6 @@
 //! One card.
 
+mod card;
 mod drop;
 mod hardware;
 mod initialize;
@@ -20,8 +21,10 @@ use e1000::{MacAddress, Nic};
 use ndis::{
     AdapterHandle, Answer, HaltAction, Initialize, Interrupt, Miniport, OidRequest, Once, Passive,
     PauseRequest, PendedPause, PnpEvent, ReceivePool, Ref, Result, ScatterGatherDma, SpinLock, Status, Timer,
+    WorkItem,
 };
 
+use self::card::Card;
 pub(crate) use self::hardware::{Buffers, ReceiveRing, Registers, TransmitRing};
 pub(crate) use self::statistics::Statistics;
 use crate::call_manager::{AddressFamily, Calls};
@@ -37,6 +40,8 @@ pub(crate) struct Adapter {
     /// The one timer of all discoveries.
     pub(crate) timer: Once<Timer<Self>>,
     watchdog: Once<Timer<Self, watchdog::Watchdog>>,
+    /// Brings a card back whose transmitter hangs.
+    recovery: Once<WorkItem<Self>>,
     pub(crate) handle: AdapterHandle,
     pub(crate) settings: Settings,
     pub(crate) permanent_address: MacAddress,
@@ -53,8 +58,7 @@ pub(crate) struct Adapter {
     pub(crate) receivers: AtomicU32,
     /// Whether the card interrupts by three messages rather than by a line or a single message.
     by_messages: AtomicBool,
-    /// Whether registers may be touched: the card is there, awake and not halted. Asked at any IRQL, hence no lock.
-    reachable: AtomicBool,
+    card: Card,
     /// `OID_GEN_CURRENT_LOOKAHEAD` and `OID_GEN_CURRENT_PACKET_FILTER`, as last set.
     lookahead: AtomicU32,
     packet_filter: AtomicU32,
@@ -101,9 +105,9 @@ impl Miniport for Adapter {
         this.cancel_sends(cancel_id);
     }
 
-    fn pnp_event(this: &Ref<Self>, event: PnpEvent, _irql: &Passive) {
+    fn pnp_event(this: &Ref<Self>, event: PnpEvent, irql: &Passive) {
         if event == PnpEvent::SurpriseRemoved {
-            this.removed();
+            this.removed(irql);
         }
     }
 

@@ -5,14 +5,15 @@ use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use alloc::vec::Vec;
 use condis::oid;
-use e1000::{BUFFER_SIZE, Delivery, LinkConfig, MacAddress, Nic, ReceiveConfig, Vector};
+use e1000::{BUFFER_SIZE, Delivery, MacAddress, Nic, ReceiveConfig, Vector};
 use ndis::{
     CoWanAttributes, ErrorCode, Initialize, Interrupt, IoSpace, Once, ReceivePool, Ref, Resource, Result,
-    ScatterGatherDma, SpinLock, Status, Timer,
+    ScatterGatherDma, SpinLock, Status, Timer, WorkItem,
 };
 
+use super::card::Card;
 use super::hardware::{self, Buffers, Registers, Wait};
-use super::settings::{self, MAX_LINK_SPEED};
+use super::settings::{self, MAX_LINK_SPEED, link_config};
 use super::{Adapter, Statistics};
 use crate::POOL_TAG;
 use crate::call_manager::Calls;
@@ -39,6 +40,7 @@ enum Step {
     Pool,
     Memory,
     Timer,
+    WorkItem,
     Interrupt,
     Start,
 }
@@ -55,7 +57,8 @@ pub(super) fn initialize(init: &Initialize<'_>) -> Result<Ref<Adapter>> {
         init.handle().log_error(ErrorCode::HARDWARE_FAILURE, step as u32);
         hardware_status(error)
     };
-    let permanent_address = nic.bring_up(&wait, LinkConfig::default()).map_err(|error| failed(Step::BringUp, error))?;
+    let permanent_address =
+        nic.bring_up(&wait, link_config(&settings)).map_err(|error| failed(Step::BringUp, error))?;
     let station = settings.network_address.map_or(permanent_address, MacAddress);
     nic.set_station_address(station);
     nic.self_test(&wait).map_err(|error| failed(Step::SelfTest, error))?;
@@ -93,6 +96,7 @@ pub(super) fn initialize(init: &Initialize<'_>) -> Result<Ref<Adapter>> {
         interrupt: Once::new(),
         timer: Once::new(),
         watchdog: Once::new(),
+        recovery: Once::new(),
         handle: init.handle(),
         settings,
         permanent_address,
@@ -105,7 +109,7 @@ pub(super) fn initialize(init: &Initialize<'_>) -> Result<Ref<Adapter>> {
         causes: AtomicU32::new(0),
         receivers: AtomicU32::new(0),
         by_messages: AtomicBool::new(false),
-        reachable: AtomicBool::new(true),
+        card: Card::new(),
         lookahead: AtomicU32::new(settings.max_payload.into()),
         packet_filter: AtomicU32::new(0),
         hardware_statistics: SpinLock::new(e1000::Statistics::default()),
@@ -124,7 +128,9 @@ pub(super) fn initialize(init: &Initialize<'_>) -> Result<Ref<Adapter>> {
 pub(super) fn connect(this: &Ref<Adapter>, init: &Initialize<'_>) -> Result<()> {
     let timer = logged(init, ErrorCode::OUT_OF_RESOURCES, Step::Timer, Timer::new(init, POOL_TAG, this))?;
     let watchdog = logged(init, ErrorCode::OUT_OF_RESOURCES, Step::Timer, Timer::new(init, POOL_TAG, this))?;
-    if this.timer.set(timer).is_err() || this.watchdog.set(watchdog).is_err() {
+    let recovery = logged(init, ErrorCode::OUT_OF_RESOURCES, Step::WorkItem, WorkItem::new(init, this))?;
+    let set = this.timer.set(timer).is_ok() && this.watchdog.set(watchdog).is_ok();
+    if !set || this.recovery.set(recovery).is_err() {
         return Err(Status::FAILURE);
     }
     let interrupt =
@@ -153,8 +159,9 @@ impl Adapter {
         self.transmit.lock().start(&self.nic).map_err(hardware_status)?;
         let interval = if self.settings.interrupt_moderation { MODERATION_NANOSECONDS } else { 0 };
         self.nic.set_moderation(self.delivery(), interval);
-        self.reachable.store(true, Ordering::Release);
+        self.card.started();
         self.nic.enable_interrupts(self.delivery()).map_err(hardware_status)?;
+        self.pump();
         self.set_watchdog();
         Ok(())
     }

@@ -1,6 +1,5 @@
 //! Restart, pause, sleep, removal and halt.
 
-use core::sync::atomic::Ordering;
 use core::time::Duration;
 
 use condis::adapter::Pause;
@@ -66,12 +65,22 @@ impl Adapter {
 
     /// Whether registers may be touched. Callable at any IRQL.
     pub(crate) fn is_reachable(&self) -> bool {
-        self.reachable.load(Ordering::Acquire)
+        self.card.is_running()
+    }
+
+    /// Whether nothing that waits for the card will ever be served. Callable at any IRQL.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.card.is_stopped()
     }
 
     /// The card was pulled: nothing on it completes any more, so everything is completed here.
-    pub(super) fn removed(&self) {
-        self.reachable.store(false, Ordering::Release);
+    pub(super) fn removed(&self, irql: &Passive) {
+        self.card.stop(irql);
+        self.end_everything();
+    }
+
+    /// Completes what a card that is gone cannot.
+    pub(super) fn end_everything(&self) {
         self.state.lock().remove();
         self.end_all_calls(CallFailure::Removed);
         self.abandon_sends(Status::NOT_ACCEPTED);
@@ -88,14 +97,14 @@ impl Adapter {
         self.end_all_calls(CallFailure::GoingDown);
         self.drain_transmit(irql);
         self.state.lock().set_asleep(true);
-        self.reachable.store(false, Ordering::Release);
-        let stopped = self.nic.stop(&Wait(irql)).map_err(hardware_status);
+        let stopped =
+            if self.card.stop(irql) { self.nic.stop(&Wait(irql)).map_err(hardware_status) } else { Ok(()) };
         self.abandon_sends(Status::REQUEST_ABORTED);
         stopped
     }
 
     fn wake(&self, irql: &Passive) -> Result<()> {
-        self.nic.bring_up(&Wait(irql), e1000::LinkConfig::default()).map_err(hardware_status)?;
+        self.nic.bring_up(&Wait(irql), self.link_config()).map_err(hardware_status)?;
         self.nic.set_station_address(e1000::MacAddress(self.station.0));
         self.state.lock().set_asleep(false);
         self.start_card()
@@ -107,12 +116,13 @@ impl Adapter {
         self.state.lock().halt();
         self.end_all_calls(CallFailure::GoingDown);
         self.close_families(irql);
-        if self.is_reachable() {
-            self.drain_transmit(irql);
-            self.reachable.store(false, Ordering::Release);
+        self.drain_transmit(irql);
+        if self.card.stop(irql) {
             self.nic.disable_interrupts();
             // Fails only if the card is gone or cannot be reset; there is nothing else to try then.
             let _ = self.nic.stop(&Wait(irql));
+            // A DPC that began before may have unmasked what it had served.
+            self.nic.disable_interrupts();
         }
         self.abandon_sends(Status::REQUEST_ABORTED);
     }
@@ -141,6 +151,9 @@ impl Adapter {
     /// Waits a moment for the transmit ring to run empty.
     fn drain_transmit(&self, irql: &Passive) {
         for _ in 0..LAST_FRAMES {
+            if self.is_stopped() {
+                return;
+            }
             self.complete_finished_sends();
             if self.transmit.lock().is_idle() {
                 return;

@@ -2,13 +2,18 @@
 
 use condis::call_failure::CallFailure;
 
-use super::Adapter;
 use super::hardware::Stall;
+use super::{Adapter, settings};
 
 impl Adapter {
     /// Bits per second, while there is a link.
     pub(crate) fn link_speed(&self) -> Option<u64> {
         self.link.lock().map(|(speed, _)| speed)
+    }
+
+    /// How the link is set up.
+    pub(super) fn link_config(&self) -> e1000::LinkConfig {
+        settings::link_config(&self.settings)
     }
 
     /// The card reports a change: tells NDIS, and ends calls that have lost their wire.
@@ -21,7 +26,7 @@ impl Adapter {
             let mut known = self.link.lock();
             let Ok(state) = self.nic.link() else { return };
             let now = state.up.then(|| (state.speed.bits_per_second(), state.full_duplex));
-            if *known == now || self.nic.link_changed(&Stall, e1000::LinkConfig::default()).is_err() {
+            if *known == now || self.nic.link_changed(&Stall, self.link_config()).is_err() {
                 return;
             }
             *known = now;

@@ -1,6 +1,6 @@
 //! What the registry says.
 
-use condis::config::{KEYWORDS, Keyword, Kind, Setting, Settings};
+use condis::config::{self, KEYWORDS, Keyword, Kind, Setting, Settings};
 use condis::wan::Info;
 use ndis::{Configuration, Initialize, Result};
 
@@ -43,6 +43,26 @@ fn read_keyword(configuration: &Configuration, keyword: &Keyword, settings: &mut
             settings.set_text(keyword, bytes.get(..length).unwrap_or_default())
         }),
     };
+}
+
+/// How the link is set up.
+pub(super) fn link_config(settings: &Settings) -> e1000::LinkConfig {
+    use e1000::{FlowControl, SpeedDuplex};
+    let speed_duplex = match settings.speed_duplex {
+        config::SpeedDuplex::Auto => SpeedDuplex::Auto,
+        config::SpeedDuplex::Half10 => SpeedDuplex::Half10,
+        config::SpeedDuplex::Full10 => SpeedDuplex::Full10,
+        config::SpeedDuplex::Half100 => SpeedDuplex::Half100,
+        config::SpeedDuplex::Full100 => SpeedDuplex::Full100,
+        config::SpeedDuplex::Full1000 => SpeedDuplex::Full1000,
+    };
+    let flow_control = match settings.flow_control {
+        config::FlowControl::Off => FlowControl::Off,
+        config::FlowControl::Transmit => FlowControl::Transmit,
+        config::FlowControl::Receive => FlowControl::Receive,
+        config::FlowControl::Both => FlowControl::Both,
+    };
+    e1000::LinkConfig { speed_duplex, flow_control }
 }
 
 /// What NDISWAN may send, and how much of it at a time.

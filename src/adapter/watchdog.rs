@@ -1,37 +1,48 @@
-//! What nobody reports: a link change whose interrupt was lost, counters about to saturate, a card that has gone.
+//! What nobody reports: a link change whose interrupt was lost, a transmitter that hangs, counters about to saturate, a
+//! card that has gone.
 
-use core::sync::atomic::Ordering;
 use core::time::Duration;
 
-use ndis::{Dispatch, Ref, TimerHandler};
+use e1000::MacAddress;
+use ndis::{Dispatch, ErrorCode, Passive, Ref, TimerHandler, WorkHandler};
 
 use super::Adapter;
+use super::hardware::Wait;
 
-/// How often the watchdog looks.
+/// How often the watchdog looks. A frame that waits longer than twice this is stuck.
 const INTERVAL: Duration = Duration::from_secs(1);
+
+/// What error-log entries say beside the steps of initialisation.
+const GONE: u32 = 100;
+const TRANSMITTER_HUNG: u32 = 101;
 
 /// The watchdog's timer, as opposed to that of the discoveries.
 #[derive(Debug)]
 pub(crate) enum Watchdog {}
 
 impl TimerHandler<Watchdog> for Adapter {
-    fn expired(this: &Ref<Self>, _irql: &Dispatch) {
-        this.look_after_card();
+    fn expired(this: &Ref<Self>, irql: &Dispatch) {
+        this.look_after_card(irql);
+    }
+}
+
+impl WorkHandler for Adapter {
+    fn work(this: &Ref<Self>, irql: &Passive) {
+        this.recover(irql);
     }
 }
 
 impl Adapter {
-    /// Lets the watchdog look again in a while, if the card runs.
+    /// Lets the watchdog look again in a while.
     pub(super) fn set_watchdog(&self) {
-        if self.is_reachable()
-            && let Some(timer) = self.watchdog.get()
-        {
+        if let Some(timer) = self.watchdog.get() {
             timer.set(INTERVAL);
         }
     }
 
-    fn look_after_card(&self) {
+    fn look_after_card(&self, irql: &Dispatch) {
         if !self.is_reachable() {
+            // Stopped, or recovering: whoever starts the card sets the watchdog again.
             return;
         }
         if !self.nic.is_present() {
@@ -40,18 +51,41 @@ impl Adapter {
         }
         let _ = self.nic.update_statistics(&mut self.hardware_statistics.lock());
         self.link_changed();
+        self.sends_done(irql);
+        if self.transmit.lock().is_hung(&self.nic) {
+            self.handle.log_error(ErrorCode::HARDWARE_FAILURE, TRANSMITTER_HUNG);
+            if let Some(item) = self.recovery.get() {
+                item.queue();
+            }
+        }
         self.set_watchdog();
     }
 
-    /// The card does not answer any more, and no removal was announced: NDIS shall take the adapter down.
-    fn fail_for_good(&self) {
-        if self.reachable.swap(false, Ordering::AcqRel) {
-            self.removed();
-            self.handle.log_error(ndis::ErrorCode::HARDWARE_FAILURE, GONE);
-            self.handle.remove();
+    /// Resets the card and goes on where it stopped: frames that wait are sent, calls stay up.
+    fn recover(&self, irql: &Passive) {
+        if !self.card.begin_recovery() {
+            return;
+        }
+        self.nic.disable_interrupts();
+        let station = MacAddress(self.station.0);
+        let recovered = self.nic.recover(&Wait(irql), station, self.link_config());
+        if recovered.is_err() || self.start_card().is_err() {
+            self.card.given_up();
+            self.give_up();
         }
     }
-}
 
-/// What the error-log entry says of a card that has gone, beside the steps of initialisation.
-const GONE: u32 = 100;
+    /// The card does not answer any more, and no removal was announced.
+    fn fail_for_good(&self) {
+        if self.card.stop_at_once() {
+            self.give_up();
+        }
+    }
+
+    /// Ends everything on a card that is lost, and lets NDIS take the adapter down.
+    fn give_up(&self) {
+        self.end_everything();
+        self.handle.log_error(ErrorCode::HARDWARE_FAILURE, GONE);
+        self.handle.remove();
+    }
+}

@@ -44,7 +44,7 @@ impl Adapter {
         accepted.set_status(Status::RESOURCES);
         self.complete(accepted);
         self.complete(failed);
-        if !self.is_reachable() {
+        if self.is_stopped() {
             // The card went between the count and the queue, perhaps after the rest had been abandoned.
             self.abandon_sends(Status::NOT_ACCEPTED);
         }
@@ -69,6 +69,13 @@ impl Adapter {
             }
         }
         self.complete(done);
+    }
+
+    /// Sends what waited for a card that did not run.
+    pub(crate) fn pump(&self) {
+        let mut failed = Chain::new();
+        self.transmit.lock().pump(&self.nic, &mut failed);
+        self.complete(failed);
     }
 
     /// The same outside of the DPC, for a halt that waits with interrupts as they may be.

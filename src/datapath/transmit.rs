@@ -1,7 +1,7 @@
 //! The transmit ring and what waits for it.
 
 use alloc::vec::Vec;
-use e1000::{Nic, TransmitStatus};
+use e1000::{Nic, Progress, TransmitStatus};
 use ndis::memory::push_reserved;
 use ndis::{Chain, NetBuffer, NetBufferList, Ref, Result, Status};
 use pppoe::{Address, Header, SessionKey};
@@ -23,6 +23,8 @@ pub(crate) struct Transmit {
     /// What did not fit, VC by VC: they take turns, so that one that sends much cannot starve the others.
     waiting: Vec<Waiting>,
     turn: usize,
+    /// What the watchdog saw last.
+    progress: Progress,
     /// The station that all frames come from.
     own: Address,
 }
@@ -36,12 +38,17 @@ impl Transmit {
     /// An empty ring.
     pub(crate) fn new(ring: TransmitRing, own: Address) -> Result<Self> {
         let owners = ndis::memory::filled(ring.count(), |_| Ok(None))?;
-        Ok(Self { ring, owners, waiting: Vec::new(), turn: 0, own })
+        Ok(Self { ring, owners, waiting: Vec::new(), turn: 0, progress: Progress::default(), own })
     }
 
     /// Connects the ring to the card, which must have been reset.
     pub(crate) fn start(&mut self, nic: &Nic<Registers>) -> core::result::Result<(), e1000::Error> {
         nic.start_transmit(&mut self.ring)
+    }
+
+    /// Whether the card has stopped sending; to be asked once a second.
+    pub(crate) fn is_hung(&mut self, nic: &Nic<Registers>) -> bool {
+        self.ring.is_hung(nic, &mut self.progress).unwrap_or(false)
     }
 
     /// Whether nothing waits for the card.
