@@ -13,7 +13,7 @@ use crate::{
     machine::Step,
     nic::Model,
     report,
-    scenario::{Ending, MAX_FRAME, MIN_FRAME, Peer, Scenario},
+    scenario::{Backend, Ending, MAX_FRAME, MIN_FRAME, Peer, Scenario},
     wire::rp_pppoe,
 };
 
@@ -31,12 +31,14 @@ const EXAMPLES: &str = "\
 Examples:
   ndis-sim --sys target/x86_64-pc-windows-msvc/release/mcm.sys
   ndis-sim --nic 82540em --calls 4 --frames 1000 --size 1494
+  ndis-sim --backend qemu --nic 82545em              (package qemu-system-x86)
   ndis-sim --bad-cable --ending network --seed 1 --runs 200
   ndis-sim --peer rp-pppoe --pcap run.pcapng        (root; packages pppoe and iproute2)
   ndis-sim --peer eth1 --service internet --json    (root or CAP_NET_RAW)
 
 The driver is that of --sys, else of the environment variable MCM_SYS, else a build below target/.
-A run with the embedded peer depends on its options and its seed alone: the same ones give the same event log.
+A run with the embedded peer and the in-process card depends on its options and its seed alone: the same ones give
+the same event log.
 Exit status: 0 for clean runs, 1 when something was found, leaked or lost, 2 when no run could be made.";
 
 /// Runs mcm.sys on Linux: plays Windows, a network card and an access concentrator to it, and checks the rules.
@@ -49,6 +51,9 @@ struct Arguments {
     /// Card: 82540em, 82545em or 82574l
     #[arg(long, value_name = "CARD", default_value = "82574l")]
     nic: Model,
+    /// Who plays the card: in-process or qemu
+    #[arg(long, value_name = "BACKEND", default_value = "in-process")]
+    backend: Backend,
     /// What the card is plugged into: embedded, rp-pppoe, or the name of a Linux interface
     #[arg(long, value_name = "PEER", default_value = "embedded")]
     peer: Peer,
@@ -196,6 +201,7 @@ fn scenario(arguments: &Arguments) -> Result<Scenario, String> {
     }
     Ok(Scenario {
         nic: arguments.nic,
+        backend: arguments.backend,
         peer: arguments.peer.clone(),
         cpus: arguments.cpus,
         calls: arguments.calls,
@@ -261,6 +267,7 @@ mod tests {
     fn bad_values_are_named() {
         for (line, says) in [
             ("--nic 82599", "82540em, 82545em or 82574l"),
+            ("--backend vmware", "in-process or by qemu"),
             ("--size 2000", "42 to 1494"),
             ("--size many", "not a number"),
             ("--calls 0", "1..=65534"),
