@@ -147,7 +147,7 @@ pub(super) fn connect(this: &Ref<Adapter>, init: &Initialize<'_>) -> Result<()> 
 
 impl Adapter {
     /// How the card interrupts.
-    pub(super) fn delivery(&self) -> Delivery {
+    pub(crate) fn delivery(&self) -> Delivery {
         if self.by_messages.load(Ordering::Acquire) { Delivery::Messages } else { Delivery::Line }
     }
 
@@ -157,7 +157,8 @@ impl Adapter {
         let config = ReceiveConfig { long_packets, ..ReceiveConfig::default() };
         self.receive.lock().start(&self.nic, &self.receive_buffers, config).map_err(hardware_status)?;
         self.transmit.lock().start(&self.nic).map_err(hardware_status)?;
-        let interval = if self.settings.interrupt_moderation { MODERATION_NANOSECONDS } else { 0 };
+        let class = self.receive.lock().latency_class();
+        let interval = if self.settings.interrupt_moderation { class.nanoseconds() } else { 0 };
         self.nic.set_moderation(self.delivery(), interval);
         self.card.started();
         self.nic.enable_interrupts(self.delivery()).map_err(hardware_status)?;
@@ -201,10 +202,6 @@ fn map_card(init: &Initialize<'_>, vendor: u16, device: u16) -> Result<Nic<Regis
         hardware_status(error)
     })
 }
-
-/// Time between two interrupts with `*InterruptModeration`: a few dozen small frames at a gigabit, a latency that no
-/// modem line notices.
-const MODERATION_NANOSECONDS: u32 = 50_000;
 
 /// Bytes of BAR 0 of every card (SDM 4.1).
 const REGISTER_SPACE: u32 = 128 * 1024;

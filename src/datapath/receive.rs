@@ -31,19 +31,24 @@ impl Adapter {
         if self.receivers.fetch_add(1, Ordering::AcqRel) != 0 {
             return;
         }
-        let mut left = throttle.max_to_indicate.min(BUDGET);
+        let budget = throttle.max_to_indicate.min(BUDGET);
+        let (mut left, mut bytes) = (budget, 0);
         loop {
             let served = self.receivers.load(Ordering::Acquire);
-            while left != 0 && self.receive_batch(&mut left, irql) {}
+            while left != 0 && self.receive_batch(&mut left, &mut bytes, irql) {}
             throttle.more_pending = left == 0;
             if self.receivers.compare_exchange(served, 0, Ordering::AcqRel, Ordering::Acquire).is_ok() {
-                return;
+                break;
             }
+        }
+        if self.settings.interrupt_moderation && self.is_reachable() {
+            let frames = budget.saturating_sub(left);
+            self.receive.lock_at_dispatch(irql).moderate(&self.nic, self.delivery(), frames, bytes);
         }
     }
 
     /// One batch; false when the ring was found empty.
-    fn receive_batch(&self, left: &mut u32, irql: &Dispatch) -> bool {
+    fn receive_batch(&self, left: &mut u32, bytes: &mut u32, irql: &Dispatch) -> bool {
         let mut taken: [Option<Received>; BATCH] = [const { None }; BATCH];
         let limit = (*left as usize).min(BATCH);
         let mut count: u32 = 0;
@@ -51,6 +56,7 @@ impl Adapter {
             let mut ring = self.receive.lock_at_dispatch(irql);
             for slot in taken.iter_mut().take(limit) {
                 let Some(received) = ring.poll() else { break };
+                *bytes = bytes.saturating_add(u32::try_from(received.length).unwrap_or(0));
                 *slot = Some(received);
                 count = count.saturating_add(1);
             }

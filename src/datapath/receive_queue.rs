@@ -1,7 +1,7 @@
 //! The receive ring and the buffers that are not in it.
 
 use alloc::vec::Vec;
-use e1000::{Nic, ReceiveConfig, Received};
+use e1000::{Delivery, LatencyClass, Moderation, Nic, ReceiveConfig, Received};
 use ndis::Result;
 
 use crate::adapter::{Buffers, ReceiveRing, Registers};
@@ -12,13 +12,14 @@ pub(crate) struct ReceiveQueue {
     ring: ReceiveRing,
     /// Buffers that are in nobody's hands; room for all of them is reserved.
     spare: Vec<u32>,
+    moderation: Moderation,
 }
 
 impl ReceiveQueue {
     /// An empty ring, with all buffers spare.
     pub(crate) fn new(ring: ReceiveRing, buffers: &Buffers) -> Result<Self> {
         let spare = ndis::memory::filled(buffers.count() as usize, |id| Ok(u32::try_from(id).unwrap_or(0)))?;
-        Ok(Self { ring, spare })
+        Ok(Self { ring, spare, moderation: Moderation::new() })
     }
 
     /// Fills the ring and connects it to the card, whose receiver must be off.
@@ -30,6 +31,18 @@ impl ReceiveQueue {
     ) -> core::result::Result<(), e1000::Error> {
         self.fill(buffers);
         nic.start_receive(&mut self.ring, &config)
+    }
+
+    /// Fits the time between interrupts to what the last one brought.
+    pub(super) fn moderate(&mut self, nic: &Nic<Registers>, delivery: Delivery, frames: u32, bytes: u32) {
+        if let Some(class) = self.moderation.update(frames, bytes) {
+            nic.set_moderation(delivery, class.nanoseconds());
+        }
+    }
+
+    /// The class of traffic that moderation begins with.
+    pub(crate) fn latency_class(&self) -> LatencyClass {
+        self.moderation.class()
     }
 
     /// The next frame that has arrived.
