@@ -9,7 +9,7 @@ use super::pattern::{Arrival, Pattern};
 use crate::{
     machine::Machine,
     ndis::{
-        self, Adapter, AddressFamily, Family, Indication, Received, Sap, SendId, Vc,
+        self, Adapter, AddressFamily, Family, General, Indication, Received, Sap, SendId, Vc,
         client::{self, Client},
         parameters::CallParameters,
         status::{self, Status},
@@ -126,6 +126,11 @@ impl Client for Dialler {
         let me: Rc<dyn Client> = me;
         let (status, af) = client::open_address_family(adapter, family, &me);
         self.af.replace(Some(af));
+        // A link that was up at the start is in the attributes, and no change that is indicated.
+        let connected = |general: General| general.media_connect_state == u32::from(CONNECTED);
+        if adapter.attributes().general().is_some_and(connected) {
+            self.link.set(true);
+        }
         if status != status::PENDING {
             self.opened.set(Some(status));
         }
