@@ -5,7 +5,8 @@
 //! which refuses what is out of range: the registry is written by administrators, and by hand.
 //!
 //! Names with an asterisk are standardised (Windows driver documentation, "Standardized INF Keywords for
-//! Network Devices"); the others are this driver's, but for `NetworkAddress` and `WanEndpoints`.
+//! Network Devices"); the others are this driver's, but for `NetworkAddress`, `WanEndpoints` and
+//! `VlanId` (see `OID_GEN_VLAN_ID`).
 
 mod keyword;
 #[cfg(test)]
@@ -76,6 +77,10 @@ pub struct Settings {
     pub max_payload: u16,
     /// How often a PADI is sent before the call fails.
     pub padi_tries: u8,
+    /// The VLAN that all frames belong to, 1 to 4094; 0: none, frames are untagged.
+    pub vlan_id: u16,
+    /// Priority of discovery frames in their VLAN tag, 0 to 7 (IEEE 802.1Q).
+    pub vlan_priority: u8,
 }
 
 impl Default for Settings {
@@ -100,6 +105,8 @@ impl Settings {
             host_uniq: Name::new(),
             max_payload: 1492,
             padi_tries: 5,
+            vlan_id: 0,
+            vlan_priority: 0,
         }
     }
 
@@ -117,6 +124,8 @@ impl Settings {
             Setting::WanEndpoints => self.wan_endpoints = value,
             Setting::MaxPayload => self.max_payload = u16::try_from(value).map_err(|_| Refused)?,
             Setting::PadiTries => self.padi_tries = u8::try_from(value).map_err(|_| Refused)?,
+            Setting::VlanId => self.vlan_id = u16::try_from(value).map_err(|_| Refused)?,
+            Setting::VlanPriority => self.vlan_priority = u8::try_from(value).map_err(|_| Refused)?,
             Setting::NetworkAddress | Setting::ServiceName | Setting::AcName | Setting::HostUniq => {
                 return Err(Refused);
             }

@@ -43,6 +43,8 @@ pub enum Setting {
     HostUniq,
     MaxPayload,
     PadiTries,
+    VlanId,
+    VlanPriority,
 }
 
 /// A keyword of the adapter's registry key.
@@ -92,5 +94,7 @@ pub const KEYWORDS: &[Keyword] = &[
     Keyword::new("HostUniq", Setting::HostUniq, Kind::Text(128)),
     Keyword::new("MaxPayload", Setting::MaxPayload, Kind::Number { min: 1492, max: 1500, step: 1 }),
     Keyword::new("PadiTries", Setting::PadiTries, Kind::Number { min: 1, max: 10, step: 1 }),
+    Keyword::new("VlanId", Setting::VlanId, Kind::Number { min: 0, max: 4094, step: 1 }),
+    Keyword::new("VlanPriority", Setting::VlanPriority, Kind::Number { min: 0, max: 7, step: 1 }),
     Keyword::instance("WanEndpoints", Setting::WanEndpoints, Kind::Number { min: 1, max: 4096, step: 1 }),
 ];

@@ -25,6 +25,8 @@ fn number(settings: &Settings, setting: Setting) -> u32 {
         Setting::WanEndpoints => settings.wan_endpoints,
         Setting::MaxPayload => settings.max_payload.into(),
         Setting::PadiTries => settings.padi_tries.into(),
+        Setting::VlanId => settings.vlan_id.into(),
+        Setting::VlanPriority => settings.vlan_priority.into(),
         _ => panic!("{setting:?} is text"),
     }
 }
@@ -132,9 +134,14 @@ fn every_section_the_inf_refers_to_is_there() {
 #[test]
 fn numbers_in_range_are_taken() {
     let mut settings = Settings::new();
-    for (name, value) in
-        [("*SpeedDuplex", 6), ("*ReceiveBuffers", 64), ("PadiTries", 10), ("WanEndpoints", 1)]
-    {
+    for (name, value) in [
+        ("*SpeedDuplex", 6),
+        ("*ReceiveBuffers", 64),
+        ("PadiTries", 10),
+        ("WanEndpoints", 1),
+        ("VlanId", 4094),
+        ("VlanPriority", 7),
+    ] {
         settings.set_number(keyword(name), value).unwrap();
         assert_eq!(number(&settings, keyword(name).setting), value);
     }
@@ -151,6 +158,9 @@ fn numbers_out_of_range_change_nothing() {
         ("*TransmitBuffers", 4096),
         ("WanEndpoints", 0),
         ("MaxPayload", 1491),
+        ("VlanId", 4095),
+        ("VlanId", 0x1_0001),
+        ("VlanPriority", 8),
         ("ServiceName", 1),
     ] {
         assert_eq!(settings.set_number(keyword(name), value), Err(Refused), "{name}");
