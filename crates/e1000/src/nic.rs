@@ -56,7 +56,8 @@ impl<R: Registers> Nic<R> {
     /// reading the EEPROM. The link stays up. Nothing has to be lost but what is on its way through the card:
     ///
     /// 1. `recover`, while nobody else uses the card. On an error, abandon the rings.
-    /// 2. [`TransmitRing::reclaim`](crate::TransmitRing::reclaim), for what had been sent before the reset.
+    /// 2. [`TransmitRing::reclaim`](crate::TransmitRing::reclaim) and [`ReceiveRing::poll`](crate::ReceiveRing::poll),
+    ///    for what had been sent and received before the reset.
     /// 3. [`Nic::start_receive`], with the same configuration: buffers that the card has stay in the ring.
     /// 4. [`Nic::start_transmit`], which sends what is still pending, from the same buffers under the same indices. With
     ///    the link down it is better to abandon these frames: nobody waits for them any more.
