@@ -99,8 +99,8 @@ impl Transmit {
             self.turn = self.turn.wrapping_add(1);
         }
         match self.push_all(&list, frames, room) {
-            Ok(last) => {
-                if let Some(owner) = self.owners.get_mut(last) {
+            Ok(index) => {
+                if let Some(owner) = self.owners.get_mut(index) {
                     list.set_status(Status::SUCCESS);
                     *owner = Some(list);
                 }

@@ -33,15 +33,16 @@ impl SessionKey {
 
     /// Address and id as one number; the address is unicast, so it is not zero.
     pub fn as_number(self) -> NonZeroU64 {
-        let [m0, m1, m2, m3, m4, m5] = self.peer.0;
-        let [high, low] = self.id.to_be_bytes();
-        NonZeroU64::new(u64::from_be_bytes([m0, m1, m2, m3, m4, m5, high, low])).unwrap_or(NonZeroU64::MIN)
+        let octets = self.peer.0.into_iter().chain(self.id.to_be_bytes());
+        let number = octets.fold(0, |number: u64, octet| number << 8 | u64::from(octet));
+        NonZeroU64::new(number).unwrap_or(NonZeroU64::MIN)
     }
 
     /// The session whose [`as_number`](Self::as_number) this is; `None` if there can be none.
     pub fn from_number(number: u64) -> Option<Self> {
-        let [a, b, c, d, e, f, high, low] = number.to_be_bytes();
-        Self::new(Address([a, b, c, d, e, f]), u16::from_be_bytes([high, low]))
+        let octets = number.to_be_bytes();
+        let (peer, id) = octets.split_first_chunk()?;
+        Self::new(Address(*peer), u16::from_be_bytes(id.try_into().ok()?))
     }
 }
 
