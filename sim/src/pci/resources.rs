@@ -1,6 +1,11 @@
 //! What the PCI bus driver assigns to a function at start, as `NdisMAllocateXxx`/`MiniportInitializeEx` get it.
 
-use super::BarKind;
+use super::{Bar, BarKind};
+
+/// First physical address of the memory windows.
+const MEMORY: u64 = 0xf000_0000;
+/// First port of the I/O windows.
+const IO: u64 = 0xc000;
 
 /// The translated resources of one started function.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,4 +51,30 @@ pub struct Message {
     pub address: u64,
     /// Data the function writes.
     pub data: u32,
+}
+
+/// Gives each window its place, aligned to its length.
+pub(super) fn assign(bars: &[Bar]) -> Vec<BarResource> {
+    let (mut memory, mut io) = (MEMORY, IO);
+    let place = |bar: &Bar| {
+        let next = if bar.kind == BarKind::Io { &mut io } else { &mut memory };
+        let physical = next.next_multiple_of(bar.len);
+        *next = physical + bar.len;
+        BarResource { index: bar.index, physical, len: bar.len, kind: bar.kind }
+    };
+    bars.iter().map(place).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_are_aligned_and_apart() {
+        let bars = [(0, 0x4000), (1, 0x2_0000), (3, 0x100)];
+        let bars = bars.map(|(index, len)| Bar { index, len, kind: BarKind::Memory32 });
+        let placed = assign(&bars);
+        assert!(placed.iter().all(|window| window.physical.is_multiple_of(window.len)));
+        assert!(placed.windows(2).all(|pair| pair[0].physical + pair[0].len <= pair[1].physical));
+    }
 }

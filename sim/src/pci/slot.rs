@@ -7,17 +7,13 @@ use std::{
     time::Duration,
 };
 
-use super::{Bar, BarKind, BarResource, Device, Platform, Resources, command, interrupts, offset};
+use super::{BarKind, BarResource, Device, Platform, Resources, command, interrupts, offset};
 use crate::{
     machine::{EventId, Machine, Mmio},
     memory::dma::Domain,
     wire::{PcapTee, Unconnected, Wire, describe},
 };
 
-/// First physical address of the memory windows.
-const MEMORY: u64 = 0xf000_0000;
-/// First port of the I/O windows.
-const IO: u64 = 0xc000;
 /// Shortest Ethernet frame without FCS; the far end's MAC pads to it.
 const MINIMUM_FRAME: usize = 60;
 
@@ -66,7 +62,7 @@ impl Slot {
         let machine = Machine::current();
         machine.verifier().add_rules(device.rules());
         machine.verifier().add_rules(interrupts::RULES);
-        let windows = assign(device.bars());
+        let windows = super::resources::assign(device.bars());
         let messages = interrupts::messages(&mut *device);
         let resources = Resources { bars: windows.clone(), line: Some(interrupts::LINE), messages };
         let fd = wire.fd();
@@ -393,31 +389,5 @@ impl Mmio for View {
         if let Some(slot) = self.slot.upgrade() {
             slot.mmio_write(self.bar, self.offset + offset, size, value);
         }
-    }
-}
-
-/// Gives each window its place, aligned to its length.
-fn assign(bars: &[Bar]) -> Vec<BarResource> {
-    let (mut memory, mut io) = (MEMORY, IO);
-    let place = |bar: &Bar| {
-        let next = if bar.kind == BarKind::Io { &mut io } else { &mut memory };
-        let physical = next.next_multiple_of(bar.len);
-        *next = physical + bar.len;
-        BarResource { index: bar.index, physical, len: bar.len, kind: bar.kind }
-    };
-    bars.iter().map(place).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn windows_are_aligned_and_apart() {
-        let bars = [(0, 0x4000), (1, 0x2_0000), (3, 0x100)];
-        let bars = bars.map(|(index, len)| Bar { index, len, kind: BarKind::Memory32 });
-        let placed = assign(&bars);
-        assert!(placed.iter().all(|window| window.physical.is_multiple_of(window.len)));
-        assert!(placed.windows(2).all(|pair| pair[0].physical + pair[0].len <= pair[1].physical));
     }
 }
