@@ -53,15 +53,15 @@ statuses! {
     /// `NDIS_STATUS_INVALID_OID`.
     INVALID_OID = 0xC001_0017;
     /// `NDIS_STATUS_SEND_ABORTED`: what a cancelled send ends with.
-    SEND_ABORTED = 0xC001_001D;
+    SEND_ABORTED = 0xC023_000C;
     /// `NDIS_STATUS_RESOURCE_CONFLICT`: the bus gave no usable resources.
     RESOURCE_CONFLICT = 0xC001_001E;
     /// `NDIS_STATUS_SAP_IN_USE`.
     SAP_IN_USE = 0xC001_0021;
     /// `NDIS_STATUS_VC_NOT_ACTIVATED`.
     VC_NOT_ACTIVATED = 0xC001_0023;
-    /// `NDIS_STATUS_MEDIA_DISCONNECTED`.
-    MEDIA_DISCONNECTED = 0xC001_001F;
+    /// `NDIS_STATUS_MEDIA_DISCONNECTED`: what a send ends with that has no wire to go to.
+    MEDIA_DISCONNECTED = 0xC023_001F;
     /// `NDIS_STATUS_PAUSED`: what a send ends with while the adapter is not running.
     PAUSED = 0xC023_002A;
 }
