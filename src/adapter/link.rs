@@ -36,6 +36,7 @@ impl Adapter {
         self.handle.indicate_link_state(now.map(|(speed, _)| speed), full_duplex);
         if now.is_none() {
             self.end_all_calls(CallFailure::LinkDown);
+            self.disown_sends();
         }
     }
 }

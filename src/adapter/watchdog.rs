@@ -52,6 +52,10 @@ impl Adapter {
         let _ = self.nic.update_statistics(&mut self.hardware_statistics.lock());
         self.link_changed();
         self.sends_done(irql);
+        if self.link_speed().is_none() {
+            // What came to the ring between the loss of the link and the end of its call.
+            self.disown_sends();
+        }
         if self.transmit.lock().is_hung(&self.nic) {
             self.handle.log_error(ErrorCode::HARDWARE_FAILURE, TRANSMITTER_HUNG);
             if let Some(item) = self.recovery.get() {

@@ -104,6 +104,13 @@ impl Adapter {
         self.complete(abandoned);
     }
 
+    /// Completes everything that waits for a link that is down. Callable while the card runs.
+    pub(crate) fn disown_sends(&self) {
+        let mut disowned = self.transmit.lock().disown();
+        disowned.set_status(Status::MEDIA_DISCONNECTED);
+        self.complete(disowned);
+    }
+
     /// Sends a discovery frame. One that is lost for want of room is repeated, or, if it is a PADT, missed.
     pub(crate) fn send_control(&self, frame: &[u8]) {
         if self.is_reachable() {

@@ -176,6 +176,16 @@ impl Transmit {
         removed
     }
 
+    /// Takes all lists out and leaves their frames, which were copied, in the ring: without a link the card stops
+    /// fetching, and nobody can say for how long.
+    pub(super) fn disown(&mut self) -> Chain<Vc> {
+        let mut all = self.remove_queued(|_| true);
+        for list in self.owners.iter_mut().filter_map(Option::take) {
+            all.push(list);
+        }
+        all
+    }
+
     /// Takes everything out: the card is stopped or gone.
     pub(super) fn abandon(&mut self) -> Chain<Vc> {
         let mut all = Chain::new();
