@@ -27,10 +27,11 @@ pub(crate) fn register(init: &Initialize<'_>, families: &[AddressFamilyId]) -> R
         let adapter = init.handle();
         // SAFETY: NDIS copies the family.
         let status = Status::from_raw(unsafe { NdisMCmRegisterAddressFamilyEx(adapter.0, &raw mut family) });
-        match status.ok() {
-            Ok(()) => {}
-            Err(status) if first => return Err(status),
-            Err(_) => adapter.log_error(crate::log::ErrorCode::OUT_OF_RESOURCES, id),
+        if let Err(status) = status.ok() {
+            adapter.log_error(crate::log::ErrorCode::OUT_OF_RESOURCES, id);
+            if first {
+                return Err(status);
+            }
         }
         first = false;
     }

@@ -17,6 +17,7 @@ use crate::answer::Answer;
 use crate::call_manager::CallManager;
 use crate::initialize::Initialize;
 use crate::irql::Passive;
+use crate::log::ErrorCode;
 use crate::memory::boxed;
 use crate::oid::OidRequest;
 use crate::once::Once;
@@ -131,6 +132,7 @@ unsafe extern "C" fn initialize<A: CallManager>(
     parameters: PNDIS_MINIPORT_INIT_PARAMETERS,
 ) -> NDIS_STATUS {
     let Ok(context) = boxed(AdapterContext::<A> { adapter: Once::new() }) else {
+        AdapterHandle(handle).log_error(ErrorCode::OUT_OF_RESOURCES, 0);
         return Status::RESOURCES.code();
     };
     let context = Box::into_raw(context);
