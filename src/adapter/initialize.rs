@@ -87,7 +87,7 @@ pub(super) fn initialize(init: &Initialize<'_>) -> Result<Ref<Adapter>> {
     let pool = ReceivePool::allocate(init, receive_buffers.memory(), buffer_count as usize, stride, POOL_TAG);
     let receive_pool = logged(init, ErrorCode::OUT_OF_RESOURCES, Step::Pool, pool)?;
     let calls = logged(init, ErrorCode::OUT_OF_RESOURCES, Step::Memory, Calls::new(entropy(station)))?;
-    let transmit = Transmit::new(transmit, pppoe::Address(station.0));
+    let transmit = Transmit::new(transmit, pppoe::Address(station.0), settings::tags(&settings));
     let transmit = logged(init, ErrorCode::OUT_OF_RESOURCES, Step::Memory, transmit)?;
     let receive = ReceiveQueue::new(receive, &receive_buffers);
     let receive = logged(init, ErrorCode::OUT_OF_RESOURCES, Step::Memory, receive)?;
@@ -154,7 +154,8 @@ impl Adapter {
     /// Fills the receive ring and turns receiver, transmitter and interrupts on.
     pub(super) fn start_card(&self) -> Result<()> {
         let long_packets = self.settings.max_payload > 1492;
-        let config = ReceiveConfig { long_packets, ..ReceiveConfig::default() };
+        let vlan = settings::vlan(&self.settings);
+        let config = ReceiveConfig { long_packets, vlan, ..ReceiveConfig::default() };
         self.receive.lock().start(&self.nic, &self.receive_buffers, config).map_err(hardware_status)?;
         self.transmit.lock().start(&self.nic).map_err(hardware_status)?;
         let class = self.receive.lock().latency_class();

@@ -4,6 +4,15 @@ use condis::config::{self, KEYWORDS, Keyword, Kind, Setting, Settings};
 use condis::wan::Info;
 use ndis::{Configuration, Initialize, Result};
 
+/// The 802.1Q tags of sent frames.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tags {
+    /// Of session frames.
+    pub(crate) data: Option<e1000::Tag>,
+    /// Of discovery frames.
+    pub(crate) control: Option<e1000::Tag>,
+}
+
 /// The fastest link of any of the cards, in bits per second.
 pub(crate) const MAX_LINK_SPEED: u64 = 1_000_000_000;
 
@@ -63,6 +72,18 @@ pub(super) fn link_config(settings: &Settings) -> e1000::LinkConfig {
         config::FlowControl::Both => FlowControl::Both,
     };
     e1000::LinkConfig { speed_duplex, flow_control }
+}
+
+/// The VLAN that all frames belong to, if any.
+pub(super) fn vlan(settings: &Settings) -> Option<e1000::VlanId> {
+    e1000::VlanId::new(settings.vlan_id)
+}
+
+/// The tags of data and of discovery frames. Without a VLAN a priority still wants a tag (IEEE 802.1Q 9.6).
+pub(super) fn tags(settings: &Settings) -> Tags {
+    let vlan = vlan(settings);
+    let tag = |priority| (vlan.is_some() || priority != 0).then_some(e1000::Tag { vlan, priority });
+    Tags { data: tag(0), control: tag(settings.vlan_priority) }
 }
 
 /// What NDISWAN may send, and how much of it at a time.

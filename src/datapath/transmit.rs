@@ -6,6 +6,7 @@ use ndis::memory::push_reserved;
 use ndis::{Chain, NetBuffer, NetBufferList, Ref, Result, Status};
 use pppoe::{Address, Header, SessionKey};
 
+use crate::adapter::settings::Tags;
 use crate::adapter::{Registers, TransmitRing};
 use crate::call_manager::{Outgoing, Vc};
 
@@ -27,6 +28,7 @@ pub(crate) struct Transmit {
     progress: Progress,
     /// The station that all frames come from.
     own: Address,
+    tags: Tags,
 }
 
 struct Waiting {
@@ -36,9 +38,9 @@ struct Waiting {
 
 impl Transmit {
     /// An empty ring.
-    pub(crate) fn new(ring: TransmitRing, own: Address) -> Result<Self> {
+    pub(crate) fn new(ring: TransmitRing, own: Address, tags: Tags) -> Result<Self> {
         let owners = ndis::memory::filled(ring.count(), |_| Ok(None))?;
-        Ok(Self { ring, owners, waiting: Vec::new(), turn: 0, progress: Progress::default(), own })
+        Ok(Self { ring, owners, waiting: Vec::new(), turn: 0, progress: Progress::default(), own, tags })
     }
 
     /// Connects the ring to the card, which must have been reset.
@@ -140,13 +142,13 @@ impl Transmit {
         if !written {
             return Err(Status::INVALID_LENGTH);
         }
-        slot.push(Header::LEN.saturating_add(ppp.len()), None).map_err(|_| Status::INVALID_LENGTH)
+        slot.push(Header::LEN.saturating_add(ppp.len()), self.tags.data).map_err(|_| Status::INVALID_LENGTH)
     }
 
     /// Sends a discovery frame, which no list owns; false if there is no room even for that.
     pub(super) fn send_control(&mut self, nic: &Nic<Registers>, frame: &[u8]) -> bool {
         let Some(mut slot) = self.ring.reserve() else { return false };
-        let sent = slot.write(0, frame) && slot.push(frame.len(), None).is_ok();
+        let sent = slot.write(0, frame) && slot.push(frame.len(), self.tags.control).is_ok();
         self.ring.doorbell(nic);
         sent
     }
