@@ -9,7 +9,6 @@ use super::attributes::Attributes;
 use super::client::Client;
 use super::configuration::Keywords;
 use super::driver::Driver;
-use super::finding;
 use super::handle::{self, Handle, Kind};
 use super::oid::Queue;
 use super::ownership::{Ownership, Resource};
@@ -17,7 +16,8 @@ use super::pend::Pend;
 use super::status::Status;
 use super::tables::{CallManagerHandlers, CoMiniportCharacteristics, MiniportCharacteristics};
 use super::vc::Vc;
-use crate::machine::Machine;
+use super::{finding, note};
+use crate::machine::{Machine, Step};
 use crate::pci::Slot;
 
 /// The states of an adapter (page "Adapter states of a miniport driver").
@@ -259,6 +259,10 @@ impl Adapter {
     }
 
     pub(super) fn own(&self, resource: Resource, key: usize, what: impl Into<String>) {
+        let what = what.into();
+        if resource.is_a_duty() {
+            note(Step::new("driver", format!("has {what}")));
+        }
         self.owned.add(resource, key, what);
     }
 }

@@ -7,8 +7,8 @@ use super::handle::Handle;
 use super::parameters::{pointer_at, u32_at, u64_at};
 use super::status::{self, Status};
 use super::tables::ObjectHeader;
-use super::{finding, raw};
-use crate::machine::{IrqlRange, enter};
+use super::{finding, note, raw};
+use crate::machine::{IrqlRange, Step, enter};
 
 /// `NDIS_OBJECT_TYPE_MINIPORT_ADAPTER_REGISTRATION_ATTRIBUTES`.
 const REGISTRATION: u8 = 0x9E;
@@ -109,6 +109,8 @@ pub(super) unsafe extern "win64" fn set(handle: Handle, attributes: usize) -> St
         finding("CO-315", Some(adapter.name()), format!("attributes with header {header:?}"));
         return status::NOT_SUPPORTED;
     }
+    let kind = if header.kind == REGISTRATION { "registration" } else { "general" };
+    note(Step::new("driver", format!("sets its {kind} attributes")));
     if header.kind == REGISTRATION {
         registration(&adapter, attributes)
     } else {

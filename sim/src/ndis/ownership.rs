@@ -19,6 +19,12 @@ pub(crate) enum Resource {
 }
 
 impl Resource {
+    /// Whether getting one is a duty of `MiniportInitializeEx` that a reader of a run wants to see. Of MDLs there are
+    /// too many; an interrupt tells more of itself.
+    pub(crate) fn is_a_duty(self) -> bool {
+        !matches!(self, Self::Mdl | Self::Interrupt)
+    }
+
     /// The rule broken by keeping it past `MiniportHaltEx`.
     pub(crate) fn rule_at_halt(self) -> &'static str {
         match self {

@@ -254,7 +254,16 @@ impl E1000 {
                 self.drain(p);
             }
             TDT => self.write_tail(p, off, TDLEN, value),
+            TCTL => {
+                if value & tctl::EN != 0 && !self.regs.has(TCTL, tctl::EN) {
+                    p.step("transmitter on");
+                }
+                self.regs.set(TCTL, value);
+            }
             RCTL => {
+                if value & rctl::EN != 0 && !self.regs.has(RCTL, rctl::EN) {
+                    p.step("receiver on");
+                }
                 self.regs.set(RCTL, value);
                 self.drain(p);
             }
@@ -266,6 +275,7 @@ impl E1000 {
 
     fn write_ctrl(&mut self, p: &dyn Platform, value: u32) {
         if value & ctrl::RST != 0 {
+            p.step("reset");
             self.reset(p);
             return;
         }

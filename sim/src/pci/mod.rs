@@ -87,6 +87,9 @@ pub trait Platform {
     /// The driver programs the card against its data sheet: reports it under `rule`.
     fn finding(&self, rule: &'static str, detail: String);
 
+    /// Something happened in the card that a reader of the run wants to see.
+    fn step(&self, _text: &'static str) {}
+
     /// Asks for one [`Device::timer`] call at `at`; replaces what was asked before, `None` cancels it.
     fn schedule(&self, at: Option<Duration>);
 }

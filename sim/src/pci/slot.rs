@@ -352,6 +352,12 @@ impl Platform for Slot {
         }
     }
 
+    fn step(&self, text: &'static str) {
+        if let Some(machine) = self.machine.upgrade() {
+            machine.step(crate::machine::Step::new("card", text));
+        }
+    }
+
     fn schedule(&self, at: Option<Duration>) {
         let Some(machine) = self.machine.upgrade() else { return };
         let armed = self.timer.get();
