@@ -18,6 +18,10 @@ use crate::status::{Result, Status};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AddressFamilyId(pub u32);
 
+/// The version of every family that is registered, and the only one that is opened.
+pub(crate) const MAJOR_VERSION: u32 = 1;
+const MINOR_VERSION: u32 = 0;
+
 /// Registers the families, in order (`NdisMCmRegisterAddressFamilyEx`). There is no way to take one back but to
 /// fail the initialisation, so this is its last step; the first family must succeed, the others may fail.
 pub(crate) fn register(init: &Initialize<'_>, families: &[AddressFamilyId]) -> Result<()> {

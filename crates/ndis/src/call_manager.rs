@@ -12,6 +12,7 @@ use ndis_sys::{
 };
 use wdk_sys::{PVOID, ULONG};
 
+use crate::address_family;
 use crate::address_family::{
     AddressFamily, AddressFamilyHandle, AddressFamilyId, CloseAddressFamily, SapHandle,
 };
@@ -203,6 +204,9 @@ unsafe extern "C" fn open_af<A: CallManager>(
     let Some(adapter) = (unsafe { adapter::<A>(context) }) else { return Status::NOT_ACCEPTED.code() };
     // SAFETY: NDIS passes a valid family.
     let Some(family) = (unsafe { family.as_ref() }) else { return Status::INVALID_DATA.code() };
+    if family.MajorVersion != address_family::MAJOR_VERSION {
+        return Status::BAD_VERSION.code();
+    }
     let id = AddressFamilyId(family.AddressFamily);
     match A::open_address_family(adapter, id, AddressFamilyHandle(handle)) {
         Ok(made) => {
