@@ -27,7 +27,8 @@ const MINOR_VERSION: u32 = 0;
 pub(crate) fn register(init: &Initialize<'_>, families: &[AddressFamilyId]) -> Result<()> {
     let mut first = true;
     for &AddressFamilyId(id) in families {
-        let mut family = CO_ADDRESS_FAMILY { AddressFamily: id, MajorVersion: 1, MinorVersion: 0 };
+        let mut family =
+            CO_ADDRESS_FAMILY { AddressFamily: id, MajorVersion: MAJOR_VERSION, MinorVersion: MINOR_VERSION };
         let adapter = init.handle();
         // SAFETY: NDIS copies the family.
         let status = Status::from_raw(unsafe { NdisMCmRegisterAddressFamilyEx(adapter.0, &raw mut family) });

@@ -96,5 +96,5 @@ pub const KEYWORDS: &[Keyword] = &[
     Keyword::new("PadiTries", Setting::PadiTries, Kind::Number { min: 1, max: 10, step: 1 }),
     Keyword::new("VlanId", Setting::VlanId, Kind::Number { min: 0, max: 4094, step: 1 }),
     Keyword::new("VlanPriority", Setting::VlanPriority, Kind::Number { min: 0, max: 7, step: 1 }),
-    Keyword::instance("WanEndpoints", Setting::WanEndpoints, Kind::Number { min: 1, max: 4096, step: 1 }),
+    Keyword::instance("WanEndpoints", Setting::WanEndpoints, Kind::Number { min: 1, max: 65_534, step: 1 }),
 ];
