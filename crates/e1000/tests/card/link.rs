@@ -98,6 +98,13 @@ fn abilities_are_advertised_and_negotiated_once() {
         card.phy.borrow_mut()[9] = 0x1D00;
         card.up();
         assert_eq!((card.phy.borrow()[4], card.phy.borrow()[9]), (0x8DE1, 0x1E00));
+        // A difference in either register is enough.
+        for (register, value) in [(4, 0x8DE0 & !0x0100), (9, 0x1C00)] {
+            card.phy.borrow_mut()[register] = value;
+            card.phy_commands.borrow_mut().clear();
+            card.up();
+            assert_eq!(card.phy_commands.borrow().len(), 1, "register {register}");
+        }
     }
 }
 
