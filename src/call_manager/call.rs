@@ -177,8 +177,8 @@ impl Vc {
             adapter.set_discovery_timer();
         }
         if let Some(session) = session {
-            let removed = adapter.calls.remove_session(session.key);
-            if removed.is_some() && tell_peer {
+            let removed = adapter.calls.remove_session_of(session.key, self);
+            if removed && tell_peer {
                 adapter.send_padt(session.key);
             }
         }

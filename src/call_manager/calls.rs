@@ -102,13 +102,22 @@ impl Calls {
         }
     }
 
+    /// Removes the session of a VC; false if it is gone, and its id perhaps another VC's by now.
+    pub(super) fn remove_session_of(&self, key: SessionKey, vc: &Vc) -> bool {
+        let mut sessions = self.sessions.lock();
+        let index = sessions.table.get(key);
+        let owner = index.and_then(|index| sessions.vcs.get(index as usize)?.as_ref());
+        if !owner.is_some_and(|owner| core::ptr::eq(&raw const **owner, vc)) {
+            return false;
+        }
+        let removed = sessions.remove(key);
+        drop(sessions);
+        removed.is_some()
+    }
+
     /// Removes a session; its VC, if there was one.
     pub(super) fn remove_session(&self, key: SessionKey) -> Option<Ref<Vc>> {
-        let mut sessions = self.sessions.lock();
-        let index = sessions.table.remove(key)?;
-        let vc = sessions.vcs.get_mut(index as usize)?.take();
-        let _ = push_reserved(&mut sessions.free, index);
-        vc
+        self.sessions.lock().remove(key)
     }
 
     /// The first session at or behind a place of the table: for going through all of them with no lock held meanwhile.
@@ -123,6 +132,15 @@ impl Calls {
         let discoveries = self.discoveries.lock();
         let mut rest = discoveries.slots.iter().enumerate().skip(place);
         rest.find_map(|(at, setup)| Some((at, setup.as_ref()?.vc.clone()?)))
+    }
+}
+
+impl Sessions {
+    fn remove(&mut self, key: SessionKey) -> Option<Ref<Vc>> {
+        let index = self.table.remove(key)?;
+        let vc = self.vcs.get_mut(index as usize)?.take();
+        let _ = push_reserved(&mut self.free, index);
+        vc
     }
 }
 
