@@ -133,10 +133,10 @@ impl AddressFamily {
 
     fn closed(self: &Rc<Self>) {
         self.open.set(false);
-        if let Some(vc) = self.vcs.borrow().first() {
+        if let Some(vc) = self.vcs.borrow().iter().find(|vc| !vc.is_going()) {
             finding("CO-041", Some(self.name()), format!("closed while {} exists", vc.name()));
         }
-        if let Some(sap) = self.saps.borrow().first() {
+        if let Some(sap) = self.saps.borrow().iter().find(|sap| !sap.is_going()) {
             finding("CO-041", Some(self.name()), format!("closed while {} is registered", sap.name()));
         }
         self.adapter.remove_open(self);

@@ -62,6 +62,11 @@ impl Sap {
         note(Step::new("NDIS", format!("{} registered for {}", self.name(), self.af.client().name())));
     }
 
+    /// Whether the driver is deregistering it: what waits for that may go on from within.
+    pub(crate) fn is_going(&self) -> bool {
+        self.deregistering.outstanding()
+    }
+
     fn gone(self: &Rc<Self>) {
         self.registered.set(false);
         self.af.remove_sap(self);

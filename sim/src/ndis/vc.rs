@@ -52,6 +52,8 @@ pub struct Vc {
     context: Cell<usize>,
     active: Cell<bool>,
     deleted: Cell<bool>,
+    /// `CmDeleteVc` runs.
+    deleting: Cell<bool>,
     pub(super) call: Cell<CallState>,
     pub(super) making: Pend,
     pub(super) closing: Pend,
@@ -78,6 +80,7 @@ impl Vc {
             context: Cell::new(0),
             active: Cell::new(false),
             deleted: Cell::new(false),
+            deleting: Cell::new(false),
             call: Cell::new(CallState::Idle),
             making: Pend::default(),
             closing: Pend::default(),
@@ -147,6 +150,11 @@ impl Vc {
         self.af.client()
     }
 
+    /// Whether the driver is deleting it: what waits for that may go on from within.
+    pub(crate) fn is_going(&self) -> bool {
+        self.deleting.get()
+    }
+
     pub(crate) fn handle(&self) -> Handle {
         self.handle.get()
     }
@@ -213,8 +221,10 @@ fn check_unique(vc: &Rc<Vc>, context: usize) {
 pub fn delete(vc: &Rc<Vc>) -> Status {
     assert_eq!(vc.creator, Creator::Client, "a client deletes what it created");
     let legal = vc.call.get() == CallState::Idle && !vc.active.get();
+    vc.deleting.set(true);
     let status =
         callback!("CmDeleteVc", Level::UpToDispatch, vc.adapter().call_manager().delete_vc, vc.context(),);
+    vc.deleting.set(false);
     match (status, legal) {
         (status::SUCCESS, true) => vc.gone(),
         (status::SUCCESS, false) => {
