@@ -1,0 +1,237 @@
+//! A CoNDIS client that records what it is told. It judges nothing: a panic in a callback would have to pass through
+//! frames of the driver.
+
+use std::{
+    cell::{Cell, RefCell},
+    rc::{Rc, Weak},
+    time::Duration,
+};
+
+use ndis_sim::{
+    machine::Machine,
+    ndis::{
+        self, Adapter, AddressFamily, Indication, Received, Sap, SendId, Vc,
+        client::{self, Client},
+        parameters::CallParameters,
+        status::{self, Status},
+        wait_for,
+    },
+};
+
+/// `NDIS_STATUS_LINK_STATE`.
+const LINK_STATE: u32 = 0x4001_0017;
+/// `MediaConnectStateConnected`, at offset 4 of `NDIS_LINK_STATE`.
+const CONNECTED: u8 = 1;
+/// Address and control fields that frames have between NDISWAN and a miniport.
+pub const HDLC: [u8; 2] = [0xff, 0x03];
+/// What a person would wait for a call or its end.
+pub const PATIENCE: Duration = Duration::from_secs(200);
+
+/// One call on a VC.
+#[derive(Default)]
+pub struct Record {
+    /// How the make-call request ended.
+    pub made: Cell<Option<Status>>,
+    /// The close-call request ended.
+    pub closed: Cell<bool>,
+    /// Why the network ended the call, if it did.
+    pub ended: Cell<Option<Status>>,
+    /// Frames given to the driver, from the protocol field on.
+    pub sent: RefCell<Vec<Vec<u8>>>,
+    /// Frames that arrived, from the protocol field on.
+    pub received: RefCell<Vec<Vec<u8>>>,
+    /// How sends ended.
+    pub send_statuses: RefCell<Vec<Status>>,
+    /// Frame lists in the hands of the driver.
+    pub in_driver: Cell<usize>,
+    /// Frames that arrived and that the client keeps, while [`Caller::hold`] is set.
+    pub held: RefCell<Vec<Received>>,
+}
+
+impl Record {
+    /// The record of the call on `vc`.
+    ///
+    /// # Panics
+    /// If it has none.
+    pub fn of(vc: &Vc) -> Rc<Self> {
+        vc.client_data().expect("every VC of a caller has a record")
+    }
+
+    /// Frames can be sent on the call.
+    pub fn is_up(&self) -> bool {
+        self.made.get() == Some(status::SUCCESS) && self.ended.get().is_none() && !self.closed.get()
+    }
+
+    /// Whether every frame sent came back, unchanged and in order.
+    pub fn is_echoed(&self) -> bool {
+        *self.sent.borrow() == *self.received.borrow()
+    }
+
+    /// Frames that came back and were never sent, or more often than they were sent.
+    pub fn strangers(&self) -> usize {
+        let mut sent = self.sent.borrow().clone();
+        let unknown = |frame: &&Vec<u8>| match sent.iter().position(|it| it == *frame) {
+            Some(at) => {
+                sent.swap_remove(at);
+                false
+            }
+            None => true,
+        };
+        self.received.borrow().iter().filter(unknown).count()
+    }
+}
+
+/// The client.
+#[derive(Default)]
+pub struct Caller {
+    me: Weak<Self>,
+    /// Whether the link is up, once it was told.
+    pub link: Cell<Option<bool>>,
+    /// How often the link state was told.
+    pub link_changes: Cell<usize>,
+    /// The address family is closed.
+    pub closed: Cell<bool>,
+    /// How a pended open or registration ended.
+    pub opened: Cell<Option<Status>>,
+    /// How a pended SAP registration ended.
+    pub sap_registered: Cell<Option<Status>>,
+    /// A pended deregistration ended.
+    pub sap_deregistered: Cell<bool>,
+    /// The call manager asked the client to leave.
+    pub asked_to_leave: Cell<bool>,
+    /// Keep received frames instead of returning them.
+    pub hold: Cell<bool>,
+    /// Answer the network's close from within the indication of it.
+    pub close_at_once: Cell<bool>,
+}
+
+impl Caller {
+    /// A client.
+    pub fn new() -> Rc<Self> {
+        Rc::new_cyclic(|me| Self { me: Weak::clone(me), ..Self::default() })
+    }
+
+    /// Returns what it kept of a call.
+    pub fn let_go(vc: &Vc) {
+        let held = Record::of(vc).held.take();
+        if !held.is_empty() {
+            client::return_frames(vc.adapter(), held);
+        }
+    }
+
+    /// Closes the call on a VC and waits for the end of the close; false if it does not end.
+    pub fn hang_up(vc: &Rc<Vc>) -> bool {
+        let record = Record::of(vc);
+        if client::close_call(vc) == status::SUCCESS {
+            record.closed.set(true);
+        }
+        wait_for(PATIENCE, || record.closed.get())
+    }
+
+    /// What a client does that is asked to leave: ends its calls, its SAPs, its open.
+    fn leave(&self, af: &Rc<AddressFamily>) {
+        for vc in af.vcs() {
+            let record = Record::of(&vc);
+            Self::let_go(&vc);
+            wait_for(PATIENCE, || record.made.get().is_some());
+            if record.made.get() == Some(status::SUCCESS) && !record.closed.get() {
+                Self::hang_up(&vc);
+            }
+            client::delete_vc(&vc);
+        }
+        for sap in af.saps() {
+            if client::deregister_sap(&sap) == status::PENDING {
+                wait_for(PATIENCE, || self.sap_deregistered.get());
+            }
+        }
+        if client::close_address_family(af) == status::SUCCESS {
+            self.closed.set(true);
+        }
+        wait_for(PATIENCE, || self.closed.get());
+        client::notify_close_complete(af, status::SUCCESS);
+    }
+}
+
+impl Client for Caller {
+    fn name(&self) -> &'static str {
+        "caller"
+    }
+
+    fn open_complete(&self, _af: &Rc<AddressFamily>, status: Status) {
+        self.opened.set(Some(status));
+        ndis::changed();
+    }
+
+    fn close_complete(&self, _af: &Rc<AddressFamily>) {
+        self.closed.set(true);
+        ndis::changed();
+    }
+
+    fn notify_close(&self, af: &Rc<AddressFamily>) -> Status {
+        self.asked_to_leave.set(true);
+        if let Some(me) = self.me.upgrade() {
+            let af = Rc::clone(af);
+            Machine::current().spawn("leaving client", move || me.leave(&af));
+        }
+        status::PENDING
+    }
+
+    fn register_sap_complete(&self, _sap: &Rc<Sap>, status: Status) {
+        self.sap_registered.set(Some(status));
+        ndis::changed();
+    }
+
+    fn deregister_sap_complete(&self, _sap: &Rc<Sap>) {
+        self.sap_deregistered.set(true);
+        ndis::changed();
+    }
+
+    fn make_call_complete(&self, vc: &Rc<Vc>, status: Status, _parameters: &CallParameters) {
+        Record::of(vc).made.set(Some(status));
+        ndis::changed();
+    }
+
+    fn close_call_complete(&self, vc: &Rc<Vc>, _status: Status) {
+        Record::of(vc).closed.set(true);
+        ndis::changed();
+    }
+
+    fn incoming_close(&self, vc: &Rc<Vc>, status: Status, _data: &[u8]) {
+        let record = Record::of(vc);
+        record.ended.set(Some(status));
+        if self.close_at_once.get() && client::close_call(vc) == status::SUCCESS {
+            record.closed.set(true);
+        }
+        ndis::changed();
+    }
+
+    fn receive(&self, vc: &Rc<Vc>, frames: Vec<Received>) {
+        let record = Record::of(vc);
+        for frame in &frames {
+            let data = frame.data();
+            record.received.borrow_mut().push(data.strip_prefix(&HDLC).unwrap_or(data).to_vec());
+        }
+        let mut owned: Vec<_> = frames.into_iter().filter(Received::must_return).collect();
+        if self.hold.get() {
+            record.held.borrow_mut().append(&mut owned);
+        } else {
+            client::return_frames(vc.adapter(), owned);
+        }
+        ndis::changed();
+    }
+
+    fn send_complete(&self, vc: &Rc<Vc>, _id: SendId, status: Status) {
+        let record = Record::of(vc);
+        record.send_statuses.borrow_mut().push(status);
+        record.in_driver.set(record.in_driver.get().saturating_sub(1));
+        ndis::changed();
+    }
+
+    fn status(&self, _adapter: &Rc<Adapter>, _vc: Option<&Rc<Vc>>, indication: &Indication) {
+        if indication.code == LINK_STATE {
+            self.link.set(Some(indication.data.get(4) == Some(&CONNECTED)));
+            self.link_changes.set(self.link_changes.get() + 1);
+            ndis::changed();
+        }
+    }
+}

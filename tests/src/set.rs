@@ -1,0 +1,211 @@
+//! The fixed set of stories that every damaged driver has to fail one of.
+
+use std::{
+    any::Any,
+    panic::{AssertUnwindSafe, catch_unwind},
+    time::Duration,
+};
+
+use ndis_sim::{
+    machine::FailPlan,
+    ndis::Family,
+    nic::{Fault, Model},
+    wire::access_concentrator::{HangUp, Mode},
+};
+
+use crate::{
+    Card, Run, Setup, lab,
+    stories::{self, SIZES},
+    wires::Pass,
+};
+
+/// A story of the set.
+pub struct Story {
+    /// What it is called.
+    pub name: &'static str,
+    tell: fn() -> Vec<Blemish>,
+}
+
+/// What a story found wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Blemish {
+    /// Identifier of the rule, or "leak", "stopped", "session" or "assertion".
+    pub rule: String,
+    /// What happened.
+    pub detail: String,
+}
+
+impl Story {
+    /// Tells the story.
+    pub fn tell(&self) -> Vec<Blemish> {
+        catch_unwind(AssertUnwindSafe(self.tell)).unwrap_or_else(|panic| {
+            vec![Blemish { rule: "assertion".to_owned(), detail: message(&*panic).to_owned() }]
+        })
+    }
+}
+
+fn message(panic: &dyn Any) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic")
+}
+
+fn blemishes<T>(run: &Run<T>) -> Vec<Blemish> {
+    let blemish = |rule: &str, detail: &str| Blemish { rule: rule.to_owned(), detail: detail.to_owned() };
+    let findings = run.findings.iter().map(|it| blemish(&it.rule, &it.detail));
+    let leaks = run.leaks.iter().map(|leak| blemish("leak", leak));
+    let stopped = run.stopped.iter().map(|reason| blemish("stopped", reason));
+    findings.chain(leaks).chain(stopped).collect()
+}
+
+/// The same, and sessions at the peer without a PADT.
+fn strict<T>(run: &Run<T>) -> Vec<Blemish> {
+    let session = |id: &u16| Blemish { rule: "session".to_owned(), detail: format!("{id:#06x} got no PADT") };
+    blemishes(run).into_iter().chain(run.sessions.iter().map(session)).collect()
+}
+
+fn card() -> Card {
+    Card::new(Model::I82574l)
+}
+
+fn line_card() -> Card {
+    Card::new(Model::I82540em)
+}
+
+/// Starts a card that cannot be started; nothing must be left, and an entry in the error log.
+pub fn failing_start(fail: Option<FailPlan>, faults: Vec<Fault>) -> Run<bool> {
+    let card = Card { faults, ..card() };
+    lab::run(Setup { fail, ..Setup::new(1, card) }, |lab| {
+        let Ok(driver) = lab.try_load() else { return false };
+        let adapter = lab.adapter(&driver, 0);
+        let started = adapter.start().is_ok();
+        if started {
+            adapter.halt(ndis_sim::ndis::HaltAction::DeviceDisabled);
+        }
+        driver.unload();
+        started
+    })
+}
+
+/// A failure at each step of `MiniportInitializeEx`.
+fn failing_starts() -> Vec<Blemish> {
+    const STEPS: [(&str, u64); 10] = [
+        ("NdisMSetMiniportAttributes", 1),
+        ("NdisMRegisterScatterGatherDma", 0),
+        ("NdisMAllocateSharedMemory", 1),
+        ("NdisMAllocateSharedMemory", 4),
+        ("NdisAllocateNetBufferListPool", 0),
+        ("NdisAllocateMdl", 7),
+        ("NdisAllocateTimerObject", 0),
+        ("NdisMRegisterInterruptEx", 0),
+        ("NdisMCmRegisterAddressFamilyEx", 0),
+        ("NdisOpenConfigurationEx", 0),
+    ];
+    let planned = STEPS.map(|(name, nth)| failing_start(Some(FailPlan::Named(name, nth)), Vec::new()));
+    let broken = [Fault::EepromChecksum, Fault::PhySilent, Fault::ResetStuck]
+        .map(|fault| failing_start(None, vec![fault]));
+    planned.iter().chain(&broken).flat_map(blemishes).collect()
+}
+
+/// `DriverEntry` fails.
+fn failing_entry() -> Vec<Blemish> {
+    ["NdisMRegisterMiniportDriver", "NdisSetOptionalHandlers"]
+        .map(|name| failing_start(Some(FailPlan::Named(name, 0)), Vec::new()))
+        .iter()
+        .flat_map(blemishes)
+        .collect()
+}
+
+fn refusals() -> Vec<Blemish> {
+    let mut found = Vec::new();
+    for (mode, wanted) in crate::set::REFUSALS {
+        let run = stories::refused(1, card(), Family::TAPI_PROXY, mode);
+        found.extend(strict(&run));
+        if run.value.is_some_and(|status| status != wanted) {
+            let detail = format!("{mode:?} ends with another status");
+            found.push(Blemish { rule: "assertion".to_owned(), detail });
+        }
+    }
+    found
+}
+
+/// What a client is told when the peer refuses.
+pub const REFUSALS: [(Mode, i32); 4] = {
+    use ndis_sim::ndis::status;
+    [
+        (Mode::ServiceNameError, status::TAPI_DISCONNECTMODE_BADADDRESS),
+        (Mode::AcSystemError, status::TAPI_DISCONNECTMODE_CONGESTION),
+        (Mode::GenericError, status::TAPI_DISCONNECTMODE_REJECT),
+        (Mode::Silent, status::TAPI_DISCONNECTMODE_NOANSWER),
+    ]
+};
+
+fn cancels() -> Vec<Blemish> {
+    let early = stories::cancelled(1, card(), Family::TAPI_PROXY, Pass::Nothing, 100);
+    let late = stories::cancelled(2, card(), Family::PPP, Pass::Offers, 100);
+    let latest = stories::cancelled_before_confirmation(3, card(), Family::TAPI_PROXY);
+    [blemishes(&early), blemishes(&late), strict(&latest)].concat()
+}
+
+/// By its peer: a little after it came up, and at the very moment it comes up.
+fn ended_by_peer() -> Vec<Blemish> {
+    let millis = Duration::from_millis;
+    let later = HangUp { after: millis(2), before: millis(8) };
+    let at_once = HangUp { after: millis(0), before: millis(0) };
+    (1..4)
+        .flat_map(|seed| {
+            let run = stories::ended_by_peer(seed, card(), Family::TAPI_PROXY, later, seed == 2);
+            let at_once = stories::ended_by_peer(seed, line_card(), Family::PPP, at_once, seed == 3);
+            [strict(&run), strict(&at_once)].concat()
+        })
+        .collect()
+}
+
+/// The set.
+pub const STORIES: &[Story] = &[
+    Story {
+        name: "calls by messages",
+        tell: || strict(&stories::calls(1, card(), Family::TAPI_PROXY, 3, SIZES.to_vec(), 10)),
+    },
+    Story {
+        name: "calls by line",
+        tell: || strict(&stories::calls(2, line_card(), Family::PPP, 2, SIZES.to_vec(), 10)),
+    },
+    Story { name: "refused calls", tell: refusals },
+    Story { name: "cancelled calls", tell: cancels },
+    Story { name: "calls ended by the peer", tell: ended_by_peer },
+    Story {
+        name: "link lost",
+        tell: || {
+            let early = stories::link_lost(1, card(), Family::TAPI_PROXY, false);
+            let late = stories::link_lost(2, line_card(), Family::TAPI_PROXY, true);
+            [blemishes(&early), blemishes(&late)].concat()
+        },
+    },
+    Story { name: "VC used again", tell: || strict(&stories::vc_used_again(1, card(), Family::TAPI_PROXY)) },
+    Story {
+        name: "closed under way",
+        tell: || strict(&stories::closed_under_way(1, card(), Family::TAPI_PROXY)),
+    },
+    Story {
+        name: "pause and restart",
+        tell: || {
+            let busy = stories::paused(1, card(), Family::TAPI_PROXY);
+            let held = stories::paused_with_frames_out(2, line_card(), Family::TAPI_PROXY);
+            [strict(&busy), strict(&held)].concat()
+        },
+    },
+    Story { name: "sleep and wake", tell: || strict(&stories::slept(1, card(), Family::TAPI_PROXY)) },
+    Story {
+        name: "pulled out",
+        tell: || (1..6).flat_map(|seed| blemishes(&stories::pulled_out(seed, card(), Family::PPP))).collect(),
+    },
+    Story { name: "halted while open", tell: || strict(&stories::halted_while_open(1, card())) },
+    Story { name: "SAPs", tell: || strict(&stories::saps(1, card(), Family::TAPI_PROXY)) },
+    Story { name: "shutdown", tell: || blemishes(&stories::shut_down(1, card())) },
+    Story { name: "failing starts", tell: failing_starts },
+    Story { name: "failing entry", tell: failing_entry },
+    Story {
+        name: "bad cable",
+        tell: || (1..9).flat_map(|seed| blemishes(&stories::hostile(seed, card(), Family::TAPI_PROXY))).collect(),
+    },
+];
