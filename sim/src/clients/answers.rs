@@ -3,14 +3,10 @@
 use crate::machine::Machine;
 use crate::ndis::oid::{OidRequest, OidResult};
 use crate::ndis::status;
-use crate::verifier::{Rule, Severity};
-
-const fn rule(id: &'static str, severity: Severity, statement: &'static str) -> Rule {
-    Rule { id, severity, statement }
-}
+use crate::verifier::{Rule, Severity, rule};
 
 /// The rules that the clients check by asking.
-const RULES: &[Rule] = &[
+pub(crate) const RULES: &[Rule] = &[
     rule("CO-157", Severity::S1, "Unknown OIDs are refused, for any buffer."),
     rule("CO-158", Severity::S2, "A set of what can only be queried is refused."),
     rule("CO-161", Severity::S0, "An OID that needs a buffer is refused without one."),
@@ -27,9 +23,7 @@ const RULES: &[Rule] = &[
 
 /// Records a violation.
 pub(super) fn finding(rule: &'static str, text: String) {
-    let machine = Machine::current();
-    machine.verifier().add_rules(RULES);
-    machine.finding(rule, None, text);
+    Machine::current().finding(rule, None, text);
 }
 
 /// The 32-bit word at an offset, zero if the data ends before.

@@ -9,6 +9,8 @@ pub mod ppp;
 pub mod tapi_proxy;
 pub mod wan;
 
+pub(crate) use answers::RULES;
+
 use crate::ndis::parameters::{
     CallManagerParameters, CallParameters, FlowSpec, MediaParameters, Specific, TRANSMIT_AND_RECEIVE,
 };

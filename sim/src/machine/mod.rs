@@ -101,7 +101,7 @@ impl Machine {
             locks: spin_lock::Locks::default(),
             mmio: mmio::Regions::default(),
             failures: config::Failures::default(),
-            verifier: Verifier::new(),
+            verifier: Verifier::default(),
             pool: Pool::new(config.guard),
             handles: Handles::new(),
             image: RefCell::new(None),

@@ -70,7 +70,7 @@ impl Drop for Block {
         let Some(machine) = Machine::try_current() else { return };
         let site = format!("NDIS, owner of {}", self.what);
         if let Err(error) = machine.pool().free(self.address as *mut u8, Some(TAG), site) {
-            finding("DV.BC1.0x24", None, format!("{} of NDIS: {error:?}", self.what));
+            finding("BC.C1.0x24", None, format!("{} of NDIS: {error:?}", self.what));
         }
     }
 }

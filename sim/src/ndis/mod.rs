@@ -62,6 +62,7 @@ pub use exports::exports;
 pub use indication::Indication;
 pub use lifecycle::HaltAction;
 pub use receive::Received;
+pub(crate) use rules::RULES;
 pub use sap::Sap;
 pub use send::{Frames, SendId};
 pub use vc::{CallState, Creator, Vc};
@@ -91,21 +92,18 @@ pub(crate) struct Ndis {
 impl Ndis {
     /// That of the current machine.
     pub(crate) fn current() -> Rc<Self> {
-        Machine::current().extension("ndis", || {
-            Machine::current().verifier().add_rules(rules::RULES);
-            Self {
-                numbers: RefCell::default(),
-                drivers: RefCell::default(),
-                adapters: RefCell::default(),
-                change: Event::new("NDIS"),
-                waiting: Cell::new(0),
-                nbls: RefCell::default(),
-                mdls: RefCell::default(),
-                sends: RefCell::default(),
-                requests: RefCell::default(),
-                finished: RefCell::default(),
-                events: RefCell::default(),
-            }
+        Machine::current().extension("ndis", || Self {
+            numbers: RefCell::default(),
+            drivers: RefCell::default(),
+            adapters: RefCell::default(),
+            change: Event::new("NDIS"),
+            waiting: Cell::new(0),
+            nbls: RefCell::default(),
+            mdls: RefCell::default(),
+            sends: RefCell::default(),
+            requests: RefCell::default(),
+            finished: RefCell::default(),
+            events: RefCell::default(),
         })
     }
 

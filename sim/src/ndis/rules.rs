@@ -1,12 +1,8 @@
 //! The rules that this part of the simulator enforces.
 
-use crate::verifier::{Rule, Severity};
+use crate::verifier::{Rule, Severity, rule};
 
-const fn rule(id: &'static str, severity: Severity, statement: &'static str) -> Rule {
-    Rule { id, severity, statement }
-}
-
-pub(super) const RULES: &[Rule] = &[
+pub(crate) const RULES: &[Rule] = &[
     rule(
         "CO-001",
         Severity::S0,
@@ -465,11 +461,6 @@ pub(super) const RULES: &[Rule] = &[
     ),
     rule("CO-286", Severity::S0, "Configuration handles closed on all paths."),
     rule("CO-287", Severity::S2, "NdisFreeMemory length and flags match the allocation."),
-    rule(
-        "CO-289",
-        Severity::S1,
-        "Lookaside lists, RW locks, events, spin locks used after initialisation and destroyed once.",
-    ),
     rule(
         "CO-291",
         Severity::S2,

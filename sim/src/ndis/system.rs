@@ -42,7 +42,7 @@ pub(super) unsafe extern "win64" fn free(memory: usize, len: u32, _flags: u32) {
         }
         Ok(_) => {}
         Err(error @ PoolError::DoubleFree(..)) => finding("DV.C4.0x13", None, format!("{error:?}")),
-        Err(error @ PoolError::Damaged(_)) => finding("DV.BC1.0x24", None, format!("{error:?}")),
+        Err(error @ PoolError::Damaged(_)) => finding("BC.C1.0x24", None, format!("{error:?}")),
         Err(error) => finding("DV.C4.0x10", None, format!("{error:?}")),
     }
 }

@@ -12,16 +12,14 @@ use super::{
     receive::Receiver,
     registers::{
         CTRL, EECD, EERD, GCR, ICR, ICS, IMC, IMS, MDIC, RAH0, RAL0, RCTL, RDBAL, RDH, RDLEN, RDT, RFCTL,
-        Registers, STATUS, SWSM, TCTL, TDBAL, TDH, TDLEN, TDT, cause, ctrl, eecd, rctl, status, tctl,
+        Registers, STATUS, SWSM, TCTL, TDBAL, TDH, TDLEN, TDT, cause, ctrl, eecd, rctl, status, stored_bits,
+        tctl,
     },
     statistics::Statistics,
     timers::{Timer, Timers},
     transmit::Transmitter,
 };
-use crate::{
-    pci::{Bar, ConfigSpace, Device, MsixTable, Platform, command},
-    verifier::Rule,
-};
+use crate::pci::{Bar, ConfigSpace, Device, MsixTable, Platform, command};
 
 /// From `CTRL.RST` until it reads as zero.
 const RESET_TIME: Duration = Duration::from_micros(1);
@@ -269,7 +267,7 @@ impl E1000 {
             }
             _ if Statistics::contains(off) => {}
             _ if off >= GCR && !self.model.is_82574() => {}
-            _ => self.regs.set(off, value),
+            _ => self.regs.set(off, value & stored_bits(self.model, off)),
         }
     }
 
@@ -352,10 +350,6 @@ impl Device for E1000 {
         }
         self.drain(p);
         self.settle(p);
-    }
-
-    fn rules(&self) -> &'static [Rule] {
-        super::rules::RULES
     }
 
     fn bars(&self) -> &[Bar] {

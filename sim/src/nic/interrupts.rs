@@ -19,8 +19,9 @@ const THROTTLE_UNIT: Duration = Duration::from_nanos(256);
 const VECTORED: [u32; 5] = [cause::RXQ0, cause::RXQ1, cause::TXQ0, cause::TXQ1, cause::OTHER];
 /// Causes that [`cause::OTHER`] stands for.
 const OTHERS: u32 = cause::LSC | cause::RXO | cause::MDAC | cause::SRPD | cause::ACK | cause::MNG;
-/// Causes of the 8254x and 82574 alike.
-const COMMON: u32 = 0x0001_ffff;
+/// The causes of each family that are not reserved.
+const CAUSES_8254X: u32 = 0x0001_f6df;
+const CAUSES_82574: u32 = 0x01f7_82d7;
 
 /// What the interrupt logic remembers beside its registers.
 #[derive(Clone, Debug, Default)]
@@ -37,7 +38,7 @@ pub(super) struct Interrupts {
 impl E1000 {
     /// Causes that exist in this model.
     fn causes(&self) -> u32 {
-        if self.model.is_82574() { COMMON | 0x01f6_0000 } else { COMMON }
+        if self.model.is_82574() { CAUSES_82574 } else { CAUSES_8254X }
     }
 
     /// Something happened.

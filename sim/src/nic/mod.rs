@@ -23,6 +23,7 @@ use std::{fmt, str::FromStr};
 
 pub use device::E1000;
 pub use fault::{Fault, Faults};
+pub(crate) use rules::RULES;
 
 /// Which card is modelled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

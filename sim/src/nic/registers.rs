@@ -39,6 +39,10 @@ pub(super) const IVAR: u64 = 0x00e4;
 pub(super) const EITR: u64 = 0x00e8;
 /// Receive control.
 pub(super) const RCTL: u64 = 0x0100;
+/// Flow control: time of a pause, thresholds of the receive FIFO to end and to ask for one.
+pub(super) const FCTTV: u64 = 0x0170;
+pub(super) const FCRTL: u64 = 0x2160;
+pub(super) const FCRTH: u64 = 0x2168;
 /// Transmit control.
 pub(super) const TCTL: u64 = 0x0400;
 /// Transmit inter-packet gap.
@@ -67,6 +71,8 @@ pub(super) const TDH: u64 = 0x3810;
 pub(super) const TDT: u64 = 0x3818;
 /// Transmit interrupt delay.
 pub(super) const TIDV: u64 = 0x3820;
+/// Its absolute bound.
+pub(super) const TADV: u64 = 0x382c;
 /// Transmit arbitration of queue 0 and 1 (82574).
 pub(super) const TARC0: u64 = 0x3840;
 pub(super) const TARC1: u64 = 0x3940;
@@ -155,6 +161,17 @@ pub(super) mod tctl {
     pub(in super::super) const PSP: u32 = 1 << 3;
 }
 
+/// The bits of the register at `off` that keep what is written to them, as far as the default is not all.
+pub(super) fn stored_bits(model: Model, off: u64) -> u32 {
+    match off {
+        VET | ITR | FCTTV | RDTR | RADV | TIDV | TADV => 0xffff,
+        FCRTL => 0x8000_fff8,
+        FCRTH => 0x0000_fff8,
+        _ if model.is_82574() && (EITR..EITR + 20).contains(&off) => 0xffff,
+        _ => u32::MAX,
+    }
+}
+
 /// Storage of every dword of the 128 KiB window.
 #[derive(Clone, Debug)]
 pub(super) struct Registers(Vec<u32>);
@@ -164,9 +181,10 @@ impl Registers {
     pub(super) fn reset(model: Model) -> Self {
         let mut regs = Self(vec![0; 0x2_0000 / 4]);
         regs.set(TIPG, 0x0060_2008);
-        regs.set(LEDCTL, 0x0706_8302);
         regs.set(VET, 0x8100);
         if model.is_82574() {
+            // Three LEDs; the others have four.
+            regs.set(LEDCTL, 0x0006_8302);
             regs.set(CTRL, ctrl::FD | 0x0010_0000);
             regs.set(PBA, 0x0014_0014);
             regs.set(TARC0, 0x0000_0403);
@@ -174,6 +192,7 @@ impl Registers {
             regs.set(RXDCTL, 0x0001_0000);
             regs.set(RXCSUM, 0x0000_0300);
         } else {
+            regs.set(LEDCTL, 0x0706_8302);
             regs.set(CTRL, ctrl::FD);
             regs.set(PBA, 0x0010_0030);
         }

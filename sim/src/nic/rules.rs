@@ -1,12 +1,8 @@
 //! What the card demands of its driver, as far as the card itself can see it.
 
-use crate::verifier::{Rule, Severity};
+use crate::verifier::{Rule, Severity, rule};
 
-const fn rule(id: &'static str, severity: Severity, statement: &'static str) -> Rule {
-    Rule { id, severity, statement }
-}
-
-pub(super) const RULES: &[Rule] = &[
+pub(crate) const RULES: &[Rule] = &[
     rule("NIC.AccessSize", Severity::S1, "Registers are accessed as aligned dwords (SDM section 13)."),
     rule("NIC.Dma", Severity::S0, "Rings and buffers given to the card are memory mapped for it."),
     rule("NIC.NotModelled", Severity::S3, "The driver uses a feature that this model does not have."),

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{Device, Line, Message, Slot, command, offset};
-use crate::verifier::{Rule, Severity};
+use crate::verifier::{Rule, Severity, rule};
 
 /// The line of the one slot.
 pub(super) const LINE: Line = Line { vector: 0x71, irql: 7 };
@@ -21,17 +21,13 @@ const MSIX: u8 = 0x11;
 /// Interrupts in a row that leave the line asserted before the machine gives the line up.
 const STORM: u32 = 1000;
 
-pub(super) const RULES: &[Rule] = &[
-    Rule {
-        id: "PCI.InterruptStorm",
-        severity: Severity::S0,
-        statement: "An interrupt service routine makes its card take the line back.",
-    },
-    Rule {
-        id: "PCI.InterruptUnclaimed",
-        severity: Severity::S0,
-        statement: "The driver claims the interrupts of its own card.",
-    },
+pub(crate) const RULES: &[Rule] = &[
+    rule(
+        "PCI.InterruptStorm",
+        Severity::S0,
+        "An interrupt service routine makes its card take the line back.",
+    ),
+    rule("PCI.InterruptUnclaimed", Severity::S0, "The driver claims the interrupts of its own card."),
 ];
 
 type LineHandler = Rc<dyn Fn() -> bool>;

@@ -15,10 +15,11 @@ mod tests;
 
 use std::time::Duration;
 
-use crate::{memory::dma::Domain, verifier::Rule};
+use crate::memory::dma::Domain;
 
 pub use bar::{Bar, BarKind};
 pub use config_space::{ConfigSpace, command, offset};
+pub(crate) use interrupts::RULES;
 pub use msix::MsixTable;
 pub use resources::{BarResource, Line, Message, Resources};
 pub use slot::{MapError, Slot};
@@ -37,11 +38,6 @@ pub trait Device {
     /// The memory that it can be given access to. A device outside of this process brings memory that both see.
     fn domain(&self) -> Domain {
         Domain::new()
-    }
-
-    /// The rules it reports violations of with [`Platform::finding`].
-    fn rules(&self) -> &'static [Rule] {
-        &[]
     }
 
     /// The base address registers that are implemented, in ascending order of index.

@@ -60,8 +60,6 @@ impl Slot {
     /// Without a current machine.
     pub fn new(mut device: Box<dyn Device>, wire: Box<dyn Wire>, pcap: Option<PcapTee>) -> Rc<Self> {
         let machine = Machine::current();
-        machine.verifier().add_rules(device.rules());
-        machine.verifier().add_rules(interrupts::RULES);
         let windows = super::resources::assign(device.bars());
         let messages = interrupts::messages(&mut *device);
         let resources = Resources { bars: windows.clone(), line: Some(interrupts::LINE), messages };

@@ -29,5 +29,6 @@ mod tests;
 mod transmit;
 
 pub use card::Card;
+pub(crate) use card::RULES;
 pub use fidelity::{Correction, Fidelity};
 pub use process::StartError;

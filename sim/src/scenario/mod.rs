@@ -18,6 +18,7 @@ use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 
 pub use backend::Backend;
 pub use outcome::{Found, Outcome};
+pub(crate) use run::RULES;
 pub use run::RunError;
 
 use crate::{machine::Step, nic::Model};

@@ -13,7 +13,7 @@ use crate::{
     ndis::{self, DriverEntry},
     nt,
     pci::Slot,
-    verifier::{Rule, Severity},
+    verifier::{Rule, Severity, rule},
     wire::PcapTee,
 };
 
@@ -22,11 +22,8 @@ const MAC: [u8; 6] = [0x02, 0x00, 0x00, 0x00, 0x00, 0x01];
 /// Virtual time after unload in which a forgotten timer or work item shows.
 const AFTERMATH: Duration = Duration::from_secs(2);
 
-const RULES: &[Rule] = &[Rule {
-    id: "SIM.Data",
-    severity: Severity::S0,
-    statement: "Frames arrive once and as they were sent.",
-}];
+pub(crate) const RULES: &[Rule] =
+    &[rule("SIM.Data", Severity::S0, "Frames arrive once and as they were sent.")];
 
 /// Why a run could not begin.
 #[derive(Debug)]
@@ -84,7 +81,6 @@ fn on_this_thread(
         fail: scenario.fail.map(FailPlan::Nth),
         ..Config::default()
     });
-    machine.verifier().add_rules(RULES);
     machine.on_step(told);
     let image = load(&machine, scenario)?;
     let pcap = match &scenario.pcap {

@@ -1,6 +1,8 @@
-//! The rules of the kernel's own part; other parts add theirs with [`super::Verifier::add_rules`].
+//! The rules, each part's own, and the catalogue of them all.
 
 use std::fmt;
+
+use crate::{clients, ndis, nic, pci, qemu, scenario};
 
 /// How bad a violation is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,11 +34,38 @@ pub struct Rule {
     pub statement: &'static str,
 }
 
-const fn rule(id: &'static str, severity: Severity, statement: &'static str) -> Rule {
+/// The rule of this id.
+pub(crate) const fn rule(id: &'static str, severity: Severity, statement: &'static str) -> Rule {
     Rule { id, severity, statement }
 }
 
-pub(super) const KERNEL: &[Rule] = &[
+/// Every part's rules.
+const PARTS: &[&[Rule]] =
+    &[KERNEL, ndis::RULES, clients::RULES, pci::RULES, nic::RULES, qemu::RULES, scenario::RULES];
+
+/// What the ids of [`IRQL`] begin with; the name of a routine follows.
+const IRQL_PREFIX: &str = "IRQL.";
+/// The rule that each routine has by the page that documents it.
+pub(super) const IRQL: Rule =
+    rule("IRQL.<routine>", Severity::S1, "A routine is called at an IRQL that its page allows.");
+
+/// Every rule, sorted by id.
+pub fn catalogue() -> Vec<Rule> {
+    let mut rules: Vec<Rule> = PARTS.iter().copied().flatten().copied().collect();
+    rules.push(IRQL);
+    rules.sort_by_key(|rule| rule.id);
+    rules
+}
+
+/// The rule of an id that a finding names.
+pub(super) fn find(id: &str) -> Option<Rule> {
+    if id.starts_with(IRQL_PREFIX) {
+        return Some(IRQL);
+    }
+    PARTS.iter().copied().flatten().find(|rule| rule.id == id).copied()
+}
+
+const KERNEL: &[Rule] = &[
     rule("BC.133", Severity::S0, "Spin locks do not deadlock."),
     rule("BC.50", Severity::S0, "The driver touches valid addresses only."),
     rule("BC.7F.0x00", Severity::S0, "No division by zero."),

@@ -2,11 +2,10 @@
 
 use std::borrow::Cow;
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use super::catalogue::{KERNEL, Rule, Severity};
+use super::catalogue::{self, Severity};
 use crate::machine::Machine;
 use crate::memory::ObjectId;
 
@@ -62,28 +61,13 @@ impl fmt::Display for Finding {
     }
 }
 
-/// The rules of a machine and what was found.
+/// What was found in a machine.
+#[derive(Default)]
 pub struct Verifier {
-    rules: RefCell<BTreeMap<&'static str, Rule>>,
     findings: RefCell<Vec<Finding>>,
 }
 
 impl Verifier {
-    pub(crate) fn new() -> Self {
-        let rules = KERNEL.iter().map(|rule| (rule.id, *rule)).collect();
-        Self { rules: RefCell::new(rules), findings: RefCell::default() }
-    }
-
-    /// Adds rules to the catalogue.
-    pub fn add_rules(&self, rules: &[Rule]) {
-        self.rules.borrow_mut().extend(rules.iter().map(|rule| (rule.id, *rule)));
-    }
-
-    /// The catalogue, by id.
-    pub fn rules(&self) -> Vec<Rule> {
-        self.rules.borrow().values().copied().collect()
-    }
-
     /// What was found, in the order in which it was found first.
     pub fn findings(&self) -> Vec<Finding> {
         self.findings.borrow().clone()
@@ -98,20 +82,16 @@ impl Verifier {
             .map(|finding| finding.count)
             .sum()
     }
-
-    fn severity(&self, rule: &str) -> (Severity, Option<&'static str>) {
-        match self.rules.borrow().get(rule) {
-            Some(rule) => (rule.severity, Some(rule.statement)),
-            None => (Severity::S1, None),
-        }
-    }
 }
 
 impl Machine {
     /// Records a violation of `rule`; where, when and by whom is added. In any context.
     pub fn finding(&self, rule: impl Into<Cow<'static, str>>, object: Option<ObjectId>, detail: String) {
         let rule = rule.into();
-        let (severity, statement) = self.verifier().severity(&rule);
+        #[cfg(test)]
+        super::trips::found(&rule);
+        let known = catalogue::find(&rule);
+        debug_assert!(known.is_some(), "{rule} is not in the catalogue");
         let call_site = self.call_site();
         self.log(format_args!("! {rule} {detail}"));
         let mut findings = self.verifier().findings.borrow_mut();
@@ -125,8 +105,8 @@ impl Machine {
         }
         findings.push(Finding {
             rule,
-            severity,
-            statement,
+            severity: known.map_or(Severity::S1, |rule| rule.severity),
+            statement: known.map(|rule| rule.statement),
             call_site,
             extent: self.extent(),
             activity: self.with_activity(|activity| activity.label.clone()),

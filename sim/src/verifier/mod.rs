@@ -7,6 +7,9 @@
 
 mod catalogue;
 mod finding;
+#[cfg(test)]
+pub(crate) mod trips;
 
-pub use catalogue::{Rule, Severity};
+pub(crate) use catalogue::rule;
+pub use catalogue::{Rule, Severity, catalogue};
 pub use finding::{Finding, Verifier};
