@@ -1,5 +1,6 @@
 //! Frames: from a VC to the wire, and back.
 
+mod batch;
 mod receive;
 mod receive_queue;
 mod send;

@@ -73,6 +73,8 @@ impl Adapter {
         self.nic.disable_interrupts();
         let station = MacAddress(self.station.0);
         let recovered = self.nic.recover(&Wait(irql), station, self.link_config());
+        // What the card had sent before it hung must not be sent again.
+        self.complete_finished_sends();
         if recovered.is_err() || self.start_card().is_err() {
             self.card.given_up();
             self.give_up();

@@ -5,7 +5,8 @@ use core::time::Duration;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use ndis::memory::{push, push_reserved};
-use ndis::{Ref, Result, SpinLock, Status};
+use ndis::spin_lock::Guard;
+use ndis::{Dispatch, Ref, Result, SpinLock, Status};
 use pppoe::{Discovery, HostUniqTable, Instant, SessionKey, SessionTable, TimerId, Wheel};
 
 use super::Vc;
@@ -37,7 +38,7 @@ pub(super) struct Setup {
     timer: Option<TimerId>,
 }
 
-struct Sessions {
+pub(crate) struct Sessions {
     table: SessionTable,
     vcs: Vec<Option<Ref<Vc>>>,
     free: Vec<u32>,
@@ -72,11 +73,9 @@ impl Calls {
         })
     }
 
-    /// The VC of a session.
-    pub(crate) fn session(&self, key: SessionKey) -> Option<Ref<Vc>> {
-        let sessions = self.sessions.lock();
-        let index = sessions.table.get(key)?;
-        sessions.vcs.get(index as usize)?.clone()
+    /// The sessions, to look up those of received frames.
+    pub(crate) fn sessions(&self, irql: &Dispatch) -> Guard<'_, Sessions> {
+        self.sessions.lock_at_dispatch(irql)
     }
 
     /// Whether a session exists.
@@ -136,6 +135,12 @@ impl Calls {
 }
 
 impl Sessions {
+    /// The VC of a session.
+    pub(crate) fn find(&self, key: SessionKey) -> Option<&Ref<Vc>> {
+        let index = self.table.get(key)?;
+        self.vcs.get(index as usize)?.as_ref()
+    }
+
     fn remove(&mut self, key: SessionKey) -> Option<Ref<Vc>> {
         let index = self.table.remove(key)?;
         let vc = self.vcs.get_mut(index as usize)?.take();

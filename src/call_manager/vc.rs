@@ -137,16 +137,16 @@ impl Vc {
         }
     }
 
-    /// A frame of so many bytes was sent.
-    pub(crate) fn count_sent(&self, bytes: usize) {
-        self.statistics.sent(bytes);
-        self.adapter().statistics.sent(bytes);
+    /// Frames were sent.
+    pub(crate) fn count_sent(&self, frames: u64, bytes: u64) {
+        self.statistics.sent(frames, bytes);
+        self.adapter().statistics.sent(frames, bytes);
     }
 
-    /// A frame of so many bytes is being indicated.
-    pub(crate) fn count_received(&self, bytes: usize) {
-        self.statistics.received(bytes);
-        self.adapter().statistics.received(bytes);
+    /// Frames are being indicated.
+    pub(crate) fn count_received(&self, frames: u64, bytes: u64) {
+        self.statistics.received(frames, bytes);
+        self.adapter().statistics.received(frames, bytes);
     }
 
     /// A frame could not be sent.

@@ -2,25 +2,32 @@
 
 use core::sync::atomic::Ordering;
 
-use e1000::Received;
 use ndis::{Chain, Dispatch, Ref, ReturnedChain, Throttle};
-use pppoe::Head;
+use pppoe::{Head, SessionKey};
 
+use super::batch::{BATCH, Batch, Group};
 use crate::adapter::Adapter;
 use crate::call_manager::Vc;
 
-/// Frames that are taken from the ring before any is indicated: enough for batches, little enough for the stack.
-const BATCH: usize = 32;
 /// Frames that one DPC indicates when NDIS sets no limit; a storm must not keep a processor from everything else.
 const BUDGET: u32 = 256;
 
-/// A session frame on its way to its VC.
+/// Returned lists of different VCs that are counted before the lock on the buffers is let go.
+const RUNS: usize = 8;
+
+/// A frame that has arrived: its buffer and its length.
+#[derive(Clone, Copy, Debug, Default)]
 struct Arrived {
-    vc: Ref<Vc>,
     buffer: u32,
-    offset: u32,
-    length: u32,
-    key: pppoe::SessionKey,
+    length: usize,
+}
+
+/// What a frame is, by its head.
+enum Kind {
+    Session(Head),
+    /// To be looked at as a whole.
+    Other,
+    Malformed,
 }
 
 impl Adapter {
@@ -49,109 +56,125 @@ impl Adapter {
 
     /// One batch; false when the ring was found empty.
     fn receive_batch(&self, left: &mut u32, bytes: &mut u32, irql: &Dispatch) -> bool {
-        let mut taken: [Option<Received>; BATCH] = [const { None }; BATCH];
+        let mut arrived = [Arrived::default(); BATCH];
         let limit = (*left as usize).min(BATCH);
-        let mut count: u32 = 0;
+        let mut count: usize = 0;
         let short = {
-            let mut ring = self.receive.lock_at_dispatch(irql);
-            for slot in taken.iter_mut().take(limit) {
-                let Some(received) = ring.poll() else { break };
+            let mut queue = self.receive.lock_at_dispatch(irql);
+            for slot in arrived.iter_mut().take(limit) {
+                let Some(received) = queue.poll() else { break };
                 *bytes = bytes.saturating_add(u32::try_from(received.length).unwrap_or(0));
-                *slot = Some(received);
-                count = count.saturating_add(1);
+                *slot = Arrived { buffer: received.buffer.id, length: received.length };
+                count = count.wrapping_add(1);
             }
-            ring.refill(&self.nic, &self.receive_buffers);
-            ring.is_short()
+            queue.refill(&self.nic, &self.receive_buffers);
+            queue.is_short()
         };
-        *left = left.saturating_sub(count);
-        let mut arrived: [Option<Arrived>; BATCH] = [const { None }; BATCH];
-        for (slot, received) in arrived.iter_mut().zip(taken.iter().flatten()) {
-            *slot = self.sort(received);
-            if slot.is_none() {
-                self.give_back(received.buffer.id);
+        if count == 0 {
+            return false;
+        }
+        *left = left.saturating_sub(u32::try_from(count).unwrap_or(0));
+        let mut batch = Batch::new();
+        let mut rest = arrived.get(..count).unwrap_or_default();
+        while !rest.is_empty() {
+            // Up to a frame that is no session's: what it does must not overtake what came before it.
+            let other = self.group(&mut rest, &mut batch, irql);
+            while let Some(group) = batch.next_group() {
+                self.indicate(&group, &mut batch, short, irql);
+            }
+            if let Some(frame) = other {
+                self.discovery_frame(frame);
+                batch.unwanted(frame.buffer);
             }
         }
-        self.indicate(&mut arrived, short, irql);
-        self.refill();
-        count as usize == limit
+        let unwanted = batch.unwanted_buffers();
+        if !unwanted.is_empty() && self.is_reachable() {
+            let mut queue = self.receive.lock_at_dispatch(irql);
+            for &buffer in unwanted {
+                queue.give_back(buffer);
+            }
+            queue.refill(&self.nic, &self.receive_buffers);
+        }
+        count == limit
     }
 
-    /// Finds the VC of a session frame, or does what a discovery frame asks for.
-    fn sort(&self, received: &Received) -> Option<Arrived> {
-        let buffer = received.buffer.id;
-        let mut head = [0; Head::LEN];
-        if received.length >= Head::LEN && self.receive_buffers.read(buffer, &mut head) {
-            match Head::parse(&head, received.length, self.station) {
-                Ok(Some(session)) => {
-                    let vc = self.calls.session(session.key)?;
-                    let length = u32::from(session.length);
-                    let offset = u32::try_from(pppoe::Header::LEN).ok()?;
-                    return Some(Arrived { vc, buffer, offset, length, key: session.key });
-                }
-                Ok(None) => {}
-                Err(_) => {
+    /// Groups session frames by VC, up to the first frame that is none, which it returns.
+    fn group(&self, rest: &mut &[Arrived], batch: &mut Batch, irql: &Dispatch) -> Option<Arrived> {
+        let sessions = self.calls.sessions(irql);
+        while let Some((&frame, behind)) = rest.split_first() {
+            *rest = behind;
+            match self.kind(frame) {
+                Kind::Session(head) => batch.add(frame.buffer, head, |key| sessions.find(key)),
+                Kind::Other => return Some(frame),
+                Kind::Malformed => {
                     self.statistics.receive_error();
-                    return None;
+                    batch.unwanted(frame.buffer);
                 }
             }
         }
-        self.discovery_frame(received);
         None
     }
 
+    /// Judges a frame by a copy of its head.
+    fn kind(&self, frame: Arrived) -> Kind {
+        let mut head = [0; Head::LEN];
+        if frame.length < Head::LEN || !self.receive_buffers.read(frame.buffer, &mut head) {
+            return Kind::Other;
+        }
+        match Head::parse(&head, frame.length, self.station) {
+            Ok(Some(head)) => Kind::Session(head),
+            Ok(None) => Kind::Other,
+            Err(_) => Kind::Malformed,
+        }
+    }
+
     /// Copies a discovery frame out of the device's reach and hands it to the calls.
-    fn discovery_frame(&self, received: &Received) {
+    #[inline(never)]
+    fn discovery_frame(&self, arrived: Arrived) {
         let mut frame = [0; pppoe::ethernet::MAX_FRAME];
-        let Some(frame) = frame.get_mut(..received.length) else { return };
-        if self.receive_buffers.read(received.buffer.id, frame) {
+        let Some(frame) = frame.get_mut(..arrived.length) else { return };
+        if self.receive_buffers.read(arrived.buffer, frame) {
             self.discovery_received(frame);
         }
     }
 
-    /// Indicates a batch, one indication for each VC in it; to be copied at once if buffers are `short`.
-    fn indicate(&self, arrived: &mut [Option<Arrived>; BATCH], short: bool, irql: &Dispatch) {
-        for first in 0..BATCH {
-            let Some(leader) = arrived.get(first).and_then(Option::as_ref) else { continue };
-            let (vc, key) = (Ref::clone(&leader.vc), leader.key);
-            let is_of_group = |frame: &Arrived| Ref::ptr_eq(&frame.vc, &vc) && frame.key == key;
-            let count = arrived.iter().flatten().filter(|frame| is_of_group(frame)).count();
-            let count = u32::try_from(count).unwrap_or(0);
-            let admitted = self.admit(&vc, key, count);
-            let mut chain = Chain::new();
-            for slot in arrived.iter_mut() {
-                if !slot.as_ref().is_some_and(is_of_group) {
-                    continue;
-                }
-                let Some(frame) = slot.take() else { continue };
-                let list = admitted
-                    .then(|| self.receive_pool.lend(frame.buffer as usize, frame.offset, frame.length, &vc))
-                    .flatten();
-                match list {
-                    Some(list) => {
-                        vc.count_received(frame.length as usize);
-                        chain.push(list);
-                    }
-                    None => self.give_back(frame.buffer),
-                }
+    /// Indicates the frames of one VC; to be copied at once if buffers are `short`.
+    fn indicate(&self, group: &Group, batch: &mut Batch, short: bool, irql: &Dispatch) {
+        const OFFSET: u32 = 20;
+        const { assert!(OFFSET as usize == pppoe::Header::LEN) };
+        let vc = &group.vc;
+        let admitted = self.admit(vc, group.key, group.frames);
+        let mut chain = Chain::new();
+        let mut next = batch.first(group);
+        while let Some(frame) = next {
+            next = batch.after(frame);
+            let length = u32::from(frame.length);
+            let list = admitted.then(|| self.receive_pool.lend(frame.buffer as usize, OFFSET, length, vc));
+            match list.flatten() {
+                Some(list) => chain.push(list),
+                None => batch.unwanted(frame.buffer),
             }
-            if admitted {
-                let lost = count.saturating_sub(chain.len());
-                if short {
-                    self.receives_returned(chain.indicate_copied(&*vc, irql));
-                } else {
-                    chain.indicate(&*vc, irql);
-                }
-                // One more than the frames was counted in, so that the VC outlives the call into NDIS.
-                vc.receives_ended(lost.saturating_add(1));
-                self.end_in_flight(lost);
-            } else {
-                self.statistics.receive_discarded(count.into());
-            }
+        }
+        if !admitted {
+            self.statistics.receive_discarded(group.frames.into());
+            return;
+        }
+        vc.count_received(group.frames.into(), group.bytes);
+        let lost = group.frames.saturating_sub(chain.len());
+        if short {
+            self.receives_returned(chain.indicate_copied(&**vc, irql));
+        } else {
+            chain.indicate(&**vc, irql);
+        }
+        // One more than the frames was counted in, so that the VC outlives the call into NDIS.
+        vc.receives_ended(lost.saturating_add(1));
+        if lost != 0 {
+            self.end_in_flight(lost);
         }
     }
 
     /// Counts frames of a session in, with the adapter and with the VC; false if they must be dropped.
-    fn admit(&self, vc: &Ref<Vc>, key: pppoe::SessionKey, count: u32) -> bool {
+    fn admit(&self, vc: &Ref<Vc>, key: SessionKey, count: u32) -> bool {
         if !self.begin_receives(count) {
             return false;
         }
@@ -162,40 +185,46 @@ impl Adapter {
         false
     }
 
-    /// Takes a buffer back.
-    fn give_back(&self, id: u32) {
-        self.receive.lock().give_back(id);
-    }
-
-    /// Makes the buffers that came back the card's again.
-    fn refill(&self) {
-        if !self.is_reachable() {
-            return;
-        }
-        self.receive.lock().refill(&self.nic, &self.receive_buffers);
-    }
-
     /// `MiniportReturnNetBufferLists`: buffers go back to the card, VCs and pauses may have waited for that.
-    pub(crate) fn receives_returned(&self, chain: ReturnedChain) {
-        let mut run: Option<(Ref<Vc>, u32)> = None;
-        let returned = |vc: Ref<Vc>, count: u32| {
-            vc.receives_ended(count);
-            self.end_in_flight(count);
-        };
-        chain.drain::<Vc>(&self.receive_pool, |index, vc| {
-            self.give_back(u32::try_from(index).unwrap_or(u32::MAX));
-            run = match run.take() {
-                Some((same, count)) if Ref::ptr_eq(&same, &vc) => Some((same, count.saturating_add(1))),
-                Some((other, count)) => {
-                    returned(other, count);
-                    Some((vc, 1))
+    pub(crate) fn receives_returned(&self, mut chain: ReturnedChain) {
+        let mut current: Option<Run> = None;
+        while !chain.is_empty() {
+            let mut runs = [const { None::<Run> }; RUNS];
+            {
+                let mut queue = self.receive.lock();
+                let mut places = runs.iter_mut();
+                while let Some((index, vc)) = chain.pop::<Vc>(&self.receive_pool) {
+                    queue.give_back(u32::try_from(index).unwrap_or(u32::MAX));
+                    if let Some(run) = current.as_mut().filter(|run| Ref::ptr_eq(&run.vc, &vc)) {
+                        run.count = run.count.saturating_add(1);
+                        continue;
+                    }
+                    let Some(done) = current.replace(Run { vc, count: 1 }) else { continue };
+                    let Some(place) = places.next() else { continue };
+                    *place = Some(done);
+                    if places.len() == 0 {
+                        break;
+                    }
                 }
-                None => Some((vc, 1)),
-            };
-        });
-        self.refill();
-        if let Some((vc, count)) = run {
-            returned(vc, count);
+                if self.is_reachable() {
+                    queue.refill(&self.nic, &self.receive_buffers);
+                }
+            }
+            runs.into_iter().flatten().for_each(|run| self.returned(&run));
+        }
+        if let Some(run) = current {
+            self.returned(&run);
         }
     }
+
+    fn returned(&self, run: &Run) {
+        run.vc.receives_ended(run.count);
+        self.end_in_flight(run.count);
+    }
+}
+
+/// Lists of one VC that came back one after the other.
+struct Run {
+    vc: Ref<Vc>,
+    count: u32,
 }

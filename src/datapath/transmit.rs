@@ -29,6 +29,8 @@ pub(crate) struct Transmit {
     /// The station that all frames come from.
     own: Address,
     tags: Tags,
+    /// Where NDIS puts a frame in one piece that lies in several.
+    scattered: Vec<u8>,
 }
 
 struct Waiting {
@@ -40,7 +42,9 @@ impl Transmit {
     /// An empty ring.
     pub(crate) fn new(ring: TransmitRing, own: Address, tags: Tags) -> Result<Self> {
         let owners = ndis::memory::filled(ring.count(), |_| Ok(None))?;
-        Ok(Self { ring, owners, waiting: Vec::new(), turn: 0, progress: Progress::default(), own, tags })
+        let scattered = ndis::memory::filled(e1000::BUFFER_SIZE, |_| Ok(0))?;
+        let progress = Progress::default();
+        Ok(Self { ring, owners, waiting: Vec::new(), turn: 0, progress, own, tags, scattered })
     }
 
     /// Connects the ring to the card, which must have been reset.
@@ -125,15 +129,16 @@ impl Transmit {
         for frame in list.net_buffers() {
             let length = frame.len();
             pushed = self.push(session, &frame);
-            list.with_vc(|vc| if pushed.is_ok() { vc.count_sent(length) } else { vc.count_send_error() });
+            list.with_vc(|vc| {
+                if pushed.is_ok() { vc.count_sent(1, length as u64) } else { vc.count_send_error() }
+            });
         }
         pushed
     }
 
     /// Copies one frame into the ring, without address and control field, behind the header of its session.
     fn push(&mut self, session: SessionKey, frame: &NetBuffer<'_>) -> Result<usize> {
-        let mut storage = [0; e1000::BUFFER_SIZE];
-        let bytes = frame.bytes(&mut storage).ok_or(Status::RESOURCES)?;
+        let bytes = frame.bytes(&mut self.scattered).ok_or(Status::RESOURCES)?;
         let ppp = bytes.strip_prefix(&ADDRESS_AND_CONTROL).unwrap_or(bytes);
         let length = u16::try_from(ppp.len()).map_err(|_| Status::INVALID_LENGTH)?;
         let mut slot = self.ring.reserve().ok_or(Status::RESOURCES)?;

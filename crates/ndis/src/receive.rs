@@ -183,8 +183,9 @@ impl ReturnedChain {
         Self { next: chain }
     }
 
-    /// The next list that came back: `V` must be the VC type that it was lent for.
-    pub(crate) fn pop<V: Vc>(&mut self, pool: &ReceivePool) -> Option<(usize, Ref<V>)> {
+    /// Takes the next list: the buffer that is free again, and the VC it was indicated on. `V` is the VC type that it was
+    /// lent for.
+    pub fn pop<V: Vc>(&mut self, pool: &ReceivePool) -> Option<(usize, Ref<V>)> {
         let raw = NonNull::new(self.next)?;
         // SAFETY: a list of the chain is valid and ours.
         let list = unsafe { &*raw.as_ptr() };
@@ -198,11 +199,9 @@ impl ReturnedChain {
         Some((index, unsafe { Ref::from_raw(vc) }))
     }
 
-    /// Takes the whole chain apart, in order.
-    pub fn drain<V: Vc>(mut self, pool: &ReceivePool, mut each: impl FnMut(usize, Ref<V>)) {
-        while let Some((index, vc)) = self.pop(pool) {
-            each(index, vc);
-        }
+    /// Whether nothing is left in it.
+    pub const fn is_empty(&self) -> bool {
+        self.next.is_null()
     }
 }
 
