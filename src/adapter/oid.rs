@@ -75,7 +75,9 @@ impl Adapter {
         let hardware = self.hardware_statistics();
         let mut stats = self.statistics.snapshot();
         stats.send_errors = stats.send_errors.saturating_add(hardware.transmit_errors());
-        stats.receive_errors = stats.receive_errors.saturating_add(hardware.receive_errors());
+        let drops = self.receive.lock().drops().total();
+        stats.receive_errors =
+            stats.receive_errors.saturating_add(hardware.receive_errors()).saturating_add(drops);
         stats.receive_no_buffer = stats.receive_no_buffer.saturating_add(hardware.receive_lost());
         Facts {
             lines: self.lines(),

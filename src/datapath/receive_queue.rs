@@ -1,7 +1,7 @@
 //! The receive ring and the buffers that are not in it.
 
 use alloc::vec::Vec;
-use e1000::{Delivery, LatencyClass, Moderation, Nic, ReceiveConfig, Received};
+use e1000::{Delivery, LatencyClass, Moderation, Nic, ReceiveConfig, ReceiveDrops, Received};
 use ndis::Result;
 
 use crate::adapter::{Buffers, ReceiveRing, Registers};
@@ -43,6 +43,11 @@ impl ReceiveQueue {
     /// The class of traffic that moderation begins with.
     pub(crate) fn latency_class(&self) -> LatencyClass {
         self.moderation.class()
+    }
+
+    /// What the ring has dropped so far.
+    pub(crate) fn drops(&self) -> ReceiveDrops {
+        self.ring.drops()
     }
 
     /// The next frame that has arrived.
