@@ -8,6 +8,7 @@
 //!
 //! [`Inbound::parse`] classifies a received Ethernet frame. What it returns goes
 //! - to a [`Discovery`], one per call being set up, found by Host-Uniq in a [`HostUniqTable`]: PADO and PADS;
+//! - to the [`Concentrator`], if calls are to come in: PADI and PADR;
 //! - to whatever [`SessionTable`] finds under the [`SessionKey`]: PADT ([`Padt`]) and session frames
 //!   ([`Data`]).
 //!
@@ -19,14 +20,16 @@
 //! # Panics and allocation
 //!
 //! Nothing here panics, whatever the input: the lints below keep indexing, `unwrap` and unchecked arithmetic
-//! out. Only [`Table`] and [`Wheel`] allocate, and only through `try_reserve`, whose failure is returned. No
-//! function blocks or touches pageable state of its own; all may be called at `IRQL <= DISPATCH_LEVEL` if the
-//! arguments are resident and, for those that allocate, if the global allocator is usable there.
+//! out. Only [`Table`], [`Wheel`] and [`Concentrator`] allocate, and only through `try_reserve`, whose failure is
+//! returned or answered. No function blocks or touches pageable state of its own; all may be called at
+//! `IRQL <= DISPATCH_LEVEL` if the arguments are resident and, for those that allocate, if the global allocator is
+//! usable there.
 //!
 //! # Roles
 //!
-//! [`Discovery`] is the Host. The parts below it (`packet`, `tag`, `repr`, `padt`, `session`, `table`,
-//! `wheel`) know both roles, so an Access Concentrator is one more consumer of [`Inbound`].
+//! [`Discovery`] is the Host of one call, [`Concentrator`] the Access Concentrator of one interface. An interface may
+//! be both at once. The parts below them (`packet`, `tag`, `repr`, `padt`, `session`, `table`, `wheel`) know both
+//! roles, and a session does not tell who began it.
 #![no_std]
 #![forbid(unsafe_code)]
 #![cfg_attr(
@@ -47,6 +50,7 @@ extern crate alloc;
 mod number;
 
 pub mod bounded;
+pub mod concentrator;
 pub mod config;
 pub mod discovery;
 pub mod error;
@@ -64,6 +68,7 @@ pub mod table;
 pub mod tag;
 pub mod wheel;
 
+pub use concentrator::Concentrator;
 pub use config::{Backoff, Config, Timing};
 pub use discovery::{Discovery, Event, Ignored, State, Transmit};
 pub use error::{Error, Malformed, OutOfMemory};
