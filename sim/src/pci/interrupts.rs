@@ -27,6 +27,11 @@ pub(crate) const RULES: &[Rule] = &[
         Severity::S0,
         "An interrupt service routine makes its card take the line back.",
     ),
+    rule(
+        "PCI.InterruptForeign",
+        Severity::S1,
+        "An interrupt service routine claims interrupts of its own card only.",
+    ),
     rule("PCI.InterruptUnclaimed", Severity::S0, "The driver claims the interrupts of its own card."),
 ];
 
@@ -195,6 +200,31 @@ impl Slot {
             ("PCI.InterruptUnclaimed", "the card asserts the line and nobody claims it")
         };
         machine.finding(rule, None, format!("{STORM} interrupts in a row: {detail}; the line is given up"));
+    }
+
+    /// Another device on the line interrupts. The card's routine is asked as well, and must not claim what is not the
+    /// card's.
+    pub fn foreign_line_interrupt(&self) {
+        let Some(machine) = self.machine() else { return };
+        let slot = self.shared();
+        machine.interrupt(None, LINE.irql, "line", move || {
+            let Some(slot) = slot.upgrade() else { return };
+            let handler = slot.interrupts.line.borrow().clone();
+            let asserted = slot.interrupts.level.get();
+            let claimed = handler.is_some_and(|handler| handler());
+            if let (true, false, Some(machine)) = (claimed, asserted, slot.machine()) {
+                machine.finding(
+                    "PCI.InterruptForeign",
+                    None,
+                    "another device's interrupt is claimed".to_owned(),
+                );
+            }
+        });
+    }
+
+    /// A message arrives that the card never sent.
+    pub fn stray_message(&self, number: u16) {
+        self.send_message(number);
     }
 
     /// The card writes message `number`.

@@ -43,7 +43,7 @@ pub struct Slot {
     pcap: RefCell<Option<PcapTee>>,
     dma: Domain,
     windows: Vec<BarResource>,
-    resources: Resources,
+    resources: RefCell<Resources>,
     /// What the command register holds, so that asking it needs no borrow of the device.
     command: Cell<u16>,
     gone: Cell<bool>,
@@ -73,7 +73,7 @@ impl Slot {
             pcap: RefCell::new(pcap),
             dma,
             windows,
-            resources,
+            resources: RefCell::new(resources),
             command: Cell::new(0),
             gone: Cell::new(false),
             cable: Cell::new(true),
@@ -144,7 +144,17 @@ impl Slot {
 
     /// The assigned resources, translated.
     pub fn resources(&self) -> Resources {
-        self.resources.clone()
+        self.resources.borrow().clone()
+    }
+
+    /// Has the adapter be told of other resources than the card has, as a mistaken bus driver would.
+    pub fn assign(&self, resources: Resources) {
+        self.resources.replace(resources);
+    }
+
+    /// What a debugger sees of a register. Reading may change it, as every read does.
+    pub fn peek(&self, bar: usize, off: u64) -> u32 {
+        u32::try_from(self.mmio_read(bar, off, 4)).unwrap_or(u32::MAX)
     }
 
     /// Maps `len` bytes at `physical` for the driver; gives their virtual address.
