@@ -1,19 +1,16 @@
-//! The card as a PCI device: dispatch of register accesses, reset, link and time.
-
-use std::time::Duration;
+//! The card as a PCI device: dispatch of register accesses, and time.
 
 use super::{
     Fault, Faults, Model, config,
     eeprom::Eeprom,
-    filter::receive_address,
     interrupts::Interrupts,
-    latency::Latency,
-    phy::{self, Phy},
+    management::Busy,
+    pause::FlowControl,
+    phy::Phy,
     receive::Receiver,
     registers::{
-        CTRL, EECD, EERD, GCR, ICR, ICS, IMC, IMS, MDIC, RAH0, RAL0, RCTL, RDBAL, RDH, RDLEN, RDT, RFCTL,
-        Registers, STATUS, SWSM, TCTL, TDBAL, TDH, TDLEN, TDT, cause, ctrl, eecd, rctl, status, stored_bits,
-        tctl,
+        CTRL, EECD, EERD, GCR, ICR, ICS, IMC, IMS, MDIC, RCTL, RDBAL, RDH, RDLEN, RDT, RFCTL, Registers,
+        STATUS, SWSM, TCTL, TDBAL, TDH, TDLEN, TDT, cause, ctrl, rctl, status, stored_bits, tctl,
     },
     statistics::Statistics,
     timers::{Timer, Timers},
@@ -21,21 +18,8 @@ use super::{
 };
 use crate::pci::{Bar, ConfigSpace, Device, MsixTable, Platform, command};
 
-/// From `CTRL.RST` until it reads as zero.
-const RESET_TIME: Duration = Duration::from_micros(1);
-/// From a reset until the card has loaded itself from the EEPROM.
-const AUTO_READ_TIME: Duration = Duration::from_millis(1);
-/// One 64-bit exchange at 2.5 MHz.
-const MDIO_TIME: Duration = Duration::from_micros(26);
-/// From `CTRL.GIO_MASTER_DISABLE` until the last transaction is over.
-const MASTER_DRAIN_TIME: Duration = Duration::from_micros(5);
-
 /// RFCTL.EXSTEN.
 const EXTENDED_STATUS: u32 = 1 << 15;
-const MDIC_READY: u32 = 1 << 28;
-const MDIC_INTERRUPT: u32 = 1 << 29;
-const MDIC_ERROR: u32 = 1 << 30;
-
 /// One card of the e1000 family.
 #[derive(Debug)]
 pub struct E1000 {
@@ -50,14 +34,12 @@ pub struct E1000 {
     pub(super) timers: Timers,
     config: ConfigSpace,
     bars: Vec<Bar>,
-    eeprom: Eeprom,
-    phy: Phy,
-    resetting: Option<Latency>,
-    loading: Option<Latency>,
-    mdio: Option<Latency>,
-    draining: Option<Latency>,
+    pub(super) eeprom: Eeprom,
+    pub(super) phy: Phy,
+    pub(super) busy: Busy,
+    pub(super) flow: FlowControl,
     /// What STATUS.LU last was, to notice changes.
-    link: bool,
+    pub(super) link: bool,
 }
 
 impl E1000 {
@@ -78,34 +60,21 @@ impl E1000 {
             bars: config::bars(model),
             eeprom: Eeprom::new(model, mac),
             phy: Phy::new(model),
-            resetting: None,
-            loading: None,
-            mdio: None,
-            draining: None,
+            busy: Busy::default(),
+            flow: FlowControl::default(),
             link: false,
         };
         card.load_address();
         card
     }
 
-    fn load_address(&mut self) {
-        let (low, high) = receive_address(self.eeprom.mac());
-        self.regs.set(RAL0, low);
-        self.regs.set(RAH0, high);
-    }
-
-    /// The PHY has link and software lets the MAC use it.
-    pub(super) fn link_up(&self) -> bool {
-        self.phy.link() && self.regs.has(CTRL, ctrl::SLU)
-    }
-
     /// The card may start transactions.
     pub(super) fn may_master(&self) -> bool {
         let enabled = self.config.command() & command::BUS_MASTER != 0;
-        enabled && !self.powered_down() && !self.master_disabled()
+        enabled && !self.dead() && !self.master_disabled()
     }
 
-    fn master_disabled(&self) -> bool {
+    pub(super) fn master_disabled(&self) -> bool {
         self.model.is_82574() && self.regs.has(CTRL, ctrl::GIO_MASTER_DISABLE)
     }
 
@@ -113,7 +82,8 @@ impl E1000 {
         self.model.is_82574() && self.config.read8(config::PMCSR) & 3 == 3
     }
 
-    fn dead(&self) -> bool {
+    /// Software reaches nothing: the card is asleep or gone.
+    pub(super) fn dead(&self) -> bool {
         self.powered_down() || self.faults.has(Fault::Gone)
     }
 
@@ -132,24 +102,6 @@ impl E1000 {
         p.schedule(self.timers.earliest());
     }
 
-    /// `CTRL.RST`: everything but the PHY, the configuration space and the MSI-X table.
-    fn reset(&mut self, p: &dyn Platform) {
-        let now = p.now();
-        self.reset_interrupts(p);
-        self.regs = Registers::reset(self.model);
-        self.stats = Statistics::new();
-        self.tx = Transmitter::default();
-        self.rx = Receiver::default();
-        self.timers.clear();
-        self.eeprom.reset();
-        self.mdio = None;
-        self.draining = None;
-        self.link = false;
-        self.resetting = Some(Latency::new(now, RESET_TIME));
-        self.loading = Some(Latency::new(now, AUTO_READ_TIME));
-        self.load_address();
-    }
-
     fn read(&mut self, p: &dyn Platform, off: u64) -> u32 {
         let now = p.now();
         match off {
@@ -158,7 +110,7 @@ impl E1000 {
             EECD => self.read_eecd(now),
             EERD => {
                 let ready = self.loaded(now);
-                self.eeprom.read(now, ready, self.faults.has(Fault::EepromChecksum))
+                self.eeprom.read(now, ready, &self.faults)
             }
             MDIC => self.read_mdic(now),
             ICR => self.read_icr(),
@@ -174,55 +126,6 @@ impl E1000 {
             _ if Statistics::contains(off) => self.stats.read(off),
             _ => self.regs.get(off),
         }
-    }
-
-    fn read_ctrl(&mut self, now: Duration) -> u32 {
-        let stuck = self.faults.has(Fault::ResetStuck);
-        if self.resetting.as_mut().is_some_and(|reset| stuck || !reset.over(now)) {
-            return self.regs.get(CTRL) | ctrl::RST;
-        }
-        self.resetting = None;
-        self.regs.get(CTRL)
-    }
-
-    fn loaded(&mut self, now: Duration) -> bool {
-        if self.loading.as_mut().is_none_or(|loading| loading.over(now)) {
-            self.loading = None;
-        }
-        self.loading.is_none()
-    }
-
-    fn read_status(&mut self, now: Duration) -> u32 {
-        let mut value = self.regs.get(STATUS) & status::PHYRA;
-        if self.link_up() {
-            // Full duplex at 1000 Mb/s, as the speed detection (bits 9:8) found it too.
-            value |= status::FD | status::LU | status::SPEED_1000 | 0x200;
-        }
-        if self.model.is_82574() {
-            let busy = self.draining.as_mut().is_some_and(|draining| !draining.over(now));
-            if !self.master_disabled() || busy {
-                value |= status::GIO_MASTER_ENABLE;
-            }
-        }
-        value
-    }
-
-    fn read_eecd(&mut self, now: Duration) -> u32 {
-        let mut value = self.regs.get(EECD) & !(eecd::GNT | eecd::AUTO_RD) | eecd::PRES;
-        if value & eecd::REQ != 0 {
-            value |= eecd::GNT;
-        }
-        if self.model.is_82574() && self.loaded(now) {
-            value |= eecd::AUTO_RD;
-        }
-        value
-    }
-
-    fn read_mdic(&mut self, now: Duration) -> u32 {
-        let silent = self.faults.has(Fault::PhySilent);
-        let busy = self.mdio.as_mut().is_some_and(|mdio| silent || !mdio.over(now));
-        let value = self.regs.get(MDIC);
-        if busy { value & !MDIC_READY } else { value }
     }
 
     fn write(&mut self, p: &dyn Platform, off: u64, value: u32) {
@@ -258,51 +161,10 @@ impl E1000 {
                 }
                 self.regs.set(TCTL, value);
             }
-            RCTL => {
-                if value & rctl::EN != 0 && !self.regs.has(RCTL, rctl::EN) {
-                    p.step("receiver on");
-                }
-                self.regs.set(RCTL, value);
-                self.drain(p);
-            }
+            RCTL => self.write_rctl(p, value),
             _ if Statistics::contains(off) => {}
             _ if off >= GCR && !self.model.is_82574() => {}
             _ => self.regs.set(off, value & stored_bits(self.model, off)),
-        }
-    }
-
-    fn write_ctrl(&mut self, p: &dyn Platform, value: u32) {
-        if value & ctrl::RST != 0 {
-            p.step("reset");
-            self.reset(p);
-            return;
-        }
-        if value & ctrl::GIO_MASTER_DISABLE != 0 && !self.regs.has(CTRL, ctrl::GIO_MASTER_DISABLE) {
-            self.draining = Some(Latency::new(p.now(), MASTER_DRAIN_TIME));
-        }
-        self.regs.set(CTRL, value & !ctrl::PHY_RST);
-        if value & ctrl::PHY_RST != 0 {
-            self.phy.reset(p.now());
-            self.regs.set(STATUS, self.regs.get(STATUS) | status::PHYRA);
-        }
-        self.drain(p);
-    }
-
-    fn write_mdic(&mut self, now: Duration, value: u32) {
-        let reg = (value >> 16 & 0x1f) as usize;
-        let mut result = value & !(MDIC_READY | MDIC_ERROR) & 0xffff_0000;
-        match (value >> 21 & 0x1f == phy::ADDRESS, value >> 26 & 3) {
-            (true, 1) => {
-                self.phy.write(now, reg, (value & 0xffff) as u16);
-                result |= value & 0xffff;
-            }
-            (true, 2) => result |= u32::from(self.phy.read(reg)),
-            _ => result |= MDIC_ERROR,
-        }
-        self.regs.set(MDIC, result | MDIC_READY);
-        self.mdio = Some(Latency::new(now, MDIO_TIME));
-        if value & MDIC_INTERRUPT != 0 && !self.faults.has(Fault::PhySilent) {
-            self.raise(cause::MDAC);
         }
     }
 
@@ -339,10 +201,16 @@ impl E1000 {
 
 impl Device for E1000 {
     fn config_read(&mut self, off: u16, size: u8) -> u32 {
+        if self.faults.has(Fault::Gone) {
+            return u32::MAX >> (32 - 8 * u32::from(size.clamp(1, 4)));
+        }
         self.config.read(off, size)
     }
 
     fn config_write(&mut self, p: &dyn Platform, off: u16, size: u8, value: u32) {
+        if self.faults.has(Fault::Gone) {
+            return;
+        }
         self.config.write(off, size, value);
         if self.model.is_82574() {
             let control = self.config.read16(config::MSIX + 2);
@@ -358,6 +226,7 @@ impl Device for E1000 {
 
     fn mmio_read(&mut self, p: &dyn Platform, bar: usize, off: u64, size: u8) -> u64 {
         let ones = u64::MAX >> (64 - 8 * u32::from(size.clamp(1, 8)));
+        self.faults.access();
         if self.dead() {
             return ones;
         }
@@ -382,6 +251,7 @@ impl Device for E1000 {
     }
 
     fn mmio_write(&mut self, p: &dyn Platform, bar: usize, off: u64, size: u8, value: u64) {
+        self.faults.access();
         if self.dead() {
             return;
         }
@@ -420,6 +290,8 @@ impl Device for E1000 {
                 Timer::Transmit => self.transmit_step(p),
                 Timer::TransmitDelay => self.raise(cause::TXDW),
                 Timer::ReceiveDelay => self.receive_delay_over(),
+                Timer::WriteBack => self.repeat_write_backs(p),
+                Timer::Pause => self.pause_over(),
                 Timer::Link => self.phy.tick(now),
                 // Settling sends what the throttle held back.
                 Timer::Line | Timer::Message(_) => {}

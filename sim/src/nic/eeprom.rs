@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use super::{Model, latency::Latency};
+use super::{Fault, Faults, Model, latency::Latency};
 
 /// Sum of all words.
 const SUM: u16 = 0xbaba;
 /// Word that makes the sum right.
 const CHECKSUM: usize = 0x3f;
+/// What makes word 0, the first two octets of the address, that of a group's.
+const GROUP: u16 = 1;
 /// One word over the serial bus.
 const READ_TIME: Duration = Duration::from_micros(40);
 
@@ -59,7 +61,7 @@ impl Eeprom {
     }
 
     /// Software reads EERD. `ready` is false while the card still loads itself from the EEPROM.
-    pub(super) fn read(&mut self, now: Duration, ready: bool, spoilt: bool) -> u32 {
+    pub(super) fn read(&mut self, now: Duration, ready: bool, faults: &Faults) -> u32 {
         if !self.started {
             return 0;
         }
@@ -71,8 +73,12 @@ impl Eeprom {
         }
         self.busy = None;
         let mut word = self.words.get(self.address).copied().unwrap_or(0xffff);
-        if spoilt && self.address == CHECKSUM {
-            word ^= 1;
+        let (spoilt, group) = (faults.has(Fault::EepromChecksum), faults.has(Fault::EepromGroupAddress));
+        match self.address {
+            0 if group => word |= GROUP,
+            CHECKSUM if group && self.words[0] & GROUP == 0 => word = word.wrapping_sub(GROUP),
+            CHECKSUM if spoilt => word ^= 1,
+            _ => {}
         }
         let done = if self.model.is_82574() { 1 << 1 } else { 1 << 4 };
         u32::from(word) << 16 | command | done

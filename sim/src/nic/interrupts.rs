@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use super::{
-    E1000, config,
+    E1000, Fault, config,
     registers::{CTRL_EXT, EIAC, EITR, IAM, ITR, IVAR, cause, ctrl_ext},
     timers::Timer,
 };
@@ -113,7 +113,9 @@ impl E1000 {
 
     /// Brings the line and the messages into agreement with causes and masks.
     pub(super) fn drive_interrupts(&mut self, p: &dyn Platform) {
-        if self.msix.enabled() {
+        if self.dead() {
+            self.set_line(p, false);
+        } else if self.msix.enabled() {
             self.set_line(p, false);
             self.send_messages(p);
         } else {
@@ -165,7 +167,12 @@ impl E1000 {
             if !self.regs.has(CTRL_EXT, ctrl_ext::IAME) {
                 self.irq.ims &= !automatic;
             }
-            self.msix.raise(p, vector);
+            if !self.faults.has(Fault::MessagesLost) {
+                self.msix.raise(p, vector);
+            }
+            if self.faults.has(Fault::MessagesTwice) {
+                self.msix.raise(p, vector);
+            }
         }
     }
 

@@ -9,6 +9,8 @@ mod fcs;
 mod filter;
 mod interrupts;
 mod latency;
+mod management;
+mod pause;
 mod phy;
 mod receive;
 mod registers;
@@ -18,11 +20,13 @@ mod statistics;
 mod tests;
 mod timers;
 mod transmit;
+mod vlan;
+mod write_back;
 
 use std::{fmt, str::FromStr};
 
 pub use device::E1000;
-pub use fault::{Fault, Faults};
+pub use fault::{Fault, Faults, WriteBack};
 pub(crate) use rules::RULES;
 
 /// Which card is modelled.

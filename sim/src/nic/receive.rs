@@ -3,12 +3,13 @@
 use std::{collections::VecDeque, time::Duration};
 
 use super::{
-    E1000,
+    E1000, Fault, WriteBack,
     fcs::fcs,
     filter::Match,
-    registers::{PBA, RADV, RCTL, RDBAH, RDBAL, RDH, RDLEN, RDT, RDTR, cause, rctl},
+    registers::{CTRL, PBA, RADV, RCTL, RDBAH, RDBAL, RDH, RDLEN, RDT, RDTR, cause, ctrl, rctl},
     statistics as count,
     timers::Timer,
+    write_back::WriteBacks,
 };
 use crate::pci::Platform;
 
@@ -21,19 +22,39 @@ const MAXIMUM_LONG: usize = 16_384;
 
 const DD: u8 = 1;
 const EOP: u8 = 1 << 1;
+/// The tag is in the special field.
+const VP: u8 = 1 << 3;
 /// Passed the inexact filter only.
 const PIF: u8 = 1 << 7;
 
 /// What the receiver remembers beside its registers.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Receiver {
-    /// Frames in the packet buffer, with how they passed the filter.
-    fifo: VecDeque<(Vec<u8>, Match)>,
+    /// Frames in the packet buffer.
+    fifo: VecDeque<Stored>,
     fifo_bytes: usize,
     /// The driver gave the card memory that it may not write: nothing moves until reset.
     hung: bool,
     /// When the oldest frame not yet reported must be (RADV).
     report_by: Option<Duration>,
+    pub(super) write_backs: WriteBacks,
+}
+
+impl Receiver {
+    /// Bytes in the packet buffer.
+    pub(super) fn filled(&self) -> usize {
+        self.fifo_bytes
+    }
+}
+
+/// A frame in the packet buffer.
+#[derive(Clone, Debug)]
+struct Stored {
+    bytes: Vec<u8>,
+    /// How it passed the filter.
+    matched: Match,
+    /// The tag that was taken off.
+    tag: Option<u16>,
 }
 
 impl E1000 {
@@ -45,7 +66,10 @@ impl E1000 {
         let octets = frame.len() + 4;
         self.stats.add(count::TPR, 1);
         self.stats.add_wide(count::TOR, octets as u64);
-        let Some(matched) = self.filter(frame) else { return };
+        if self.take_pause(p.now(), frame) {
+            return;
+        }
+        let Some(matched) = self.filter(frame).filter(|_| self.vlan_passes(frame)) else { return };
         let limit = if self.regs.has(RCTL, rctl::LPE) { MAXIMUM_LONG } else { MAXIMUM };
         if octets < MINIMUM {
             self.stats.add(count::RUC, 1);
@@ -68,12 +92,13 @@ impl E1000 {
             return;
         }
         self.count_received(frame, octets);
-        let mut stored = frame.to_vec();
+        let mut bytes = frame.to_vec();
         if !self.regs.has(RCTL, rctl::SECRC) {
-            stored.extend_from_slice(&fcs(frame));
+            bytes.extend_from_slice(&fcs(frame));
         }
-        self.rx.fifo_bytes += stored.len();
-        self.rx.fifo.push_back((stored, matched));
+        let tag = self.strip_tag(&mut bytes);
+        self.rx.fifo_bytes += bytes.len();
+        self.rx.fifo.push_back(Stored { bytes, matched, tag });
     }
 
     fn count_received(&mut self, frame: &[u8], octets: usize) {
@@ -93,15 +118,16 @@ impl E1000 {
             return;
         }
         let mut moved = false;
-        while !self.rx.hung && self.rx.fifo.front().is_some_and(|(frame, _)| self.room_for(frame.len())) {
-            let Some((frame, matched)) = self.rx.fifo.pop_front() else { break };
-            self.rx.fifo_bytes -= frame.len();
-            self.rx.hung = !self.store(p, &frame, matched);
+        while !self.rx.hung && self.rx.fifo.front().is_some_and(|it| self.room_for(it.bytes.len())) {
+            let Some(stored) = self.rx.fifo.pop_front() else { break };
+            self.rx.fifo_bytes -= stored.bytes.len();
+            self.rx.hung = !self.store(p, &stored);
             moved |= !self.rx.hung;
         }
         if moved {
             self.report_received(p.now());
         }
+        self.watch_fifo(p);
     }
 
     /// Free descriptors: from head up to, not including, tail.
@@ -122,18 +148,20 @@ impl E1000 {
     }
 
     /// Writes one frame to as many descriptors as it needs; `false` when the bus refused.
-    fn store(&mut self, p: &dyn Platform, frame: &[u8], matched: Match) -> bool {
+    fn store(&mut self, p: &dyn Platform, stored: &Stored) -> bool {
         let size = self.buffer_size();
-        let mut parts = frame.chunks(size).peekable();
+        let mut parts = stored.bytes.chunks(size).peekable();
         while let Some(part) = parts.next() {
-            let mut status = DD;
-            if parts.peek().is_none() {
-                status |= EOP;
-            }
-            if matched == Match::Inexact {
+            let last = parts.peek().is_none();
+            let mut status = if last { DD | EOP } else { DD };
+            if stored.matched == Match::Inexact {
                 status |= PIF;
             }
-            if !self.store_part(p, part, status) {
+            if stored.tag.is_some() {
+                status |= VP;
+            }
+            let how = if last { self.faults.next_received() } else { WriteBack::Good };
+            if !self.store_part(p, part, status, stored.tag.unwrap_or(0), how) {
                 return false;
             }
         }
@@ -141,7 +169,14 @@ impl E1000 {
         true
     }
 
-    fn store_part(&mut self, p: &dyn Platform, part: &[u8], status: u8) -> bool {
+    fn store_part(
+        &mut self,
+        p: &dyn Platform,
+        part: &[u8],
+        mut status: u8,
+        tag: u16,
+        how: WriteBack,
+    ) -> bool {
         let head = self.regs.get(RDH);
         let count = self.regs.get(RDLEN) / 16;
         let at = self.regs.wide(RDBAL, RDBAH) + 16 * u64::from(head);
@@ -155,14 +190,40 @@ impl E1000 {
             p.finding("NIC.Dma", format!("receive buffer {address:#x}+{} is not mapped", part.len()));
             return false;
         }
-        desc[8..10].copy_from_slice(&u16::try_from(part.len()).unwrap_or(u16::MAX).to_le_bytes());
-        desc[10..].copy_from_slice(&[0, 0, status, 0, 0, 0]);
-        if !p.dma_write(at + 8, &desc[8..]) {
+        let (mut length, mut errors) = (u16::try_from(part.len()).unwrap_or(u16::MAX), 0);
+        match how {
+            WriteBack::Length(false_length) => length = false_length,
+            WriteBack::Errors(bits) => errors = bits,
+            WriteBack::Endless => status &= !EOP,
+            WriteBack::Unposted => self.finish_unposted_receive(p),
+            _ => {}
+        }
+        desc[8..10].copy_from_slice(&length.to_le_bytes());
+        desc[10..14].copy_from_slice(&[0, 0, status, errors]);
+        desc[14..].copy_from_slice(&tag.to_le_bytes());
+        if !self.write_back(p, |card| &mut card.rx.write_backs, (at + 8, desc[8..].to_vec()), how) {
             p.finding("NIC.Dma", format!("receive descriptor {head} at {at:#x} cannot be written back"));
             return false;
         }
         self.regs.set(RDH, if head + 1 >= count { 0 } else { head + 1 });
         true
+    }
+
+    /// A fault: marks the descriptor at the tail, which is the driver's, as a frame.
+    fn finish_unposted_receive(&self, p: &dyn Platform) {
+        let at = self.regs.wide(RDBAL, RDBAH) + 16 * u64::from(self.regs.get(RDT));
+        p.dma_write(at + 8, &[60, 0, 0, 0, DD | EOP, 0, 0, 0]);
+    }
+
+    /// A fault: what the receiver keeps through a reset.
+    pub(super) fn save_receiver(&self) -> Vec<(u64, u32)> {
+        if !self.faults.has(Fault::ReceiverUnstoppable) {
+            return Vec::new();
+        }
+        let mut kept: Vec<_> =
+            [RCTL, RDBAL, RDBAH, RDLEN, RDH, RDT].map(|off| (off, self.regs.get(off))).into();
+        kept.push((CTRL, self.regs.get(CTRL) & ctrl::SLU));
+        kept
     }
 
     /// RCTL.RDMTS: half, a quarter or an eighth of the ring is left.

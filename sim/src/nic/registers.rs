@@ -17,6 +17,10 @@ pub(super) const EERD: u64 = 0x0014;
 pub(super) const CTRL_EXT: u64 = 0x0018;
 /// MDI control.
 pub(super) const MDIC: u64 = 0x0020;
+/// Address of PAUSE frames, low and high, and their ethertype.
+pub(super) const FCAL: u64 = 0x0028;
+pub(super) const FCAH: u64 = 0x002c;
+pub(super) const FCT: u64 = 0x0030;
 /// VLAN ethertype.
 pub(super) const VET: u64 = 0x0038;
 /// Interrupt cause read.
@@ -88,6 +92,8 @@ pub(super) const MTA: u64 = 0x5200;
 /// Receive addresses: 16 pairs of low and high.
 pub(super) const RAL0: u64 = 0x5400;
 pub(super) const RAH0: u64 = 0x5404;
+/// VLAN filter table array: 128 dwords.
+pub(super) const VFTA: u64 = 0x5600;
 /// PCI Express control (82574).
 pub(super) const GCR: u64 = 0x5b00;
 /// Software semaphore (82574).
@@ -98,7 +104,12 @@ pub(super) mod ctrl {
     pub(in super::super) const FD: u32 = 1;
     pub(in super::super) const GIO_MASTER_DISABLE: u32 = 1 << 2;
     pub(in super::super) const SLU: u32 = 1 << 6;
+    pub(in super::super) const FRCSPD: u32 = 1 << 11;
+    pub(in super::super) const FRCDPX: u32 = 1 << 12;
     pub(in super::super) const RST: u32 = 1 << 26;
+    pub(in super::super) const RFCE: u32 = 1 << 27;
+    pub(in super::super) const TFCE: u32 = 1 << 28;
+    pub(in super::super) const VME: u32 = 1 << 30;
     pub(in super::super) const PHY_RST: u32 = 1 << 31;
 }
 
@@ -106,7 +117,7 @@ pub(super) mod ctrl {
 pub(super) mod status {
     pub(in super::super) const FD: u32 = 1;
     pub(in super::super) const LU: u32 = 1 << 1;
-    pub(in super::super) const SPEED_1000: u32 = 1 << 7;
+    pub(in super::super) const TXOFF: u32 = 1 << 4;
     pub(in super::super) const PHYRA: u32 = 1 << 10;
     pub(in super::super) const GIO_MASTER_ENABLE: u32 = 1 << 19;
 }
@@ -151,6 +162,9 @@ pub(super) mod rctl {
     pub(in super::super) const MPE: u32 = 1 << 4;
     pub(in super::super) const LPE: u32 = 1 << 5;
     pub(in super::super) const BAM: u32 = 1 << 15;
+    pub(in super::super) const VFE: u32 = 1 << 18;
+    pub(in super::super) const CFIEN: u32 = 1 << 19;
+    pub(in super::super) const CFI: u32 = 1 << 20;
     pub(in super::super) const BSEX: u32 = 1 << 25;
     pub(in super::super) const SECRC: u32 = 1 << 26;
 }

@@ -12,6 +12,11 @@ pub(super) struct WideCounter(u64);
 
 /// Missed packets: no room in the packet buffer.
 pub(super) const MPC: Counter = Counter(0x4010);
+/// XON and XOFF received and transmitted.
+pub(super) const XONRXC: Counter = Counter(0x4048);
+pub(super) const XONTXC: Counter = Counter(0x404c);
+pub(super) const XOFFRXC: Counter = Counter(0x4050);
+pub(super) const XOFFTXC: Counter = Counter(0x4054);
 /// First of six counters of received frames by length.
 const PRC64: u64 = 0x405c;
 /// Good packets received; broadcast; multicast.

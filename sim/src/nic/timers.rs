@@ -11,6 +11,10 @@ pub(super) enum Timer {
     TransmitDelay,
     /// RDTR or RADV is over.
     ReceiveDelay,
+    /// A write-back is due that comes again.
+    WriteBack,
+    /// The peer's PAUSE is over.
+    Pause,
     /// Auto-negotiation is complete.
     Link,
     /// The throttle lets the line be asserted again.

@@ -1,16 +1,17 @@
 //! The transmitter: the descriptor ring, the frame under assembly, and what leaves for the wire.
 //!
 //! SDM section 3.3 and 3.4. Descriptors are fetched some time after the tail is written, one frame at a time, at
-//! the pace of a gigabit wire: a driver cannot take it for granted that a frame is gone when the write returns.
+//! the pace of the wire: a driver cannot take it for granted that a frame is gone when the write returns.
 
 use std::time::Duration;
 
 use super::{
-    E1000, Fault,
+    E1000, Fault, WriteBack,
     fcs::fcs,
     registers::{TARC0, TCTL, TDBAH, TDBAL, TDH, TDLEN, TDT, TIDV, cause, tctl},
     statistics as count,
     timers::Timer,
+    write_back::WriteBacks,
 };
 use crate::pci::Platform;
 
@@ -31,6 +32,7 @@ const EOP: u8 = 1;
 const IFCS: u8 = 1 << 1;
 const RS: u8 = 1 << 3;
 const DEXT: u8 = 1 << 5;
+const VLE: u8 = 1 << 6;
 const IDE: u8 = 1 << 7;
 const DD: u8 = 1;
 
@@ -40,6 +42,7 @@ pub(super) struct Transmitter {
     frame: Vec<u8>,
     /// A descriptor or buffer could not be read: nothing moves until reset.
     hung: bool,
+    pub(super) write_backs: WriteBacks,
 }
 
 /// The bus refused an access.
@@ -55,7 +58,9 @@ impl E1000 {
             && self.link_up()
             && self.may_master()
             && (!self.model.is_82574() || self.regs.has(TARC0, TARC_ENABLE))
+            && !self.is_paused()
             && !self.faults.has(Fault::TransmitStuck)
+            && !self.faults.has(Fault::TransmitStuckUntilReset)
     }
 
     /// Something that may have made transmission possible happened.
@@ -72,9 +77,8 @@ impl E1000 {
                 Err(Refused) => self.tx.hung = true,
                 Ok(None) => {}
                 Ok(Some(octets)) => {
-                    // 1000 Mb/s: eight nanoseconds a byte.
-                    let time = Duration::from_nanos(8 * (octets + OVERHEAD) as u64);
-                    self.timers.set(Timer::Transmit, p.now() + time);
+                    let bits = u32::try_from(8 * (octets + OVERHEAD)).unwrap_or(u32::MAX);
+                    self.timers.set(Timer::Transmit, p.now() + self.bit_time() * bits);
                     return;
                 }
             }
@@ -96,11 +100,19 @@ impl E1000 {
         if !context && !self.fetch_buffer(p, &desc) {
             return Err(Refused);
         }
-        let ended = (!context && command & EOP != 0).then(|| self.finish_frame(p, command));
+        let ended = (!context && command & EOP != 0).then(|| self.finish_frame(p, &desc));
         self.regs.set(TDH, if head + 1 >= count { 0 } else { head + 1 });
         if command & RS != 0 {
             desc[12] |= DD;
-            if !p.dma_write(at + 12, &desc[12..]) {
+            let how = if context { WriteBack::Good } else { self.faults.next_sent() };
+            if let WriteBack::Errors(bits) = how {
+                desc[12] |= bits;
+            }
+            if how == WriteBack::Unposted {
+                self.finish_unposted(p);
+            }
+            let part = (at + 12, desc[12..].to_vec());
+            if !self.write_back(p, |card| &mut card.tx.write_backs, part, how) {
                 p.finding("NIC.Dma", format!("transmit descriptor {head} at {at:#x} cannot be written back"));
                 return Err(Refused);
             }
@@ -110,6 +122,12 @@ impl E1000 {
             self.raise(cause::TXQE);
         }
         Ok(ended)
+    }
+
+    /// A fault: marks the descriptor at the tail as done, which is the driver's.
+    fn finish_unposted(&self, p: &dyn Platform) {
+        let at = self.regs.wide(TDBAL, TDBAH) + 16 * u64::from(self.regs.get(TDT));
+        p.dma_write(at + 12, &[DD, 0, 0, 0]);
     }
 
     fn fetch_buffer(&mut self, p: &dyn Platform, desc: &[u8; 16]) -> bool {
@@ -134,7 +152,8 @@ impl E1000 {
     }
 
     /// Puts the frame on the wire; gives its length with FCS.
-    fn finish_frame(&mut self, p: &dyn Platform, command: u8) -> usize {
+    fn finish_frame(&mut self, p: &dyn Platform, desc: &[u8; 16]) -> usize {
+        let command = desc[11];
         let mut frame = std::mem::take(&mut self.tx.frame);
         if self.regs.has(TCTL, tctl::PSP) && frame.len() < MINIMUM {
             frame.resize(MINIMUM, 0);
@@ -145,6 +164,9 @@ impl E1000 {
             let end = frame.len().saturating_sub(4);
             good = fcs(&frame[..end]) == frame[end..];
             frame.truncate(end);
+        }
+        if command & VLE != 0 {
+            self.insert_tag(&mut frame, u16::from_le_bytes([desc[14], desc[15]]));
         }
         let octets = frame.len() + 4;
         self.count_transmitted(&frame, octets);

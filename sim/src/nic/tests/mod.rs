@@ -4,7 +4,10 @@
 #![allow(clippy::cast_possible_truncation, reason = "test values are small by construction")]
 
 mod bench;
+mod faults;
 mod interrupts;
+mod link;
 mod management;
 mod receive;
 mod transmit;
+mod vlan;
