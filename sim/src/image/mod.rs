@@ -8,7 +8,7 @@
 mod loader;
 mod map;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod thunks;
 
 use std::cell::Cell;

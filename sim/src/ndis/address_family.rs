@@ -61,6 +61,25 @@ pub struct AddressFamily {
 }
 
 impl AddressFamily {
+    /// Not open yet, and without a handle.
+    fn new(adapter: &Rc<Adapter>, family: Family, client: &Rc<dyn Client>) -> Rc<Self> {
+        Rc::new(Self {
+            number: adapter.ndis().number("AF"),
+            handle: Cell::new(std::ptr::null_mut()),
+            adapter: Rc::clone(adapter),
+            family,
+            client: Rc::clone(client),
+            context: Cell::new(0),
+            open: Cell::new(false),
+            opening: Pend::default(),
+            closing: Pend::default(),
+            notified: Cell::new(false),
+            notifying: Pend::default(),
+            saps: RefCell::default(),
+            vcs: RefCell::default(),
+        })
+    }
+
     /// The adapter it was opened on.
     pub fn adapter(&self) -> &Rc<Adapter> {
         &self.adapter
@@ -159,26 +178,20 @@ impl AddressFamily {
 
 /// `NdisClOpenAddressFamilyEx`. `PASSIVE_LEVEL`.
 pub fn open(adapter: &Rc<Adapter>, family: Family, client: &Rc<dyn Client>) -> (Status, Rc<AddressFamily>) {
-    let af = Rc::new(AddressFamily {
-        number: adapter.ndis().number("AF"),
-        handle: Cell::new(std::ptr::null_mut()),
-        adapter: Rc::clone(adapter),
-        family,
-        client: Rc::clone(client),
-        context: Cell::new(0),
-        open: Cell::new(false),
-        opening: Pend::default(),
-        closing: Pend::default(),
-        notified: Cell::new(false),
-        notifying: Pend::default(),
-        saps: RefCell::default(),
-        vcs: RefCell::default(),
-    });
-    af.handle.set(handle::open(Kind::AddressFamily, Rc::clone(&af)));
     if !adapter.families().iter().any(|it| it.family == family.family) {
-        handle::close::<AddressFamily>(Kind::AddressFamily, af.handle.get());
-        return (status::OPEN_FAILED, af);
+        return (status::OPEN_FAILED, AddressFamily::new(adapter, family, client));
     }
+    ask(adapter, family, client)
+}
+
+/// Has `CmOpenAf` decide, whatever the adapter has registered.
+pub(super) fn ask(
+    adapter: &Rc<Adapter>,
+    family: Family,
+    client: &Rc<dyn Client>,
+) -> (Status, Rc<AddressFamily>) {
+    let af = AddressFamily::new(adapter, family, client);
+    af.handle.set(handle::open(Kind::AddressFamily, Rc::clone(&af)));
     adapter.add_open(&af);
     af.opening.start();
     let words: Vec<u8> =

@@ -100,6 +100,7 @@ pub use super::address_family::{
 pub use super::call::{close_call, make_call, modify_call};
 pub use super::incoming::accept_call;
 pub use super::oid::{cm_request as cm_oid_request, co_request as co_oid_request};
+pub use super::probe::probe_address_families;
 pub use super::receive::return_frames;
 pub use super::sap::{deregister as deregister_sap, register as register_sap};
 pub use super::send::{Frames, cancel as cancel_sends, send};

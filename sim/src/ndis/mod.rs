@@ -32,6 +32,7 @@ pub mod oid;
 mod ownership;
 pub mod parameters;
 mod pend;
+mod probe;
 mod raw;
 mod receive;
 mod resources;
@@ -43,7 +44,7 @@ pub mod status;
 mod system;
 mod tables;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod timer;
 mod vc;
 mod work_item;

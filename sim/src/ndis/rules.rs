@@ -112,6 +112,11 @@ pub(crate) const RULES: &[Rule] = &[
         "ProtocolCmOpenAf stores NdisAfHandle and, on SUCCESS, writes a non-NULL call-manager AF context.",
     ),
     rule(
+        "CO-035",
+        Severity::S2,
+        "ProtocolCmOpenAf refuses an address family, or a version of one, that the driver did not register.",
+    ),
+    rule(
         "CO-036",
         Severity::S0,
         "A pended open is completed exactly once by NdisMCmOpenAddressFamilyComplete with a final status (not PENDING) and the AF context.",

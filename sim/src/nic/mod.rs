@@ -17,7 +17,7 @@ mod registers;
 mod rules;
 mod statistics;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod timers;
 mod transmit;
 mod vlan;

@@ -18,7 +18,7 @@ pub mod spin_lock;
 pub mod string;
 pub mod system;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 pub mod time;
 
 use crate::image::Export;

@@ -6,6 +6,29 @@ use std::time::Duration;
 
 use crate::abi::{KEVENT, UNICODE_STRING};
 use crate::machine::{Config, DISPATCH_LEVEL, FailPlan, Machine};
+use crate::verifier::trips::Trip;
+
+/// The rules that are tripped by tests of this part.
+pub(crate) const TRIPS: &[Trip] = &[
+    ("BC.18", run_down_waits_for_references),
+    ("BC.C1.0x24", writing_into_the_slack_of_a_block_is_found),
+    ("BC.C2.0x9B", pool_misuse_is_found),
+    ("BC.C2.0x9D", pool_misuse_is_found),
+    ("CO-289", event_misuse_is_found),
+    ("CO-301", event_misuse_is_found),
+    ("DDI.IrqlKeReleaseSpinLock", spin_lock_misuse_is_found),
+    ("DV.C2.0x0A", pool_misuse_is_found),
+    ("DV.C4.0x00", pool_misuse_is_found),
+    ("DV.C4.0x10", pool_misuse_is_found),
+    ("DV.C4.0x13", pool_misuse_is_found),
+    ("DV.C4.0x16", pool_misuse_is_found),
+    ("DV.C4.0x2000", pool_misuse_is_found),
+    ("DV.C4.0x62", what_is_left_at_unload_is_found_with_its_tag),
+    ("DV.C4.0xDC", what_is_left_at_unload_is_found_with_its_tag),
+    ("DV.C4.0xDD", only_registered_event_providers_are_used),
+    ("DV.C4.0xF0", memory_routines),
+    ("SDV.NdisStallExecution_Delay", clocks_agree_and_long_stalls_are_found),
+];
 
 /// The export `$name` as a function of this type.
 macro_rules! export {

@@ -11,7 +11,7 @@ mod msix;
 mod resources;
 mod slot;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::time::Duration;
 

@@ -8,6 +8,7 @@ use super::Slot;
 use crate::{
     machine::{Config, Machine},
     nic::{E1000, Faults, Model},
+    verifier::trips::Trip,
     wire::{
         AccessConcentrator, Unconnected, Wire,
         access_concentrator::Settings,
@@ -16,6 +17,13 @@ use crate::{
 };
 
 const MAC: [u8; 6] = [2, 0, 0, 0, 0, 1];
+
+/// The rules that are tripped by tests of this part.
+pub(crate) const TRIPS: &[Trip] = &[
+    ("PCI.InterruptForeign", claimed_interrupt_of_another_device_is_reported),
+    ("PCI.InterruptStorm", claimed_line_that_stays_asserted_is_a_storm),
+    ("PCI.InterruptUnclaimed", unclaimed_line_is_reported_once_and_given_up),
+];
 
 fn slot(model: Model, wire: Box<dyn Wire>) -> Rc<Slot> {
     Slot::new(Box::new(E1000::new(model, MAC, Faults::default())), wire, None)
@@ -106,6 +114,7 @@ fn padi_goes_out_and_pado_comes_in_with_an_interrupt() {
         assert_eq!(Frame::parse(&offer).expect("PPPoE").name(), "PADO");
         assert_eq!(claimed.get(), 1, "{model}");
         let steps: Vec<_> = machine.steps().into_iter().map(|(_, step)| step.text).collect();
+        let steps = steps.strip_prefix(&["receiver on".into(), "transmitter on".into()]).expect("enabled");
         assert!(steps[0].starts_with("PADI sent") && steps[1].starts_with("PADO received"), "{steps:?}");
         assert!(machine.verifier().findings().is_empty());
     }
@@ -143,6 +152,30 @@ fn unclaimed_line_is_reported_once_and_given_up() {
     driver.write(0x00c8, 4);
     machine.run_for(Duration::from_secs(1)).expect("nothing to get stuck on");
     assert_eq!(machine.verifier().count("PCI.InterruptUnclaimed"), 1);
+}
+
+#[test]
+fn claimed_line_that_stays_asserted_is_a_storm() {
+    let machine = Machine::new(Config::default());
+    let slot = slot(Model::I82540em, Box::new(Unconnected));
+    let driver = Driver::start(&slot);
+    slot.connect_line(Some(Rc::new(|| true)));
+    driver.write(0x00d0, 4);
+    driver.write(0x00c8, 4);
+    machine.run_for(Duration::from_secs(1)).expect("nothing to get stuck on");
+    assert_eq!(machine.verifier().count("PCI.InterruptStorm"), 1);
+}
+
+#[test]
+fn claimed_interrupt_of_another_device_is_reported() {
+    for claims in [false, true] {
+        let machine = Machine::new(Config::default());
+        let slot = slot(Model::I82540em, Box::new(Unconnected));
+        slot.connect_line(Some(Rc::new(move || claims)));
+        slot.foreign_line_interrupt();
+        machine.run_for(Duration::from_secs(1)).expect("nothing to get stuck on");
+        assert_eq!(machine.verifier().count("PCI.InterruptForeign"), u64::from(claims));
+    }
 }
 
 #[test]

@@ -11,7 +11,7 @@ mod peer;
 mod run;
 mod story;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod traffic;
 
 use std::{fmt, path::PathBuf, str::FromStr, time::Duration};

@@ -1,6 +1,51 @@
 //! Judgement of outcomes; whole runs are in the workspace's tests.
 
-use super::*;
+use std::{cell::Cell, rc::Rc, thread};
+
+use super::{story::Story, *};
+use crate::{
+    machine::{Config, Machine},
+    ndis,
+    nic::{E1000, Faults},
+    pci::Slot,
+    verifier::trips::Trip,
+    wire::Unconnected,
+};
+
+/// The rules that are tripped by tests of this part.
+pub(crate) const TRIPS: &[Trip] = &[("SIM.Data", a_driver_that_damages_frames_is_found)];
+
+/// The rules that the story finds broken when it is told of a driver that echoes.
+fn told(deviation: &'static str) -> Vec<String> {
+    let thread = thread::spawn(move || {
+        let machine = Machine::new(Config::default());
+        let card = E1000::new(Model::I82574l, [2, 0, 0, 0, 0, 1], Faults::default());
+        let story = Story {
+            scenario: Scenario { calls: 2, frames: 5, ..Scenario::new(PathBuf::new()) },
+            entry: ndis::tests::driver(deviation),
+            slot: Slot::new(Box::new(card), Box::new(Unconnected), None),
+            settle: Duration::ZERO,
+            tale: Rc::default(),
+            removed: Rc::new(Cell::new(false)),
+        };
+        let tale = Rc::clone(&story.tale);
+        let thread = machine.spawn("script", move || story.tell());
+        machine.join(thread).expect("the story ends");
+        assert_eq!((tale.gave_up.take(), tale.frames_sent.get()), (None, 10));
+        machine.verifier().findings().iter().map(|it| it.rule.to_string()).collect()
+    });
+    thread.join().expect("no panic")
+}
+
+#[test]
+fn a_conforming_driver_leaves_no_finding() {
+    assert_eq!(told(""), [""; 0]);
+}
+
+#[test]
+fn a_driver_that_damages_frames_is_found() {
+    assert_eq!(told("spoils an echo"), ["SIM.Data"]);
+}
 
 fn clean() -> Outcome {
     Outcome { calls_up: 1, frames_sent: 5, frames_received: 5, ..Outcome::default() }

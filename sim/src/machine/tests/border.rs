@@ -2,7 +2,7 @@ use super::{machine, rules, run};
 use crate::machine::{DISPATCH_LEVEL, IrqlRange, LockKind, Machine, Step, enter};
 
 #[test]
-fn an_export_checks_its_irql() {
+pub(super) fn an_export_checks_its_irql() {
     let machine = machine(1);
     run(&machine, || {
         let machine = Machine::current();
@@ -20,7 +20,7 @@ fn an_export_checks_its_irql() {
 }
 
 #[test]
-fn a_callback_returns_at_its_irql() {
+pub(super) fn a_callback_returns_at_its_irql() {
     let machine = machine(1);
     run(&machine, || {
         let machine = Machine::current();
@@ -35,7 +35,7 @@ fn a_callback_returns_at_its_irql() {
 }
 
 #[test]
-fn an_isr_returns_at_its_irql() {
+pub(super) fn an_isr_returns_at_its_irql() {
     let machine = machine(1);
     machine.interrupt(None, 5, "isr", || {
         Machine::current().call_driver("MiniportInterrupt", || {
@@ -64,7 +64,7 @@ fn a_callback_returns_without_the_locks_it_took() {
 }
 
 #[test]
-fn irql_is_raised_upwards_and_lowered_downwards() {
+pub(super) fn irql_is_raised_upwards_and_lowered_downwards() {
     let machine = machine(1);
     run(&machine, || {
         let machine = Machine::current();

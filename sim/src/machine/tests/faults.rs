@@ -21,7 +21,7 @@ fn touch(address: usize) {
 }
 
 #[test]
-fn null_pointers() {
+pub(super) fn null_pointers() {
     let told = crash(|| touch(0x18));
     assert_eq!(told.rule, "BC.50");
     assert!(told.reason.starts_with("write to a null pointer (address 0x18)"), "{told}");
@@ -33,7 +33,7 @@ fn null_pointers() {
 }
 
 #[test]
-fn freed_memory() {
+pub(super) fn freed_memory() {
     let told = crash(|| {
         let machine = Machine::current();
         let block = machine.pool().allocate(100, u32::from_le_bytes(*b"mcmA"), true, "maker".to_owned());
@@ -46,7 +46,7 @@ fn freed_memory() {
 }
 
 #[test]
-fn past_the_end() {
+pub(super) fn past_the_end() {
     let told = crash(|| {
         let block = Machine::current().pool().allocate(96, 1, true, String::new());
         touch(block.addr() + 95);
@@ -67,7 +67,7 @@ fn handles() {
 }
 
 #[test]
-fn past_the_registers() {
+pub(super) fn past_the_registers() {
     struct Nothing;
     impl crate::machine::Mmio for Nothing {
         fn read(&self, _: u64, _: u8) -> u64 {
@@ -93,7 +93,7 @@ fn within_an_export() {
 }
 
 #[test]
-fn invalid_instructions() {
+pub(super) fn invalid_instructions() {
     // SAFETY: the machine catches it.
     let told = crash(|| unsafe { asm!("ud2") });
     assert_eq!(told.rule, "BC.7F.0x06");
@@ -105,6 +105,7 @@ fn invalid_instructions() {
     assert_eq!((told.rule, told.reason.contains("code 2")), ("BC.139", true));
     // SAFETY: the machine catches it.
     let told = crash(|| unsafe { asm!("cli") });
+    assert_eq!(told.rule, "BC.C0000096");
     assert!(told.reason.contains("privileged instruction Cli"), "{told}");
     // SAFETY: the machine catches it.
     let told = crash(|| unsafe {
@@ -114,7 +115,7 @@ fn invalid_instructions() {
 }
 
 #[test]
-fn calls_of_data() {
+pub(super) fn calls_of_data() {
     let told = crash(|| {
         let block = Machine::current().pool().allocate(4096, 1, true, String::new());
         // SAFETY: none; the machine is to catch it.
@@ -131,13 +132,13 @@ fn recurse(depth: u64) -> u64 {
 }
 
 #[test]
-fn stack_overflows() {
+pub(super) fn stack_overflows() {
     let told = crash(|| _ = recurse(0));
     assert_eq!(told.rule, "BC.7F.0x08");
 }
 
 #[test]
-fn a_stop_by_the_driver() {
+pub(super) fn a_stop_by_the_driver() {
     let told = crash(|| Machine::current().stop("BC.BugCheck", "KeBugCheckEx".to_owned()));
     assert_eq!(told.reason, "KeBugCheckEx");
 }

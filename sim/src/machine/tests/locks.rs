@@ -47,7 +47,7 @@ fn a_lock_excludes() {
 }
 
 #[test]
-fn opposite_orders_are_found_even_when_nothing_hangs() {
+pub(super) fn opposite_orders_are_found_even_when_nothing_hangs() {
     let machine = single(1);
     run(&machine, || locked(A, || locked(B, || {})));
     assert_eq!(rules(&machine), [""; 0]);
@@ -67,7 +67,7 @@ fn an_order_through_a_third_lock_is_found() {
 }
 
 #[test]
-fn some_schedule_deadlocks_and_the_report_names_both() {
+pub(super) fn some_schedule_deadlocks_and_the_report_names_both() {
     let mut deadlocks = 0;
     for seed in 0..100 {
         let machine = machine(seed);
@@ -108,7 +108,7 @@ fn a_dpc_that_spins_for_the_lock_of_the_thread_below_it_is_found() {
 }
 
 #[test]
-fn the_irql_stays_up_while_a_lock_is_held() {
+pub(super) fn the_irql_stays_up_while_a_lock_is_held() {
     let machine = machine(1);
     run(&machine, || {
         let machine = Machine::current();
@@ -121,7 +121,7 @@ fn the_irql_stays_up_while_a_lock_is_held() {
 }
 
 #[test]
-fn acquiring_a_held_lock_ends_the_run() {
+pub(super) fn acquiring_a_held_lock_ends_the_run() {
     let machine = machine(1);
     let thread = machine.spawn("recursive", || locked(A, || locked(A, || {})));
     let stuck = machine.join(thread).expect_err("hangs");
@@ -130,7 +130,7 @@ fn acquiring_a_held_lock_ends_the_run() {
 }
 
 #[test]
-fn releasing_what_is_not_held_is_found() {
+pub(super) fn releasing_what_is_not_held_is_found() {
     let machine = machine(1);
     run(&machine, || {
         let machine = Machine::current();
@@ -142,7 +142,7 @@ fn releasing_what_is_not_held_is_found() {
 }
 
 #[test]
-fn the_release_matches_the_acquire() {
+pub(super) fn the_release_matches_the_acquire() {
     let machine = machine(1);
     run(&machine, || {
         let machine = Machine::current();
@@ -158,7 +158,7 @@ fn the_release_matches_the_acquire() {
 }
 
 #[test]
-fn a_thread_ends_without_locks() {
+pub(super) fn a_thread_ends_without_locks() {
     let machine = machine(1);
     run(&machine, || {
         let machine = Machine::current();
@@ -169,7 +169,7 @@ fn a_thread_ends_without_locks() {
 }
 
 #[test]
-fn memory_with_a_held_lock_is_not_freed() {
+pub(super) fn memory_with_a_held_lock_is_not_freed() {
     let machine = machine(1);
     run(&machine, || {
         let machine = Machine::current();

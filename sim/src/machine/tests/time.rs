@@ -49,7 +49,7 @@ fn waits_end_at_their_timeout_or_when_the_event_is_set() {
 }
 
 #[test]
-fn nothing_waits_at_dispatch() {
+pub(super) fn nothing_waits_at_dispatch() {
     let machine = machine(1);
     run(&machine, || {
         let machine = Machine::current();

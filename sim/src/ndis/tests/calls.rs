@@ -2,25 +2,33 @@
 
 use super::data::indicate;
 use super::mini::{adapter, context, deviates, later, mini, ndis};
-use crate::machine::Machine;
+use crate::machine::{LockKind, Machine};
 use crate::ndis::handle::Handle;
 use crate::ndis::parameters::{
     CallManagerParameters, CallParameters, FlowSpec, MediaParameters, ParameterBlock, TRANSMIT_AND_RECEIVE,
 };
 use crate::ndis::status::{self, Status};
-use crate::ndis::{address_family, call, incoming, oid, raw, sap, vc};
+use crate::ndis::{address_family, call, incoming, raw, sap, vc};
 
 pub(super) unsafe extern "win64" fn open_af(
     _adapter: usize,
-    _family: usize,
+    family: usize,
     af: Handle,
     out: usize,
 ) -> Status {
+    let [family, major, minor] = raw::read(family as *const [u32; 3]);
+    let registered = matches!(family, 0x801 | 6) && (major, minor) == (1, 0);
+    if !registered && !deviates("any address family") {
+        return status::NOT_SUPPORTED;
+    }
     let it = if deviates("same AF context") { 0xAF } else { context() };
     mini(|mini| mini.afs.borrow_mut().insert(it, af as usize));
     if mini(|mini| mini.pend.get()) {
         let af = af as usize;
         return later(move || {
+            if deviates("open completed with PENDING") {
+                ndis!(address_family::open_complete, status::PENDING, af as Handle, it as Handle);
+            }
             ndis!(address_family::open_complete, status::SUCCESS, af as Handle, it as Handle);
         });
     }
@@ -37,13 +45,20 @@ pub(super) unsafe extern "win64" fn close_af(af: usize) -> Status {
     let handle = mini(|mini| mini.afs.borrow_mut().remove(&af)).unwrap_or(0);
     if mini(|mini| mini.pend.get()) {
         return later(move || {
+            if deviates("VC for a leaving client") {
+                let mut vc = std::ptr::null_mut();
+                ndis!(vc::driver_create, adapter(), handle as Handle, context() as Handle, &raw mut vc);
+            }
             ndis!(address_family::close_complete, status::SUCCESS, handle as Handle);
             if deviates("AF closed twice") {
                 ndis!(address_family::close_complete, status::SUCCESS, handle as Handle);
             }
         });
     }
-    status::SUCCESS
+    if deviates("AF close completes and returns") {
+        ndis!(address_family::close_complete, status::SUCCESS, handle as Handle);
+    }
+    if deviates("AF close fails") { status::FAILURE } else { status::SUCCESS }
 }
 
 pub(super) unsafe extern "win64" fn register_sap(
@@ -57,6 +72,9 @@ pub(super) unsafe extern "win64" fn register_sap(
     let handle = handle as usize;
     if mini(|mini| mini.pend.get()) {
         return later(move || {
+            if deviates("SAP completed after its failure") {
+                ndis!(sap::register_complete, status::FAILURE, handle as Handle, it as Handle);
+            }
             ndis!(sap::register_complete, status::SUCCESS, handle as Handle, it as Handle);
             if deviates("SAP completed twice") {
                 ndis!(sap::register_complete, status::SUCCESS, handle as Handle, it as Handle);
@@ -70,6 +88,9 @@ pub(super) unsafe extern "win64" fn register_sap(
 }
 
 pub(super) unsafe extern "win64" fn deregister_sap(sap: usize) -> Status {
+    if deviates("offers on a leaving SAP") {
+        offer(sap);
+    }
     let handle = mini(|mini| mini.saps.borrow_mut().remove(&sap)).map_or(0, |(_, handle)| handle);
     if deviates("deregistration fails") {
         return status::FAILURE;
@@ -81,7 +102,7 @@ pub(super) unsafe extern "win64" fn deregister_sap(sap: usize) -> Status {
 }
 
 pub(super) unsafe extern "win64" fn create_vc(_af: usize, vc: Handle, out: usize) -> Status {
-    let it = context();
+    let it = if deviates("same VC context") { 0xFC } else { context() };
     mini(|mini| mini.vcs.borrow_mut().insert(it, vc as usize));
     if deviates("create pends") {
         return status::PENDING;
@@ -93,8 +114,14 @@ pub(super) unsafe extern "win64" fn create_vc(_af: usize, vc: Handle, out: usize
 }
 
 pub(super) unsafe extern "win64" fn delete_vc(vc: usize) -> Status {
-    if deviates("delete refuses") {
+    let busy = mini(|mini| mini.calls.borrow().contains(&vc)) && !deviates("deletes a VC in use");
+    if busy || deviates("delete refuses") {
         return status::NOT_ACCEPTED;
+    }
+    match mini(|mini| mini.deviation.get()) {
+        "QoS change without a call" => ndis!(call::dispatch_modified, handle_of(vc), 0),
+        "indicates without a call" => indicate(vc, b"nobody"),
+        _ => {}
     }
     let handle = mini(|mini| mini.vcs.borrow_mut().remove(&vc)).unwrap_or(0);
     if deviates("uses a deleted VC") {
@@ -125,6 +152,7 @@ pub(super) unsafe extern "win64" fn make_call(
     if deviates("call hangs") {
         return status::PENDING;
     }
+    mini(|mini| mini.calls.borrow_mut().insert(vc));
     let pended = later(move || connect(vc, parameters));
     if deviates("call completes and returns") { status::FAILURE } else { pended }
 }
@@ -132,6 +160,13 @@ pub(super) unsafe extern "win64" fn make_call(
 /// Activates the VC and completes the call.
 fn connect(vc: usize, parameters: usize) {
     let handle = handle_of(vc);
+    if deviates("activates without parameters") {
+        ndis!(vc::activate, handle, 0);
+    }
+    if deviates("offers the client's VC") {
+        let sap = mini(|mini| mini.saps.borrow().values().next().map_or(0, |&(_, sap)| sap));
+        ndis!(incoming::dispatch, sap as Handle, handle, parameters);
+    }
     if !deviates("completes before active") && !deviates("indicates inactive") {
         ndis!(vc::activate, handle, parameters);
     }
@@ -153,6 +188,9 @@ fn connect(vc: usize, parameters: usize) {
         raw::write((manager + 8) as *mut u32, 125_000_000);
         raw::write((manager + 40) as *mut u32, 125_000_000);
     }
+    if deviates("relinks parameters") {
+        raw::write((parameters + 16) as *mut usize, manager);
+    }
     let null = std::ptr::null_mut();
     let status = match () {
         () if deviates("completes with PENDING") => status::PENDING,
@@ -160,7 +198,8 @@ fn connect(vc: usize, parameters: usize) {
         () => status::SUCCESS,
     };
     let given = if deviates("other parameters") { parameters + 8 } else { parameters };
-    ndis!(call::make_call_complete, status, handle, null, null, given);
+    let locked = deviates("completes a call under a lock");
+    under_lock(locked, || ndis!(call::make_call_complete, status, handle, null, null, given));
     if deviates("call completed twice") {
         ndis!(call::make_call_complete, status, handle, null, null, parameters);
     }
@@ -187,7 +226,8 @@ fn connect(vc: usize, parameters: usize) {
 pub(super) unsafe extern "win64" fn close_call(vc: usize, _party: usize, _data: usize, _size: u32) -> Status {
     let disconnect = move || {
         let handle = handle_of(vc);
-        if !deviates("stays active") {
+        let called = mini(|mini| mini.calls.borrow_mut().remove(&vc));
+        if called && !deviates("stays active") {
             ndis!(vc::deactivate, handle);
         }
         if deviates("deactivates twice") {
@@ -216,8 +256,10 @@ pub(super) unsafe extern "win64" fn close_call(vc: usize, _party: usize, _data: 
 
 /// Offers a call on a SAP, as if the network had called. Returns what the client answered.
 pub(super) fn offer(sap: usize) -> Status {
-    let (af, sap_handle) = mini(|mini| mini.saps.borrow()[&sap]);
-    let af = mini(|mini| mini.afs.borrow()[&af]);
+    let (context_of_af, sap_handle) = mini(|mini| mini.saps.borrow()[&sap]);
+    let other = mini(|mini| mini.afs.borrow().keys().copied().find(|&it| it != context_of_af));
+    let other = other.filter(|_| deviates("VC of another client"));
+    let af = mini(|mini| mini.afs.borrow()[&other.unwrap_or(context_of_af)]);
     let it = context();
     let mut handle = if deviates("dirty handle") { 1_usize as Handle } else { std::ptr::null_mut() };
     let status = ndis!(vc::driver_create, adapter(), af as Handle, it as Handle, &raw mut handle);
@@ -228,7 +270,10 @@ pub(super) fn offer(sap: usize) -> Status {
     let block = ParameterBlock::new(&parameters());
     let address = block.address();
     mini(|mini| mini.offers.borrow_mut().insert(it, block));
-    ndis!(vc::activate, handle, address);
+    if !deviates("connected and inactive") {
+        ndis!(vc::activate, handle, address);
+    }
+    mini(|mini| mini.calls.borrow_mut().insert(it));
     let status = ndis!(incoming::dispatch, sap_handle as Handle, handle, address);
     if deviates("offers twice") {
         ndis!(incoming::dispatch, sap_handle as Handle, handle, address);
@@ -247,6 +292,7 @@ fn answered(status: Status, vc: usize) {
     let handle = handle_of(vc);
     mini(|mini| mini.offers.borrow_mut().remove(&vc));
     if status != status::SUCCESS {
+        mini(|mini| mini.calls.borrow_mut().remove(&vc));
         ndis!(vc::deactivate, handle);
         delete_own(vc);
         return;
@@ -254,6 +300,10 @@ fn answered(status: Status, vc: usize) {
     ndis!(incoming::connected, handle);
     if deviates("connected twice") {
         ndis!(incoming::connected, handle);
+    }
+    if deviates("deletes before the close") {
+        ndis!(call::dispatch_close, status::TAPI_DISCONNECTMODE_NORMAL, handle, 0, 0);
+        ndis!(vc::driver_delete, handle);
     }
     if deviates("deletes a connected VC") {
         ndis!(vc::driver_delete, handle);
@@ -266,6 +316,18 @@ pub(super) fn delete_own(vc: usize) {
     mini(|mini| mini.vcs.borrow_mut().remove(&vc));
 }
 
+/// Runs `f`, holding a spin lock if so wished.
+pub(super) fn under_lock(locked: bool, f: impl FnOnce()) {
+    let machine = Machine::current();
+    if locked {
+        machine.acquire(1, LockKind::Other);
+    }
+    f();
+    if locked {
+        machine.release(1, LockKind::Other);
+    }
+}
+
 /// Ordinary call parameters.
 pub(super) fn parameters() -> CallParameters {
     let flow = FlowSpec::best_effort(1_000_000);
@@ -274,85 +336,4 @@ pub(super) fn parameters() -> CallParameters {
         call_manager: Some(CallManagerParameters { transmit: flow, receive: flow, specific: <_>::default() }),
         media: Some(MediaParameters { flags: TRANSMIT_AND_RECEIVE, ..MediaParameters::default() }),
     }
-}
-
-/// Answers any query of at least four bytes with a number.
-fn answer(request: usize) -> Status {
-    let set: u32 = raw::read((request + 4) as *const u32);
-    let (buffer, length) =
-        (raw::read((request + 40) as *const usize), raw::read((request + 48) as *const u32));
-    if set == 1 {
-        if deviates("set writes") {
-            raw::write(buffer as *mut u8, 0xFF);
-        }
-        raw::write((request + 52) as *mut u32, length);
-        return status::SUCCESS;
-    }
-    let needed = 4;
-    if length < needed {
-        raw::write((request + 56) as *mut u32, if deviates("no needed size") { 0 } else { needed });
-        return status::BUFFER_TOO_SHORT;
-    }
-    raw::write(buffer as *mut u32, 12);
-    let written = if deviates("writes too much") { length + 1 } else { needed };
-    raw::write((request + 52) as *mut u32, if deviates("no bytes written") { 0 } else { written });
-    status::SUCCESS
-}
-
-pub(super) unsafe extern "win64" fn oid_request(_adapter: usize, request: usize) -> Status {
-    if mini(|mini| mini.pend.get()) {
-        return later(move || {
-            let status = answer(request);
-            ndis!(oid::miniport_complete, adapter(), request, status);
-        });
-    }
-    answer(request)
-}
-
-pub(super) unsafe extern "win64" fn co_oid_request(_adapter: usize, vc: usize, request: usize) -> Status {
-    mini(|mini| mini.last_request.set(request));
-    if deviates("keeps an OID request") {
-        return status::PENDING;
-    }
-    let handle = if vc == 0 { std::ptr::null_mut() } else { handle_of(vc) };
-    let status = answer(request);
-    if mini(|mini| mini.pend.get()) {
-        return later(move || {
-            match () {
-                () if deviates("wrong completion") => {
-                    ndis!(oid::miniport_complete, adapter(), request, status);
-                }
-                () if deviates("OID with PENDING") => {
-                    ndis!(oid::co_complete, adapter(), handle, request, status::PENDING);
-                }
-                () => {}
-            }
-            ndis!(oid::co_complete, adapter(), handle, request, status);
-            if deviates("OID completed twice") {
-                ndis!(oid::co_complete, adapter(), handle, request, status);
-            }
-        });
-    }
-    if deviates("OID completes and returns") {
-        ndis!(oid::co_complete, adapter(), handle, request, status);
-    }
-    status
-}
-
-pub(super) unsafe extern "win64" fn cm_oid_request(
-    af: usize,
-    _vc: usize,
-    _party: usize,
-    request: usize,
-) -> Status {
-    let handle = mini(|mini| mini.afs.borrow().get(&af).copied().unwrap_or(0));
-    if mini(|mini| mini.pend.get()) {
-        return later(move || {
-            let status = answer(request);
-            let null = std::ptr::null_mut();
-            let wrong = if deviates("wrong AF handle") { adapter() } else { handle as Handle };
-            ndis!(oid::cm_complete, wrong, null, null, request, status);
-        });
-    }
-    answer(request)
 }

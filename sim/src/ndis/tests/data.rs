@@ -1,6 +1,6 @@
 //! The data path of the smallest driver.
 
-use super::calls::handle_of;
+use super::calls::{handle_of, under_lock};
 use super::mini::{adapter, deviates, mini, ndis};
 use crate::machine::Machine;
 use crate::ndis::handle::Handle;
@@ -30,7 +30,8 @@ pub(super) unsafe extern "win64" fn co_send(vc: usize, list: usize, _flags: u32)
     let flags = u32::from(deviates("send flag lies") && Machine::current().irql() < 2);
     let other = mini(|mini| mini.vcs.borrow().values().copied().find(|&it| it != handle as usize));
     let target = if deviates("send on wrong VC") { other.map_or(handle, |it| it as Handle) } else { handle };
-    ndis!(send::complete, target, list, flags);
+    let locked = deviates("completes sends under a lock");
+    under_lock(locked, || ndis!(send::complete, target, list, flags));
     if deviates("send completed twice") {
         ndis!(send::complete, handle, list, flags);
     }
@@ -44,6 +45,7 @@ fn misuse(nbl: Nbl) {
     match mini(|mini| mini.deviation.get()) {
         "moves the start" => nb.set_data_offset(nb.data_offset() + 2),
         "changes data" => nb.store(0, b"X"),
+        "no alignment" => _ = ndis!(net_buffer::get_data_buffer, nb.0, 1, 0, 0, 0),
         "changes source handle" => nbl.set_source_handle(1),
         "changes protocol reserved" => nbl.set_protocol_reserved([0; 4]),
         _ => {}
@@ -51,7 +53,10 @@ fn misuse(nbl: Nbl) {
 }
 
 fn echo(vc: usize, nb: Nb) {
-    if let Ok(data) = nb.data() {
+    if let Ok(mut data) = nb.data() {
+        if let Some(last) = data.last_mut().filter(|_| deviates("spoils an echo")) {
+            *last ^= 1;
+        }
         indicate(vc, &data);
     }
 }
@@ -82,7 +87,8 @@ pub(super) fn indicate(vc: usize, data: &[u8]) {
     let by_value = deviates("resources");
     let irql = Machine::current().irql();
     let flags = u32::from(deviates("receive flag lies") && irql < 2) | u32::from(by_value) << 1;
-    ndis!(receive::indicate, handle, list, count, flags);
+    let locked = deviates("indicates under a lock");
+    under_lock(locked, || ndis!(receive::indicate, handle, list, count, flags));
     if by_value {
         take_back(list);
     } else if deviates("indicates twice") {

@@ -1,319 +1,340 @@
 //! Each deviation trips its rule.
 
 use super::super::client as ndis_client;
-use super::{Bench, SECOND, calls, data, life, mini, run};
-use crate::ndis::oid::OidRequest;
-use crate::ndis::{Frames, status, wait_for};
+use super::mini::{adapter, deviates, mini, ndis};
+use super::trips::trips;
+use super::{Bench, calls, data, life, misuse};
+use crate::ndis::handle::Handle;
+use crate::ndis::{Frames, incoming, net_buffer, status};
 
-/// The rule is found in one of a few seeds of the script at least, and never in the conforming driver.
-fn trips(deviation: mini::Deviation, rule: &str, pend: bool, script: impl Fn() + Clone + Send + 'static) {
-    let mut seen = Vec::new();
-    for seed in 0..4 {
-        let outcome = run(seed, deviation, pend, script.clone());
-        if outcome.has(rule) {
-            return;
-        }
-        seen.push((outcome.findings, outcome.stuck));
+trips! {
+    registration(start_and_stop) {
+        "header size" => "CO-001",
+        "registers twice" => "CO-001",
+        "no pause handler" => "CO-002",
+        "hang without reset" => "CO-003",
+        "no set options" => "CO-004",
+        "no co table" => "CO-005",
+        "co size" => "CO-005",
+        "CoCreateVc" => "CO-006",
+        "no CoSend" => "CO-007",
+        "no cm table" => "CO-008",
+        "cm size" => "CO-008",
+        "no modify" => "CO-008",
+        "one OID handler" => "CO-009",
+        "no create" => "CO-010",
+        "late options" => "CO-011",
+        "entry fails registered" => "CO-012",
+        "stays registered" => "CO-013",
+        "unknown table" => "CO-315",
+        "NDIS 5" => "CO-315",
+        "early deregistration" => "NDIS.7C.0x0A",
     }
-    panic!("{deviation}: {rule} is not found, but {seen:?}");
-}
-
-fn each(cases: &[(mini::Deviation, &str)], pend: bool, script: impl Fn() + Clone + Send + 'static) {
-    for (deviation, rule) in cases {
-        trips(deviation, rule, pend, script.clone());
+    initialization_and_halt(start_and_stop) {
+        "general first" => "CO-015",
+        "no general" => "CO-016",
+        "no power capabilities" => "CO-017",
+        "no binding to NDPROXY" => "CO-018",
+        "hang time" => "CO-019",
+        "family before attributes" => "CO-024",
+        "family twice" => "CO-025",
+        "init pends" => "CO-027",
+        "leaks on failure" => "CO-028",
+        "silent failure" => "CO-295",
+        "status before attributes" => "CO-236",
+        "no adapter context" => "CO-312",
+        "open configuration" => "SDV.NdisOpenConfigurationEx",
+        "configuration after close" => "CO-286",
+        "pool leak" => "SDV.NdisAllocateNetBuffer",
+        "timer leak" => "SDV.CancelTimerObject",
+        "work item leak" => "SDV.Init_NdisAllocateIoWorkItem",
+        "timer left set" => "CO-272",
+        "work item freed queued" => "CO-274",
+        "work item twice" => "CO-275",
+        "late status" => "SDV.NdisMIndicateStatusEx",
+        "allocates after the halt" => "CO-251",
+        "pause fails" => "SDV.MiniportPause_Return",
+        "pause completed and returned" => "CO-244",
+        "pause hangs" => "NDIS.7C.0x25",
+        "restart completes twice" => "CO-245",
+    }
+    halt_with_clients(halt_under_a_client) {
+        "silent halt" => "CO-043",
+        "notifies twice" => "CO-042",
+    }
+    halt_with_a_stubborn_client(halt_under_a_stubborn_client) {
+        "notifies twice" => "CO-044",
+        "silent halt" => "CO-086",
+    }
+    address_families_and_saps(life) {
+        "no AF context" => "CO-034",
+        "open completes and returns" => "CO-037",
+        "AF close fails" => "CO-040",
+        "AF close completes and returns" => "CO-041",
+        "no SAP context" => "CO-050",
+        "deregistration fails" => "CO-054",
+    }
+    address_families_and_saps_later(life, pended) {
+        "open completed with PENDING" => "CO-036",
+        "AF closed twice" => "CO-042",
+        "VC for a leaving client" => "CO-047",
+        "SAP completed twice" => "CO-051",
+        "SAP completed after its failure" => "CO-053",
+    }
+    strange_address_families(probe) {
+        "any address family" => "CO-035",
+    }
+    strange_address_families_later(probe, pended) {
+        "any address family" => "CO-035",
+    }
+    two_opens(open_twice) {
+        "same AF context" => "CO-039",
+        "VC of another client" => "CO-065",
+    }
+    virtual_circuits(life) {
+        "create pends" => "CO-058",
+        "no VC context" => "CO-059",
+        "same VC context" => "CO-312",
+        "delete refuses" => "CO-061",
+        "uses a deleted VC" => "CO-063",
+        "deletes the client's VC" => "CO-067",
+        "activates twice" => "CO-070",
+        "completes before active" => "CO-071",
+        "activates without parameters" => "CO-073",
+        "fails active" => "CO-075",
+        "deactivates twice" => "CO-077",
+        "indicates after deactivation" => "CO-212",
+        "indicates without a call" => "CO-079",
+        "wrong kind of handle" => "CO-084",
+        "QoS change without a call" => "CO-136",
+    }
+    a_vc_in_use(delete_in_use) {
+        "deletes a VC in use" => "CO-062",
+    }
+    calls_end_once(life) {
+        "call completes and returns" => "CO-089",
+        "call completed twice" => "CO-089",
+        "completes with PENDING" => "CO-090",
+        "party context" => "CO-092",
+        "unflagged change" => "CO-096",
+        "relinks parameters" => "CO-097",
+        "other parameters" => "CO-098",
+        "closes while making" => "CO-101",
+        "close completes and returns" => "CO-102",
+        "close fails" => "CO-102",
+        "stays active" => "CO-105",
+        "completes a call under a lock" => "CO-109",
+        "offers the client's VC" => "CO-113",
+        "connected on outgoing call" => "CO-120",
+        "network closes twice" => "CO-124",
+        "close data without size" => "CO-125",
+        "no rates" => "CO-323",
+        "call hangs" => "CO-091",
+        "connects synchronously inactive" => "CO-071",
+    }
+    calls_end_once_later(life, pended) {
+        "close completed twice" => "CO-102",
+        "call completed twice" => "CO-089",
+    }
+    a_call_that_is_cancelled(close_at_once) {
+        "call hangs" => "CO-107",
+    }
+    incoming_calls(take_a_call) {
+        "offers on a leaving SAP" => "CO-055",
+        "dirty handle" => "CO-064",
+        "connected and inactive" => "CO-072",
+        "offers on a dead SAP" => "CO-114",
+        "offers twice" => "CO-115",
+        "connected twice" => "CO-119",
+        "deletes before the close" => "CO-126",
+        "deletes a connected VC" => "CO-068",
+    }
+    sends(life) {
+        "send completed twice" => "CO-183",
+        "send on wrong VC" => "CO-185",
+        "completes an unknown list" => "CO-186",
+        "no send status" => "CO-187",
+        "odd send status" => "CO-187",
+        "changes data" => "CO-190",
+        "moves the start" => "CO-191",
+        "changes source handle" => "CO-192",
+        "changes protocol reserved" => "CO-193",
+        "no alignment" => "CO-195",
+        "send flag lies" => "CO-199",
+        "completes sends under a lock" => "CO-206",
+        "keeps a send" => "NV.NdisTimedDataSend.CO",
+        "keeps a send" => "CO-078",
+    }
+    receives(life) {
+        "no source handle" => "CO-213",
+        "wrong count" => "CO-214",
+        "too long a frame" => "CO-222",
+        "receive flag lies" => "CO-225",
+        "indicates under a lock" => "CO-226",
+        "MDL leak" => "SDV.NdisAllocateMdl",
+        "indicates inactive" => "CO-212",
+    }
+    receives_that_a_client_holds(hold_frames) {
+        "indicates twice" => "CO-219",
+        "touches an indicated list" => "CO-216",
+        "frees an indicated list" => "CO-216",
+    }
+    receives_and_pause(pause_with_frames_held) {
+        "pause does not wait" => "CO-242",
+        "indicates while paused" => "CO-243",
+    }
+    misused_services(misuse_services) {
+        "stand-alone call manager" => "CO-085",
+        "QoS completion" => "CO-132",
+        "party added" => "CO-138",
+        "party dropped" => "CO-141",
+        "party leaves" => "CO-142",
+        "pool of data" => "CO-215",
+        "pool freed with a list" => "CO-231",
+        "pool without a tag" => "CO-233",
+        "status too short" => "CO-234",
+        "status without a VC" => "CO-235",
+        "reset status" => "CO-238",
+        "reset completion" => "CO-261",
+        "sleeps with a lock" => "CO-285",
+        "frees memory of another length" => "CO-287",
+        "attributes at DISPATCH_LEVEL" => "IRQL.NdisMSetMiniportAttributes",
+        "memory without a tag" => "SDV.NdisAllocateMemoryWithTagPriority",
+        "periodic timer" => "SDV.PeriodicTimer",
     }
 }
 
-#[test]
-fn registration() {
-    each(
-        &[
-            ("header size", "CO-001"),
-            ("registers twice", "CO-001"),
-            ("no pause handler", "CO-002"),
-            ("hang without reset", "CO-003"),
-            ("no set options", "CO-004"),
-            ("no co table", "CO-005"),
-            ("co size", "CO-005"),
-            ("CoCreateVc", "CO-006"),
-            ("no CoSend", "CO-007"),
-            ("no cm table", "CO-008"),
-            ("cm size", "CO-008"),
-            ("no modify", "CO-008"),
-            ("no create", "CO-010"),
-            ("late options", "CO-011"),
-            ("entry fails registered", "CO-012"),
-            ("stays registered", "CO-013"),
-            ("unknown table", "CO-315"),
-            ("NDIS 5", "CO-315"),
-        ],
-        false,
-        || {
-            if let Some(bench) = Bench::start() {
-                bench.stop();
-            }
-        },
-    );
+fn start_and_stop() {
+    let Some(bench) = Bench::start() else { return };
+    bench.stop();
+    if deviates("allocates after the halt") {
+        ndis!(net_buffer::allocate_mdl, adapter(), 0x1000, 16);
+    }
 }
 
-#[test]
-fn initialization_and_halt() {
-    each(
-        &[
-            ("general first", "CO-015"),
-            ("no general", "CO-016"),
-            ("no power capabilities", "CO-017"),
-            ("family before attributes", "CO-024"),
-            ("family twice", "CO-025"),
-            ("init pends", "CO-027"),
-            ("open configuration", "SDV.NdisOpenConfigurationEx"),
-            ("configuration after close", "CO-286"),
-            ("pool leak", "SDV.NdisAllocateNetBuffer"),
-            ("timer leak", "SDV.CancelTimerObject"),
-            ("work item leak", "SDV.Init_NdisAllocateIoWorkItem"),
-            ("timer left set", "CO-272"),
-            ("work item twice", "CO-275"),
-            ("late status", "SDV.NdisMIndicateStatusEx"),
-        ],
-        false,
-        || {
-            if let Some(bench) = Bench::start() {
-                bench.stop();
-            }
-        },
-    );
+fn halt_under_a_client() {
+    let Some(bench) = Bench::start() else { return };
+    bench.recorder.obedient.set(true);
+    bench.open();
+    bench.stop();
 }
 
-#[test]
-fn halt_with_clients() {
-    let script = || {
-        let Some(bench) = Bench::start() else { return };
-        bench.recorder.obedient.set(true);
-        bench.open();
-        bench.stop();
-    };
-    each(&[("silent halt", "CO-043"), ("notifies twice", "CO-042")], false, script);
+/// A client that leaves late, and keeps a VC.
+fn halt_under_a_stubborn_client() {
+    let Some(bench) = Bench::start() else { return };
+    let af = bench.open();
+    let (_, vc) = ndis_client::create_vc(&af);
+    if !deviates("silent halt") {
+        ndis_client::delete_vc(&vc);
+    }
+    if mini(|it| it.deviation.get()).is_empty() {
+        bench.close(&af);
+    }
+    bench.stop();
 }
 
-#[test]
-fn address_families_and_saps() {
-    let cases = [
-        ("no AF context", "CO-034"),
-        ("open completes and returns", "CO-037"),
-        ("no SAP context", "CO-050"),
-        ("deregistration fails", "CO-054"),
-    ];
-    each(&cases, false, life);
-    each(&[("AF closed twice", "CO-042"), ("SAP completed twice", "CO-051")], true, life);
-    trips("same AF context", "CO-039", false, || {
-        let bench = Bench::start().expect("a start");
-        bench.open();
-        bench.open();
-    });
+fn probe() {
+    let bench = Bench::start().expect("a start");
+    ndis_client::probe_address_families(&bench.adapter);
+    bench.stop();
 }
 
-#[test]
-fn virtual_circuits() {
-    let cases = [
-        ("create pends", "CO-058"),
-        ("no VC context", "CO-059"),
-        ("delete refuses", "CO-061"),
-        ("uses a deleted VC", "CO-063"),
-        ("deletes the client's VC", "CO-067"),
-        ("activates twice", "CO-070"),
-        ("completes before active", "CO-071"),
-        ("fails active", "CO-075"),
-        ("deactivates twice", "CO-077"),
-        ("indicates after deactivation", "CO-212"),
-        ("wrong kind of handle", "CO-084"),
-    ];
-    each(&cases, false, life);
+/// An incoming call while two clients have the address family open, one of them with a SAP.
+fn open_twice() {
+    let bench = Bench::start().expect("a start");
+    let (first, second) = (bench.open(), bench.open());
+    let (_, sap) = ndis_client::register_sap(&first, 0x8000, &[0; 12]);
+    if !deviates("same AF context") {
+        bench.recorder.answer.set(status::FAILURE);
+        calls::offer(own_sap());
+    }
+    ndis_client::deregister_sap(&sap);
+    bench.close(&first);
+    bench.close(&second);
+    bench.stop();
 }
 
-#[test]
-fn calls_end_once() {
-    let cases = [
-        ("call completes and returns", "CO-089"),
-        ("call completed twice", "CO-089"),
-        ("completes with PENDING", "CO-090"),
-        ("party context", "CO-092"),
-        ("unflagged change", "CO-096"),
-        ("other parameters", "CO-098"),
-        ("closes while making", "CO-101"),
-        ("close completes and returns", "CO-102"),
-        ("close fails", "CO-102"),
-        ("stays active", "CO-105"),
-        ("connected on outgoing call", "CO-120"),
-        ("network closes twice", "CO-124"),
-        ("close data without size", "CO-125"),
-        ("no rates", "CO-323"),
-        ("call hangs", "CO-091"),
-        ("connects synchronously inactive", "CO-071"),
-    ];
-    each(&cases, false, life);
-    each(&[("close completed twice", "CO-102"), ("call completed twice", "CO-089")], true, life);
+fn own_sap() -> usize {
+    mini(|it| *it.saps.borrow().keys().next().expect("one"))
 }
 
-#[test]
-fn incoming_calls() {
-    let script = || {
-        let bench = Bench::start().expect("a start");
-        let af = bench.open();
-        ndis_client::register_sap(&af, 0x8000, &[0; 12]);
-        let sap = mini::mini(|it| *it.saps.borrow().keys().next().expect("one"));
-        bench.recorder.answer.set(status::SUCCESS);
-        calls::offer(sap);
-    };
-    let cases = [
-        ("dirty handle", "CO-064"),
-        ("offers twice", "CO-115"),
-        ("connected twice", "CO-119"),
-        ("deletes a connected VC", "CO-068"),
-    ];
-    each(&cases, false, script);
+fn own_vc() -> usize {
+    mini(|it| *it.vcs.borrow().keys().next().expect("one"))
 }
 
-#[test]
-fn sends() {
-    let cases = [
-        ("send completed twice", "CO-183"),
-        ("send on wrong VC", "CO-185"),
-        ("completes an unknown list", "CO-186"),
-        ("no send status", "CO-187"),
-        ("odd send status", "CO-187"),
-        ("changes data", "CO-190"),
-        ("moves the start", "CO-191"),
-        ("changes source handle", "CO-192"),
-        ("changes protocol reserved", "CO-193"),
-        ("send flag lies", "CO-199"),
-        ("keeps a send", "NV.NdisTimedDataSend.CO"),
-        ("keeps a send", "CO-078"),
-    ];
-    each(&cases, false, life);
+fn delete_in_use() {
+    let bench = Bench::start().expect("a start");
+    let af = bench.open();
+    let vc = bench.connect(&af).expect("a call");
+    if ndis_client::delete_vc(&vc) != status::SUCCESS {
+        bench.disconnect(&vc);
+    }
+    bench.close(&af);
+    bench.stop();
 }
 
-#[test]
-fn receives() {
-    let cases = [
-        ("no source handle", "CO-213"),
-        ("wrong count", "CO-214"),
-        ("too long a frame", "CO-222"),
-        ("receive flag lies", "CO-225"),
-        ("MDL leak", "SDV.NdisAllocateMdl"),
-        ("indicates inactive", "CO-212"),
-    ];
-    each(&cases, false, life);
-    let script = || {
-        let bench = Bench::start().expect("a start");
-        let af = bench.open();
-        let vc = bench.connect(&af).expect("a call");
-        bench.recorder.hold.set(true);
-        bench.send(&vc, &Frames::singles([vec![1; 60]]));
+/// A call that the client gives up before it knows of its success.
+fn close_at_once() {
+    let bench = Bench::start().expect("a start");
+    let af = bench.open();
+    let (_, vc) = ndis_client::create_vc(&af);
+    ndis_client::make_call(&vc, &calls::parameters());
+    bench.disconnect(&vc);
+    bench.close(&af);
+    bench.stop();
+}
+
+fn take_a_call() {
+    let bench = Bench::start().expect("a start");
+    let af = bench.open();
+    let (_, sap) = ndis_client::register_sap(&af, 0x8000, &[0; 12]);
+    let own = own_sap();
+    let handle = mini(|it| it.saps.borrow()[&own].1) as Handle;
+    bench.recorder.answer.set(status::SUCCESS);
+    calls::offer(own);
+    let vc = bench.recorder.incoming.take();
+    if let Some(vc) = vc {
+        ndis_client::close_call(&vc);
+        calls::delete_own(own_vc());
+    }
+    ndis_client::deregister_sap(&sap);
+    if deviates("offers on a dead SAP") {
+        ndis!(incoming::dispatch, handle, std::ptr::null_mut(), 0);
+    }
+    bench.close(&af);
+    bench.stop();
+}
+
+fn hold_frames() {
+    let bench = Bench::start().expect("a start");
+    let af = bench.open();
+    let vc = bench.connect(&af).expect("a call");
+    bench.recorder.hold.set(true);
+    bench.send(&vc, &Frames::singles([vec![1; 60]]));
+    ndis_client::return_frames(&bench.adapter, bench.recorder.held.take());
+}
+
+fn pause_with_frames_held() {
+    let bench = Bench::start().expect("a start");
+    let af = bench.open();
+    let vc = bench.connect(&af).expect("a call");
+    bench.recorder.hold.set(true);
+    bench.send(&vc, &Frames::singles([vec![1; 60]]));
+    if !deviates("pause does not wait") {
         ndis_client::return_frames(&bench.adapter, bench.recorder.held.take());
-    };
-    let cases = [
-        ("indicates twice", "CO-219"),
-        ("touches an indicated list", "CO-216"),
-        ("frees an indicated list", "CO-216"),
-    ];
-    each(&cases, false, script);
-}
-
-#[test]
-fn receives_and_pause() {
-    let script = || {
-        let bench = Bench::start().expect("a start");
-        let af = bench.open();
-        let vc = bench.connect(&af).expect("a call");
-        bench.recorder.hold.set(true);
-        bench.send(&vc, &Frames::singles([vec![1; 60]]));
-        bench.adapter.pause();
-        let own = mini::mini(|it| *it.vcs.borrow().keys().next().expect("one"));
-        data::indicate(own, b"late");
-    };
-    each(&[("pause does not wait", "CO-242"), ("pause does not wait", "CO-243")], false, script);
-    let script = || {
-        if let Some(bench) = Bench::start() {
-            bench.stop();
-        }
-    };
-    let cases = [
-        ("pause fails", "SDV.MiniportPause_Return"),
-        ("pause completed and returned", "CO-244"),
-        ("restart completes twice", "CO-245"),
-    ];
-    each(&cases, false, script);
-}
-
-#[test]
-fn requests() {
-    let cases = [
-        ("OID completes and returns", "CO-145"),
-        ("keeps an OID request", "NV.NdisTimedOidComplete.CO"),
-        ("writes too much", "CO-151"),
-        ("no needed size", "CO-153"),
-        ("no bytes written", "CO-154"),
-        ("set writes", "CO-156"),
-    ];
-    each(&cases, false, life);
-    let cases = [
-        ("OID completed twice", "CO-145"),
-        ("OID with PENDING", "CO-146"),
-        ("wrong AF handle", "CO-147"),
-        ("wrong completion", "CO-148"),
-    ];
-    each(&cases, true, life);
-}
-
-#[test]
-fn a_status_of_the_wrong_size() {
-    trips("", "CO-234", false, || {
-        let bench = Bench::start().expect("a start");
-        mini::indicate_link(mini::mini(|it| it.adapter.get()), 100);
-        let result = bench.adapter.oid_request(OidRequest::query(1, 4));
-        assert_eq!(result.status, status::SUCCESS);
-        assert!(wait_for(SECOND, || true));
-    });
-}
-
-#[test]
-fn a_failed_start_leaves_nothing_and_says_so() {
-    use crate::machine::{Config, FailPlan, Machine};
-    for (deviation, rule) in [("leaks on failure", "CO-028"), ("silent failure", "CO-295")] {
-        let found = std::thread::spawn(move || {
-            mini::mini(|it| it.deviation.set(deviation));
-            let fail = Some(FailPlan::Named("NdisAllocateIoWorkItem", 0));
-            let machine = Machine::new(Config { fail, ..Config::default() });
-            let thread = machine.spawn("script", || assert!(Bench::start().is_none()));
-            machine.join(thread).expect("it ends");
-            machine.verifier().count(rule)
-        });
-        assert!(found.join().expect("no panic") > 0, "{deviation}: {rule}");
+    }
+    bench.adapter.pause();
+    if deviates("indicates while paused") {
+        data::indicate(own_vc(), b"late");
     }
 }
 
-#[test]
-fn calls_at_the_wrong_irql() {
-    use crate::machine::{DISPATCH_LEVEL, Machine};
-    trips("", "IRQL.NdisMSetMiniportAttributes", false, || {
-        let Some(bench) = Bench::start() else { return };
-        Machine::current().raise_irql(DISPATCH_LEVEL);
-        mini::set_registration(mini::adapter());
-        Machine::current().lower_irql(0);
-        bench.stop();
-    });
-}
-
-#[test]
-fn completions_under_a_lock() {
-    use crate::machine::{LockKind, Machine};
-    trips("", "CO-226", false, || {
-        let bench = Bench::start().expect("a start");
-        let af = bench.open();
-        bench.connect(&af).expect("a call");
-        let own = mini::mini(|it| *it.vcs.borrow().keys().next().expect("one"));
-        Machine::current().acquire(1, LockKind::Other);
-        data::indicate(own, b"under a lock");
-        Machine::current().release(1, LockKind::Other);
-    });
+fn misuse_services() {
+    let bench = Bench::start().expect("a start");
+    let af = bench.open();
+    let vc = bench.connect(&af).expect("a call");
+    misuse::commit(calls::handle_of(own_vc()));
+    bench.disconnect(&vc);
+    bench.close(&af);
+    bench.stop();
 }

@@ -1,11 +1,20 @@
 //! A conforming driver passes without a finding; each deviation from it is found by its rule.
 
+mod answers;
+mod bring_up;
 mod calls;
 mod client;
 mod conforming;
 mod data;
 mod deviations;
+mod hardware;
 mod mini;
+mod misuse;
+mod on_card;
+mod questions;
+mod trips;
+
+pub(crate) use trips::tripped;
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -16,8 +25,18 @@ use super::client::Client;
 use super::oid::OidRequest;
 use super::{Adapter, AddressFamily, Driver, Family, HaltAction, Keywords, Vc, status, wait_for};
 use crate::machine::{Config, Machine};
+use crate::nic::{E1000, Faults, Model};
+use crate::pci::Slot;
+use crate::wire::Unconnected;
+
+/// The conforming driver but for a deviation, on this OS thread.
+pub(crate) fn driver(deviation: &'static str) -> super::DriverEntry {
+    mini::mini(|it| it.deviation.set(deviation));
+    mini::entry
+}
 
 /// What ended the run and the rules that were found broken.
+#[derive(Debug)]
 struct Outcome {
     findings: Vec<(String, String)>,
     stuck: Option<String>,
@@ -61,8 +80,17 @@ const SECOND: Duration = Duration::from_secs(1);
 impl Bench {
     /// Loads the driver and starts its adapter; none if the driver refuses, as some deviations do.
     fn start() -> Option<Self> {
+        Self::start_on(None, false)
+    }
+
+    /// The same on a card, which may be granted messages.
+    fn start_on(model: Option<Model>, messages: bool) -> Option<Self> {
         let driver = Driver::load("mini", mini::entry).ok()?;
-        let adapter = Adapter::new(&driver, None, Keywords::new(), false);
+        let slot = model.map(|model| {
+            let card = E1000::new(model, [2, 0, 0, 0, 0, 1], Faults::default());
+            Slot::new(Box::new(card), Box::new(Unconnected), None)
+        });
+        let adapter = Adapter::new(&driver, slot, Keywords::new(), messages);
         let recorder = Rc::new(Recorder::default());
         let client: Rc<dyn Client> = Rc::clone(&recorder) as _;
         adapter.bind(&client);

@@ -60,6 +60,7 @@ impl Platform for Host {
     }
 
     fn finding(&self, rule: &'static str, _detail: String) {
+        crate::verifier::trips::found(rule);
         self.findings.borrow_mut().push(rule);
     }
 

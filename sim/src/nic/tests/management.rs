@@ -195,9 +195,16 @@ fn a_card_that_is_gone_or_asleep_reads_ones() {
 }
 
 #[test]
-fn accesses_that_are_no_dword_are_reported() {
+pub(super) fn accesses_that_are_no_dword_are_reported() {
     let mut bench = Bench::new(Model::I82540em);
     bench.card.mmio_read(&bench.host, 0, 8, 2);
     bench.card.mmio_write(&bench.host, 0, 10, 4, 0);
     assert_eq!(*bench.host.findings.borrow(), ["NIC.AccessSize", "NIC.AccessSize"]);
+}
+
+#[test]
+pub(super) fn extended_descriptors_are_reported() {
+    let mut bench = Bench::new(Model::I82574l);
+    bench.write(0x5008, 1 << 15);
+    assert_eq!(*bench.host.findings.borrow(), ["NIC.NotModelled"]);
 }

@@ -11,3 +11,17 @@ mod management;
 mod receive;
 mod transmit;
 mod vlan;
+
+use crate::verifier::trips::Trip;
+
+/// The rules that are tripped by tests of this part.
+pub(crate) const TRIPS: &[Trip] = &[
+    ("NIC.AccessSize", management::accesses_that_are_no_dword_are_reported),
+    ("NIC.Dma", transmit::wild_buffer_stops_the_ring_and_is_reported),
+    ("NIC.NotModelled", management::extended_descriptors_are_reported),
+    ("NIC.RingLength", transmit::ring_registers_are_checked),
+    ("NIC.RingTail", transmit::ring_registers_are_checked),
+    ("NIC.RingWhileEnabled", transmit::ring_registers_are_checked),
+    ("NIC.TransmitFrame", transmit::frame_without_fcs_is_reported),
+    ("NIC.TransmitLength", transmit::frame_that_does_not_fit_is_reported),
+];

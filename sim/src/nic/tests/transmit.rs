@@ -82,7 +82,7 @@ fn nothing_leaves_without_link_enable_or_bus_mastering() {
 }
 
 #[test]
-fn wild_buffer_stops_the_ring_and_is_reported() {
+pub(super) fn wild_buffer_stops_the_ring_and_is_reported() {
     let mut bench = Bench::running(Model::I82540em);
     let mut desc = [0; 16];
     desc[..8].copy_from_slice(&0x1000u64.to_le_bytes());
@@ -99,7 +99,7 @@ fn wild_buffer_stops_the_ring_and_is_reported() {
 }
 
 #[test]
-fn frame_without_fcs_is_reported() {
+pub(super) fn frame_without_fcs_is_reported() {
     let mut bench = Bench::running(Model::I82540em);
     bench.descriptor(0, &frame([0xff; 6], 100), EOP | RS);
     bench.write(0x3818, 1);
@@ -109,7 +109,7 @@ fn frame_without_fcs_is_reported() {
 }
 
 #[test]
-fn ring_registers_are_checked() {
+pub(super) fn ring_registers_are_checked() {
     let mut bench = Bench::running(Model::I82540em);
     bench.write(0x3818, 8);
     assert_eq!(bench.read(0x3818), 0, "a tail outside of the ring is not taken");
@@ -117,4 +117,20 @@ fn ring_registers_are_checked() {
     bench.write(0x0400, 0);
     bench.write(0x3808, 100);
     assert_eq!(*bench.host.findings.borrow(), ["NIC.RingTail", "NIC.RingWhileEnabled", "NIC.RingLength"]);
+}
+
+#[test]
+pub(super) fn frame_that_does_not_fit_is_reported() {
+    let mut bench = Bench::running(Model::I82540em);
+    for slot in 0..7 {
+        // Far more than the descriptors' memory: the card reads what follows as well.
+        let mut desc = [0; 16];
+        desc[..8].copy_from_slice(&super::bench::BUFFERS.to_le_bytes());
+        desc[8..10].copy_from_slice(&4096_u16.to_le_bytes());
+        desc[11] = IFCS | RS;
+        bench.store(TX_RING + 16 * slot, &desc);
+    }
+    bench.write(0x3818, 7);
+    bench.pass_us(50);
+    assert_eq!(*bench.host.findings.borrow(), ["NIC.TransmitLength"]);
 }
