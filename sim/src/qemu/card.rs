@@ -1,6 +1,10 @@
 //! A card that QEMU plays, as a PCI device.
 
-use std::{collections::VecDeque, rc::Rc, time::Duration};
+use std::{
+    collections::VecDeque,
+    rc::Rc,
+    time::{Duration, Instant},
+};
 
 use super::{
     Correction, Fidelity, StartError, bus,
@@ -11,22 +15,25 @@ use super::{
     qmp::Qmp,
     qtest::Qtest,
     registers::{
-        CAUSE_LSC, CTRL, CTRL_GIO_MASTER_DISABLE, CTRL_RST, EIAC, ICS, IMS, MPC, RCTL, RDT, RNBC, STATUS,
-        STATUS_GIO_MASTER_ENABLE, STATUS_LINK, TDT,
+        CAUSE_LSC, CTRL, CTRL_RST, ICS, MDIC, MPC, RCTL, RDT, RNBC, STATUS, STATUS_LINK, STATUS_LU, TDT,
     },
     shadow::Shadow,
 };
 use crate::{
     memory::{dma::Domain, shared::SharedMemory},
     nic::Model,
-    pci::{Bar, Device, Platform, command, offset},
+    pci::{Bar, Device, Platform, offset},
     verifier::{Rule, Severity, rule},
 };
 
 /// From the last access until QEMU is looked at once more.
 const AFTERTHOUGHT: Duration = Duration::from_micros(200);
-/// Rounds of QEMU's main loop that an interrupt may be held back for.
-const THROTTLED: u32 = 50;
+/// How long QEMU's timers are waited for, in real time: a thread of QEMU has to get its turn.
+const PATIENCE: Duration = Duration::from_millis(200);
+/// Rounds of QEMU's main loop before the waiting leaves it the processor.
+const IMPATIENT: u32 = 8;
+/// What is left to it at a time.
+const NAP: Duration = Duration::from_micros(50);
 
 pub(crate) const RULES: &[Rule] = &[
     rule("QEMU.Gone", Severity::S0, "QEMU answers until the end of the run."),
@@ -60,9 +67,12 @@ pub struct Card {
     pub(super) fifo_bytes: usize,
     qmp: Qmp,
     version: String,
-    line: bool,
-    reported_gone: bool,
-    _process: Process,
+    /// The level of the line that the machine was told.
+    pub(super) line: bool,
+    /// Vectors whose messages have come and that the machine has not been told of.
+    pub(super) arrived: u32,
+    pub(super) reported_gone: bool,
+    process: Process,
 }
 
 impl Card {
@@ -88,8 +98,9 @@ impl Card {
             qmp,
             version,
             line: false,
+            arrived: 0,
             reported_gone: false,
-            _process: process,
+            process,
         };
         card.find_capabilities();
         card.bring_up();
@@ -98,6 +109,16 @@ impl Card {
             Some(failure) => Err(StartError::Refused(failure.to_owned())),
             None => Ok(card),
         }
+    }
+
+    #[cfg(test)]
+    pub(super) fn process_id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Ends QEMU before its time; the card then is one that has fallen off its bus.
+    pub fn end_process(&mut self) {
+        self.process.end();
     }
 
     /// QEMU's version, such as `7.2.22`.
@@ -160,14 +181,20 @@ impl Card {
             TDT => self.write_transmit_tail(p, value),
             _ => {
                 self.shadow.set(off, value);
+                self.follow_mask(off, value);
                 self.write_window(off, value);
             }
         }
-        if matches!(off, CTRL | RCTL | RDT) {
-            // The timers of a change of RCTL come first.
-            self.qtest.barrier();
-            self.follow_link();
-            self.deliver(p);
+        match off {
+            CTRL | RCTL | RDT => {
+                // QEMU's 8254x does not receive for a while after a change of RCTL.
+                self.shadow.receive_held |= off == RCTL && !self.model.is_82574();
+                self.follow_link();
+                self.deliver(p);
+            }
+            // It may have told the PHY to negotiate again.
+            MDIC => self.wait_for_link(),
+            _ => {}
         }
     }
 
@@ -182,17 +209,7 @@ impl Card {
 
     fn corrected(&mut self, off: u64, value: u32) -> u32 {
         match off {
-            STATUS => {
-                let mut status = value;
-                if !self.link() {
-                    status &= !STATUS_LINK;
-                }
-                let disabled = self.shadow.get(CTRL) & CTRL_GIO_MASTER_DISABLE != 0;
-                if self.model.is_82574() && disabled && self.fidelity.has(Correction::MasterDisable) {
-                    status &= !STATUS_GIO_MASTER_ENABLE;
-                }
-                status
-            }
+            STATUS if !self.link() => value & !STATUS_LINK,
             TDT => self.shadow.held_tail.unwrap_or(value),
             RNBC => value.saturating_add(std::mem::take(&mut self.shadow.no_buffer)),
             MPC => value.saturating_add(std::mem::take(&mut self.shadow.missed)),
@@ -210,48 +227,31 @@ impl Card {
             }
             any = true;
         }
-        any |= self.notice(p);
-        for _ in 0..THROTTLED {
-            if !self.interrupt_is_due() {
-                break;
-            }
+        any | self.settle_interrupts(p)
+    }
+
+    /// Waits until `done`; false when it took too long.
+    pub(super) fn wait(&mut self, mut done: impl FnMut(&mut Self) -> bool) -> bool {
+        let begin = Instant::now();
+        let mut rounds = 0;
+        while self.qtest.failure().is_none() && begin.elapsed() < PATIENCE {
             self.qtest.barrier();
-            any |= self.notice(p);
+            if done(self) {
+                return true;
+            }
+            rounds += 1;
+            if rounds > IMPATIENT {
+                std::thread::sleep(NAP);
+            }
         }
-        any
+        false
     }
 
-    /// QEMU holds an enabled cause back until a timer fires, which takes some rounds of its main loop.
-    fn interrupt_is_due(&mut self) -> bool {
-        // A message acknowledges the causes in EIAC: what is left has not been sent.
-        let looked_at = if self.shadow.messages { self.shadow.get(EIAC) } else { u32::MAX };
-        let disabled = !self.shadow.messages && self.shadow.command & u32::from(command::INTX_DISABLE) != 0;
-        if looked_at == 0 || disabled || self.line {
-            return false;
+    /// Waits until the PHY has found its partner; QEMU's takes a moment.
+    fn wait_for_link(&mut self) {
+        if self.shadow.cable && self.read_window(STATUS) & STATUS_LU == 0 {
+            self.wait(|card| card.read_window(STATUS) & STATUS_LU != 0);
         }
-        self.read_window(ICS) & self.read_window(IMS) & looked_at != 0
-    }
-
-    /// Takes interrupts that QEMU has reported; whether there were any.
-    fn notice(&mut self, p: &dyn Platform) -> bool {
-        if let Some(failure) = self.qtest.failure()
-            && !self.reported_gone
-        {
-            self.reported_gone = true;
-            p.finding("QEMU.Gone", failure.to_owned());
-        }
-        let level = self.qtest.asserted();
-        let changed = level != self.line;
-        if changed {
-            self.line = level;
-            p.set_intx(level);
-        }
-        let arrived = self.messages.as_ref().map(|messages| messages.take(&self.memory));
-        let arrived = arrived.and_then(Result::ok).unwrap_or_default();
-        for vector in &arrived {
-            p.message(*vector);
-        }
-        changed || !arrived.is_empty()
     }
 
     fn look_again(p: &dyn Platform) {
@@ -292,7 +292,7 @@ impl Device for Card {
         if bar == 0 && size == 4 {
             value = self.corrected(off, u32::try_from(value).unwrap_or(u32::MAX)).into();
         }
-        self.notice(p);
+        self.look_at_interrupts(p);
         value
     }
 
@@ -330,7 +330,7 @@ impl Device for Card {
         if let Err(error) = self.qmp.set_link(NETWORK, up) {
             p.finding("QEMU.Gone", error.to_string());
         }
-        self.qtest.barrier();
+        self.wait_for_link();
         self.shadow.link = self.link();
         self.release_transmit_tail();
         self.settle(p);

@@ -63,9 +63,14 @@ impl Card {
     pub(super) fn write_configuration(&mut self, off: u16, size: u8, value: u32) {
         if !self.windows.write(off, size, value) {
             bus::write(&mut self.qtest, bus::CARD, off, size, value);
+            self.shadow.in_vain = 0;
             self.shadow.command = self.read_configuration(offset::COMMAND, 2);
             self.shadow.power_state = match self.capabilities.power {
                 Some(at) => self.read_configuration(at + 4, 2) & 3,
+                None => 0,
+            };
+            self.shadow.message_control = match self.capabilities.msix {
+                Some(at) => self.read_configuration(at + 2, 2),
                 None => 0,
             };
         }

@@ -8,7 +8,7 @@ pub enum Correction {
     /// `CTRL.RST` resets next to nothing in QEMU: the bus is reset instead, and what a reset of the card leaves alone
     /// is restored.
     Reset,
-    /// The MAC uses the link when `CTRL.SLU` is set only. While it does not, a card neither sends (QEMU reports frames
+    /// The MAC uses the link when `CTRL.SLU` is set only, which is not so after a reset. While it does not, a card neither sends (QEMU reports frames
     /// as sent and loses them) nor receives, and the change is reported as LSC.
     Link,
     /// Frames of more than 1,518 bytes without FCS pass with `RCTL.LPE` only.
@@ -20,8 +20,6 @@ pub enum Correction {
     Padding,
     /// In D3 registers read all ones and nothing is received (82574L).
     PowerState,
-    /// `CTRL.GIO_MASTER_DISABLE` clears `STATUS.GIO_MASTER_ENABLE` (82574L).
-    MasterDisable,
     /// A reset frees the semaphore `SWSM.SMBI` (82574L).
     Semaphore,
 }
@@ -52,7 +50,7 @@ impl Fidelity {
 impl Default for Fidelity {
     /// All corrections.
     fn default() -> Self {
-        use Correction::{Link, LongFrames, MasterDisable, Overrun, Padding, PowerState, Reset, Semaphore};
-        Self([Reset, Link, LongFrames, Overrun, Padding, PowerState, MasterDisable, Semaphore].into())
+        use Correction::{Link, LongFrames, Overrun, Padding, PowerState, Reset, Semaphore};
+        Self([Reset, Link, LongFrames, Overrun, Padding, PowerState, Semaphore].into())
     }
 }

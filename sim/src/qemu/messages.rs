@@ -53,6 +53,11 @@ impl Messages {
         }
     }
 
+    /// A message of `vector` is not masked by its entry.
+    pub(super) fn sends(&self, vector: usize) -> bool {
+        self.entries.get(vector).is_some_and(|entry| entry[3] & 1 == 0)
+    }
+
     /// The whole table as the card is given it: offset in the window and value of each dword.
     pub(super) fn all_given(&self) -> Vec<(u64, u32)> {
         let words = (0..self.entries.len()).flat_map(|vector| (0..4).map(move |word| (vector, word)));

@@ -16,6 +16,7 @@ mod cable;
 mod card;
 mod configuration;
 mod fidelity;
+mod interrupts;
 mod messages;
 mod process;
 mod qmp;

@@ -77,7 +77,12 @@ impl From<io::Error> for StartError {
 pub(super) struct Process(Child);
 
 impl Process {
-    fn end(&mut self) {
+    #[cfg(test)]
+    pub(super) fn id(&self) -> u32 {
+        self.0.id()
+    }
+
+    pub(super) fn end(&mut self) {
         // It may have ended by itself; then there is nothing to do.
         let _ = self.0.kill();
         let _ = self.0.wait();

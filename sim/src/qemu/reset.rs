@@ -3,7 +3,7 @@
 use super::{
     Correction, bus,
     card::Card,
-    registers::{CTRL, SWSM},
+    registers::{CTRL, CTRL_SLU, EITR, ITR, SWSM},
 };
 use crate::pci::offset;
 
@@ -32,14 +32,30 @@ impl Card {
             }
         }
         bus::write(&mut self.qtest, bus::CARD, offset::COMMAND, 2, 2);
-        if self.model.is_82574() && self.fidelity.has(Correction::Semaphore) {
-            self.qtest.write(self.places[0] + SWSM, 4, 0);
-        }
         self.shadow.reset();
-        let control = self.read_window(CTRL);
-        self.shadow.set(CTRL, control);
+        self.finish_reset();
         self.fifo.clear();
         self.fifo_bytes = 0;
+    }
+
+    /// What QEMU's reset leaves out.
+    fn finish_reset(&mut self) {
+        if self.model.is_82574() {
+            if self.fidelity.has(Correction::Reset) {
+                for off in [ITR, EITR, EITR + 4, EITR + 8, EITR + 12, EITR + 16] {
+                    self.write_window(off, 0);
+                }
+            }
+            if self.fidelity.has(Correction::Semaphore) {
+                self.write_window(SWSM, 0);
+            }
+        }
+        let mut control = self.read_window(CTRL);
+        if self.fidelity.has(Correction::Link) {
+            control &= !CTRL_SLU;
+            self.write_window(CTRL, control);
+        }
+        self.shadow.set(CTRL, control);
     }
 
     /// The writable 16-bit registers of configuration space, the command register last.

@@ -23,6 +23,16 @@ pub(super) struct Shadow {
     pub(super) hung: bool,
     /// Frames lost to a full FIFO since MPC was last read.
     pub(super) missed: u32,
+    /// Frames that found no descriptor since RNBC was last read.
+    pub(super) no_buffer: u32,
+    /// RCTL was written and no frame has been received since (8254x).
+    pub(super) receive_held: bool,
+    /// Causes whose interrupt was waited for and did not come.
+    pub(super) in_vain: u32,
+    /// Causes that software has enabled and no message has masked since.
+    pub(super) armed: u32,
+    /// Message control of the MSI-X capability.
+    pub(super) message_control: u32,
 }
 
 impl Shadow {
@@ -46,7 +56,16 @@ impl Shadow {
         self.held_tail = None;
         self.hung = false;
         self.missed = 0;
+        self.no_buffer = 0;
+        self.receive_held = false;
+        self.in_vain = 0;
+        self.armed = 0;
         self.link = false;
+    }
+
+    /// MSI-X is enabled.
+    pub(super) fn uses_messages(&self) -> bool {
+        self.message_control & 0x8000 != 0
     }
 
     fn has(&self, register: u64, bits: u32) -> bool {
