@@ -15,10 +15,13 @@ pub(super) const ROTATION: Duration = Duration::from_mins(1);
 /// Milliseconds of a tick of the time in a cookie, as a power of two.
 const TICK_SHIFT: u32 = 8;
 
-/// A cookie: which key, when, and the proof.
+/// A cookie: which key, which of many, when, and the proof.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Cookie {
-    generation: u32,
+    generation: u16,
+    /// Tells cookies of the same time apart: a Host whose Host-Uniq is always the same may end a session and ask for
+    /// the next within a tick, and must not be taken to repeat itself.
+    serial: u16,
     issued: u32,
     /// Compared in constant time.
     proof: Hash128,
@@ -44,20 +47,22 @@ impl Cookie {
     pub(super) fn parse(value: Option<&[u8]>) -> Result<Self, BadCookie> {
         let value = value.ok_or(BadCookie::Missing)?;
         let octets = <[u8; Self::LEN]>::try_from(value).map_err(|_| BadCookie::Forged)?;
-        let [a0, a1, a2, a3, b0, b1, b2, b3, proof @ ..] = octets;
+        let [a0, a1, b0, b1, c0, c1, c2, c3, proof @ ..] = octets;
         let proof = u128::from_be_bytes(proof);
         let half = |number: u128| u64::try_from(number & u128::from(u64::MAX)).unwrap_or_default();
         Ok(Self {
-            generation: u32::from_be_bytes([a0, a1, a2, a3]),
-            issued: u32::from_be_bytes([b0, b1, b2, b3]),
+            generation: u16::from_be_bytes([a0, a1]),
+            serial: u16::from_be_bytes([b0, b1]),
+            issued: u32::from_be_bytes([c0, c1, c2, c3]),
             proof: Hash128 { h1: half(proof >> 64), h2: half(proof) },
         })
     }
 
     pub(super) fn to_bytes(self) -> [u8; Self::LEN] {
         let mut octets = [0; Self::LEN];
-        let parts = self.generation.to_be_bytes().into_iter().chain(self.issued.to_be_bytes());
-        let parts = parts.chain(self.proof.h1.to_be_bytes()).chain(self.proof.h2.to_be_bytes());
+        let words = [self.generation, self.serial].into_iter().flat_map(u16::to_be_bytes);
+        let proof = [self.proof.h1, self.proof.h2].into_iter().flat_map(u64::to_be_bytes);
+        let parts = words.chain(self.issued.to_be_bytes()).chain(proof);
         for (to, from) in octets.iter_mut().zip(parts) {
             *to = from;
         }
@@ -72,15 +77,16 @@ impl Cookie {
 
 /// Makes and verifies cookies.
 ///
-/// A cookie is a SipHash-2-4-128 over the Host's address, this station's, Host-Uniq, Relay-Session-Id and the time
-/// to a quarter of a second. The key changes every [`ROTATION`]; the one before is kept as long, and those before
+/// A cookie is a SipHash-2-4-128 over the Host's address, this station's, Host-Uniq, Relay-Session-Id, a number
+/// and the time to a quarter of a second. The key changes every [`ROTATION`]; the one before is kept as long, and those before
 /// that are gone: the next key comes from a chain that cannot be walked back.
 #[derive(Debug)]
 pub(super) struct Jar {
     chain: Key,
     current: Key,
     previous: Option<Key>,
-    generation: u32,
+    generation: u16,
+    serial: u16,
     since: Instant,
     /// Ticks of a cookie's life.
     lifetime: u32,
@@ -96,6 +102,7 @@ impl Jar {
             current: key.derive("cookie"),
             previous: None,
             generation: 0,
+            serial: 0,
             since: now,
             lifetime: u32::try_from(millis(lifetime.min(ROTATION)) >> TICK_SHIFT).unwrap_or_default(),
             offset,
@@ -105,8 +112,10 @@ impl Jar {
     /// A cookie for the sender of `packet`.
     pub(super) fn issue(&mut self, now: Instant, own: Address, packet: &Repr<'_>) -> Cookie {
         self.rotate(now);
-        let (generation, issued) = (self.generation, self.ticks(now));
-        Cookie { generation, issued, proof: proof(&self.current, issued, own, packet) }
+        self.serial = self.serial.wrapping_add(1);
+        let (generation, serial, issued) = (self.generation, self.serial, self.ticks(now));
+        let proof = proof(&self.current, serial, issued, own, packet);
+        Cookie { generation, serial, issued, proof }
     }
 
     /// Whether `cookie` was made for the sender of `packet`, and lately.
@@ -123,7 +132,8 @@ impl Jar {
             1 => self.previous.as_ref(),
             _ => None,
         };
-        if key.is_none_or(|key| proof(key, cookie.issued, own, packet) != cookie.proof) {
+        let expected = key.map(|key| proof(key, cookie.serial, cookie.issued, own, packet));
+        if expected.is_none_or(|expected| expected != cookie.proof) {
             return Err(BadCookie::Forged);
         }
         let age = self.ticks(now).wrapping_sub(cookie.issued);
@@ -148,11 +158,12 @@ impl Jar {
     }
 }
 
-fn proof(key: &Key, issued: u32, own: Address, packet: &Repr<'_>) -> Hash128 {
+fn proof(key: &Key, serial: u16, issued: u32, own: Address, packet: &Repr<'_>) -> Hash128 {
     let presence = [u8::from(packet.host_uniq.is_some()), u8::from(packet.relay_session_id.is_some())];
     key.hash(&[
         &packet.source.0,
         &own.0,
+        &serial.to_be_bytes(),
         &issued.to_be_bytes(),
         &presence,
         packet.host_uniq.unwrap_or_default(),
@@ -220,7 +231,9 @@ mod tests {
     fn is_bound_to_what_it_was_made_for() {
         let mut jar = jar();
         let cookie = jar.issue(at(6000), OWN, &host());
-        assert!(jar.issue(at(6300), OWN, &host()).proof != cookie.proof);
+        for later in [6000, 6300] {
+            assert!(jar.issue(at(later), OWN, &host()).proof != cookie.proof);
+        }
         let mut others = [host(); 5];
         others[0].source = Address([2, 0, 0, 0, 0xC1, 2]);
         others[1].host_uniq = Some(b"tokem");

@@ -1,6 +1,8 @@
 //! A Host, an Access Concentrator's packets, and what the tests say about them.
 #![allow(dead_code, reason = "each test file uses a part")]
 
+pub(crate) mod server;
+
 use pppoe::{Address, Config, Discovery, Event, Inbound, Instant, Repr, SessionKey, TagType, Transmit};
 
 pub(crate) const HOST: Address = Address([2, 0, 0, 0, 0xC1, 1]);
