@@ -45,7 +45,7 @@ pub(super) fn load(
     loader.pages.protect(0, size, Access::ReadWrite);
     loader.copy(bytes, optional.size_of_headers() as usize)?;
     loader.relocate(optional.image_base())?;
-    let (imports, slots, thunks) = loader.bind(exports)?;
+    let Bound { imports, slots, thunks } = loader.bind(exports)?;
     loader.set_cookie()?;
     let sections = loader.sections()?;
     loader.protect(&sections)?;
@@ -66,6 +66,13 @@ pub(super) fn load(
         size,
         pages: loader.pages,
     })
+}
+
+/// The imports after binding: their names, the places of their addresses, and what lies between.
+struct Bound {
+    imports: Vec<String>,
+    slots: Vec<usize>,
+    thunks: Option<Thunks>,
 }
 
 struct Loader<'a> {
@@ -154,14 +161,13 @@ impl Loader<'_> {
         Ok(slots)
     }
 
-    /// Binds the imports; their names and places.
-    fn bind(&mut self, exports: &[Export]) -> Result<(Vec<String>, Vec<usize>, Option<Thunks>), LoadError> {
+    fn bind(&mut self, exports: &[Export]) -> Result<Bound, LoadError> {
         let known: BTreeMap<(String, &str), &Export> = exports
             .iter()
             .map(|export| ((export.module.to_ascii_lowercase(), export.name), export))
             .collect();
         let slots = self.slots()?;
-        let places = slots.iter().map(|slot| slot.0).collect();
+        let places: Vec<_> = slots.iter().map(|slot| slot.0).collect();
         let machine = Machine::try_current();
         let mut thunks = machine.as_ref().map(|_| Thunks::new(slots.len()));
         let (mut imports, mut missing) = (Vec::new(), Vec::new());
@@ -183,7 +189,7 @@ impl Loader<'_> {
         if let Some(thunks) = &thunks {
             thunks.seal();
         }
-        Ok((imports, places, thunks))
+        Ok(Bound { imports, slots: places, thunks })
     }
 
     /// Gives the stack protector's cookie, if the image has one, a value other than the default, as the kernel does.

@@ -162,11 +162,11 @@ impl Image {
         let holds = |section: &&Section| page >= section.rva && page < section.rva + section.len;
         let writable = self.sections.iter().find(holds).is_some_and(|section| section.writable);
         self.pages.protect(page, PAGE, Access::ReadWrite);
-        let place = self.pages.pointer(slot).cast::<usize>();
-        // SAFETY: import slots are aligned words of the image, whose page was just made writable.
-        let former = unsafe { place.replace(address) };
+        let place = self.pages.pointer(slot).cast::<[u8; size_of::<usize>()]>();
+        // SAFETY: an import slot is a word of the image, and its page was just made writable.
+        let former = unsafe { place.replace(address.to_le_bytes()) };
         self.pages.protect(page, PAGE, if writable { Access::ReadWrite } else { Access::Read });
-        former
+        usize::from_le_bytes(former)
     }
 
     /// The sections in the order of their addresses.
