@@ -4,6 +4,7 @@
 //! `packages`), and what stands in for Windows (`wdk_tree`, `import_libs`, `wdk_build_patch`,
 //! `shadow`).
 
+mod bench;
 mod build;
 mod check;
 mod command;
@@ -45,6 +46,8 @@ enum Commands {
     Build(build::Options),
     /// Run mcm.sys in the simulator; standard output is the simulator's alone
     Run(run::Options),
+    /// Measure mcm.sys; standard output is the benchmark's alone
+    Bench(bench::Options),
     /// Build mcm.sys and run every test, native and in the simulator
     Test(test::Options),
     /// Lint all crates, the driver's for the Windows target; warnings are errors
@@ -70,6 +73,7 @@ fn dispatch(cli: Cli) -> Result<()> {
             Ok(())
         }
         Commands::Run(options) => run::run(&workspace, &options),
+        Commands::Bench(options) => bench::run(&workspace, &options),
         Commands::Test(options) => test::run(&workspace, &options),
         Commands::Clippy(options) => check::clippy(&workspace, &options),
         Commands::Doc(options) => check::doc(&workspace, &options),
