@@ -207,10 +207,8 @@ pub(super) fn map_frame() {
         Mdl(mdl).set_mdl_flags(0);
     }
     let (dma, storage) = (card(|it| it.dma.get()) as Handle, [0_u64; 4]);
-    let (buffer, size) = match deviates("list in little space") {
-        true => (storage.as_ptr() as usize, 32),
-        false => (0, 0),
-    };
+    let little = deviates("list in little space");
+    let (buffer, size) = if little { (storage.as_ptr() as usize, 32) } else { (0, 0) };
     machine.raise_irql(DISPATCH_LEVEL);
     ndis!(dma::allocate_list, dma, nb, 0, 0, buffer, size);
     machine.lower_irql(0);
