@@ -16,7 +16,7 @@ use ndis_sim::{
     ndis::{self, Adapter, Driver, DriverEntry, Keywords, Value, status::Status},
     nic::{E1000, Faults, Model},
     nt,
-    pci::Slot,
+    pci::{Device, Slot},
     verifier::{Finding, Severity},
     wire::{
         AccessConcentrator, Impaired, PcapTee, Wire,
@@ -31,10 +31,15 @@ const AFTERMATH: Duration = Duration::from_secs(2);
 /// Makes a wire on the machine's thread: wires are not `Send`.
 type MakeWire = Box<dyn FnOnce(Box<dyn Wire>) -> Box<dyn Wire> + Send>;
 
+/// Makes a card that is not the simulator's own model, with the station address given.
+type MakeDevice = Box<dyn FnOnce(Model, [u8; 6]) -> Box<dyn Device> + Send>;
+
 /// One card and what it is plugged into.
 pub struct Card {
     /// Which card.
     pub model: Model,
+    /// Who plays it, if not the simulator's own model; it then has no faults.
+    pub player: Option<MakeDevice>,
     /// What the access concentrator at the far end does.
     pub peer: access_concentrator::Settings,
     /// What the cable does to frames.
@@ -57,6 +62,7 @@ impl Card {
         let endpoints = ("WanEndpoints".to_owned(), Value::Integer(32));
         Self {
             model,
+            player: None,
             peer: access_concentrator::Settings::default(),
             cable: None,
             wrap: None,
@@ -65,6 +71,16 @@ impl Card {
             messages: true,
             pcap: None,
         }
+    }
+
+    /// The same, played by `player`.
+    #[must_use]
+    pub fn played_by(
+        mut self,
+        player: impl FnOnce(Model, [u8; 6]) -> Box<dyn Device> + Send + 'static,
+    ) -> Self {
+        self.player = Some(Box::new(player));
+        self
     }
 
     /// The same with a wire of one's own around the peer's.
@@ -304,8 +320,11 @@ fn place(seed: u64, number: u8, card: Card) -> Place {
     }
     let pcap = card.pcap.map(|path| PcapTee::create(&path).expect("a capture file"));
     let mac = [0x02, 0, 0, 0, 0, number];
-    let device = E1000::new(card.model, mac, faults.clone());
-    let slot = Slot::new(Box::new(device), wire, pcap);
+    let device = match card.player {
+        Some(player) => player(card.model, mac),
+        None => Box::new(E1000::new(card.model, mac, faults.clone())),
+    };
+    let slot = Slot::new(device, wire, pcap);
     Place { slot, faults, tally, keywords: card.keywords, messages: card.messages }
 }
 
