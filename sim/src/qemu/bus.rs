@@ -52,7 +52,7 @@ pub(super) fn enable(qtest: &mut Qtest) {
     qtest.out(CONFIG_ADDRESS, 1 << 31 | PCIEXBAR);
     qtest.out(CONFIG_DATA, u32::try_from(ECAM).unwrap_or(0) | 1);
     write(qtest, ROOT_PORT, BUS_NUMBERS, 4, 0x0001_0100);
-    let (first, last) = (WINDOW >> 16 & 0xfff0, WINDOW + WINDOW_LEN - 1 >> 16 & 0xfff0);
+    let (first, last) = (WINDOW >> 16 & 0xfff0, (WINDOW + WINDOW_LEN - 1) >> 16 & 0xfff0);
     write(qtest, ROOT_PORT, MEMORY_WINDOW, 4, u32::try_from(last << 16 | first).unwrap_or(0));
     // Base above limit: closed.
     write(qtest, ROOT_PORT, PREFETCHABLE_WINDOW, 4, 0x0000_fff0);

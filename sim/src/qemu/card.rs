@@ -65,6 +65,8 @@ pub struct Card {
     /// Frames that have arrived and wait for descriptors, and their bytes with FCS.
     pub(super) fifo: VecDeque<Vec<u8>>,
     pub(super) fifo_bytes: usize,
+    /// RCTL was written and no frame has been received since (8254x).
+    pub(super) receive_held: bool,
     qmp: Qmp,
     version: String,
     /// The level of the line that the machine was told.
@@ -95,6 +97,7 @@ impl Card {
             shadow: Shadow::new(),
             fifo: VecDeque::new(),
             fifo_bytes: 0,
+            receive_held: false,
             qmp,
             version,
             line: false,
@@ -188,7 +191,7 @@ impl Card {
         match off {
             CTRL | RCTL | RDT => {
                 // QEMU's 8254x does not receive for a while after a change of RCTL.
-                self.shadow.receive_held |= off == RCTL && !self.model.is_82574();
+                self.receive_held |= off == RCTL && !self.model.is_82574();
                 self.follow_link();
                 self.deliver(p);
             }

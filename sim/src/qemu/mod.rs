@@ -7,8 +7,8 @@
 //!
 //! What QEMU's models do otherwise than the cards is corrected where registers pass by ([`Fidelity`]).
 //!
-//! A run is not bit for bit a function of its seed: QEMU is another process with threads of its own. It is waited for
-//! after each access and each frame, and its timers fire at once, so that runs seldom differ.
+//! A run is not promised to be a function of its seed: QEMU is another process with threads of its own. It is waited
+//! for after each access and each frame, and its timers fire at once, so that runs seldom differ.
 
 mod audit;
 mod bus;

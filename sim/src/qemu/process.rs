@@ -171,7 +171,7 @@ fn spawn(model: Model, mac: [u8; 6], inherited: Inherited, errors: File) -> io::
 
 /// QEMU's arguments but for the card.
 fn arguments(inherited: &Inherited) -> Vec<String> {
-    let [memory, firmware, qtest, qmp, cable] = inherited.each_ref().map(|descriptor| descriptor.as_raw_fd());
+    let [memory, firmware, qtest, qmp, cable] = inherited.each_ref().map(OwnedFd::as_raw_fd);
     let megabytes = MEMORY >> 20;
     let pairs = [
         ("-machine", MACHINE.to_owned()),

@@ -79,13 +79,13 @@ impl Card {
 
     /// Waits until QEMU has read what it was sent, and, if it may hold it back, until it has received it.
     fn wait_taken(&mut self) -> bool {
-        let head = self.shadow.receive_held.then(|| self.read_window(RDH));
+        let head = self.receive_held.then(|| self.read_window(RDH));
         let taken = self.wait(|card| !card.cable.pending());
         self.qtest.barrier();
         if let Some(head) = head {
             // A frame that the filter does not let in is waited for in vain, but once only.
             self.wait(|card| card.read_window(RDH) != head);
-            self.shadow.receive_held = false;
+            self.receive_held = false;
         }
         taken
     }

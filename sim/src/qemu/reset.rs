@@ -36,6 +36,7 @@ impl Card {
         self.finish_reset();
         self.fifo.clear();
         self.fifo_bytes = 0;
+        self.receive_held = false;
     }
 
     /// What QEMU's reset leaves out.

@@ -25,8 +25,6 @@ pub(super) struct Shadow {
     pub(super) missed: u32,
     /// Frames that found no descriptor since RNBC was last read.
     pub(super) no_buffer: u32,
-    /// RCTL was written and no frame has been received since (8254x).
-    pub(super) receive_held: bool,
     /// Causes whose interrupt was waited for and did not come.
     pub(super) in_vain: u32,
     /// Causes that software has enabled and no message has masked since.
@@ -57,7 +55,6 @@ impl Shadow {
         self.hung = false;
         self.missed = 0;
         self.no_buffer = 0;
-        self.receive_held = false;
         self.in_vain = 0;
         self.armed = 0;
         self.link = false;

@@ -8,8 +8,11 @@ mod transmit;
 
 use crate::bench::Bench;
 
+/// Name and what to do.
+pub(crate) type Script = (&'static str, fn(&mut Bench));
+
 /// Every script, each for a card after power-on.
-pub(crate) const ALL: &[(&str, fn(&mut Bench))] = &[
+pub(crate) const ALL: &[Script] = &[
     ("configuration", configuration::configuration),
     ("reset", registers::reset),
     ("master-disable", registers::master_disable),
