@@ -3,7 +3,8 @@
 //! A rule has an id that never changes: `SDV.*` for a rule of Static Driver Verifier, `IRQL.<function>` for the IRQL of
 //! a routine, `NV.*` for a run-time rule of NDIS verification, `DDI.*` for DDI compliance, `DV.<bug check>.<parameter>`
 //! for what Driver Verifier stops, `BC.<bug check>` for what the kernel stops, `NDIS.7C.*` for what NDIS stops,
-//! `CO-nnn` for an invariant of connection-oriented NDIS, and `SIM.*` for a shortcoming of the simulator itself.
+//! `CO-nnn` for an invariant of connection-oriented NDIS, `NIC.*` and `PCI.*` for the card and its bus, and `QEMU.*` and
+//! `SIM.*` for the simulation itself. `docs/rules.md` lists them all. Each has a case that trips it; a test sees to that.
 
 mod catalogue;
 mod finding;
