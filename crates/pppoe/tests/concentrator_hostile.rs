@@ -333,6 +333,23 @@ fn errors_fit_as_well() {
     }
 }
 
+/// On a link with longer frames a PADR may ask for more than a PADS holds.
+#[test]
+fn a_request_that_could_not_be_confirmed_is_none() {
+    let mut server = Server::new(&unlimited());
+    let (unique, name): (_, &'static [u8]) = ([1; 1420], &[b'n'; 65]);
+    server.services.push(name);
+    for (len, fits) in [(60, true), (61, false)] {
+        server.services[2] = &name[..len];
+        let tags = [(TagType::HostUniq, &unique[..])];
+        let cookie = server.offer(HOST, &tags);
+        let padr = padr(HOST, &cookie, &[(TagType::ServiceName, &name[..len]), tags[0]]);
+        let event = server.receive(&padr);
+        assert_eq!(matches!(event, Event::Requested(_)), fits, "{event:?}");
+        assert_eq!(server.ac.requests(), 1);
+    }
+}
+
 #[test]
 fn services_that_do_not_fit_are_left_out_whole() {
     let mut server = Server::new(&config());

@@ -49,6 +49,9 @@ impl Config {
 }
 
 /// Bounds of time and memory, whoever floods.
+///
+/// A station is an Ethernet address. A relay agent that puts its own address into what it forwards stands for many
+/// Hosts; where there is one, the limits for a station must be those of a street.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Answers to one station, and requests from it: each successful discovery takes two. `None`: any number.
