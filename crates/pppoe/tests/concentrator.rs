@@ -242,6 +242,21 @@ fn ids_in_use_the_other_way_around_are_passed_over() {
 }
 
 #[test]
+fn failed_acceptances_use_up_no_ids() {
+    let mut server = Server::new(&config());
+    let (id, _) = server.request(HOST, &[]);
+    for _ in 0..66_000 {
+        let short = server.ac.accept(server.now, id, |_| false, &mut [0; 40]);
+        assert_eq!(short, Err(NotAccepted::Resources));
+    }
+    for _ in 0..1100 {
+        let taken = server.ac.accept(server.now, id, |_| true, &mut [0; 60]);
+        assert_eq!(taken, Err(NotAccepted::Resources));
+    }
+    server.accept(id);
+}
+
+#[test]
 fn no_more_sessions_than_allowed() {
     let limits = Limits { sessions: 3, station_sessions: 2, ..Limits::DEFAULT };
     let mut server = Server::new(&pppoe::concentrator::Config { limits, ..config() });
