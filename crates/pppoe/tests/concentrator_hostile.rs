@@ -365,6 +365,12 @@ fn services_that_do_not_fit_are_left_out_whole() {
     server.offer(HOST, &[UNIQUE]);
     let listed: Vec<_> = server.values(TagType::ServiceName).iter().map(|name| name.len()).collect();
     assert_eq!(listed, [0, 5, 400, 400, 400]);
+    // Nor does a larger buffer make a longer frame.
+    let frame = padi(OTHER, &[]);
+    let Ok(Inbound::Concentrator(packet)) = Inbound::parse(&frame, AC) else { panic!() };
+    let services = server.services.as_slice();
+    let event = server.ac.handle(server.now, &packet, services, &mut [0; 9000]);
+    assert!(event.answer().len <= MAX_FRAME);
 }
 
 /// accel-ppp PR 262: a vendor tag fell through into the one after. RFC 5578 tags are as unknown.

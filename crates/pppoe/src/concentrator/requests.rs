@@ -213,3 +213,44 @@ impl Requests {
 fn held(slot: &mut Slot) -> Option<&mut (Entry, TimerId)> {
     slot.held.as_mut()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::cookie::Jar;
+    use super::super::secret::Key;
+    use super::*;
+    use crate::packet::Code;
+    use crate::repr::Repr;
+
+    /// What comes and goes takes the same memory again.
+    #[test]
+    fn slots_and_places_are_used_again() {
+        let own = Address([2, 0, 0, 0, 0, 1]);
+        let mut jar = Jar::new(&Key::new(&[1; 16]), Duration::from_secs(8), Instant::ZERO);
+        let mut requests = Requests::try_new([1, 2], Instant::ZERO).unwrap();
+        let mut memory = None;
+        for round in 0..100 {
+            let now = Instant::from_millis(round * 10_000);
+            for last in 0..20 {
+                let mut padr = Repr::new(own, Address([2, 0, 0, 0, 1, last % 3]), Code::Padr);
+                padr.host_uniq = Some(core::slice::from_ref(&last));
+                let cookie = jar.issue(now, own, &padr);
+                let returned = Returned::try_new(&padr).unwrap();
+                let entry =
+                    Entry { peer: padr.source, cookie, returned, max_payload: None, state: State::Waiting };
+                let id = requests.try_insert(entry, now.saturating_add(Duration::from_secs(5))).unwrap();
+                assert!(requests.find(padr.source, &cookie).is_some_and(|(found, _)| found == id));
+                if last % 2 == 0 {
+                    requests.settle(id, State::Over);
+                    requests.keep_until(id, now.saturating_add(Duration::from_secs(7)));
+                }
+            }
+            assert_eq!((requests.len(), requests.waiting()), (20, 10));
+            let later = now.saturating_add(Duration::from_secs(9));
+            assert_eq!(core::iter::from_fn(|| requests.expire(later)).count(), 20);
+            assert_eq!((requests.len(), requests.waiting(), requests.by_station.len()), (0, 0, 0));
+            let taken = (requests.slots.len(), requests.free.capacity());
+            assert_eq!(*memory.get_or_insert(taken), taken);
+        }
+    }
+}
