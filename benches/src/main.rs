@@ -13,6 +13,7 @@ mod floor;
 mod layout;
 mod measure;
 mod plot;
+mod profile;
 mod raw;
 mod relay;
 mod routines;
@@ -28,6 +29,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use clap::Parser;
+use ndis_sim::image::Image;
 use serde::Serialize;
 
 use relay::Relay;
@@ -74,12 +76,12 @@ fn batches(text: &str) -> Result<usize, String> {
     if (1..=256).contains(&batch) { Ok(batch) } else { Err("a batch has 1 to 256 frames".to_owned()) }
 }
 
-/// Instructions by symbol of a batch.
+/// Instructions by function of a batch.
 #[derive(Clone, Debug, Serialize)]
 struct Profile {
     direction: Direction,
-    /// Symbols and their instructions a frame.
-    symbols: Vec<(String, f64)>,
+    /// Functions and their instructions a frame.
+    functions: Vec<(String, f64)>,
 }
 
 /// Everything that was measured.
@@ -109,6 +111,7 @@ fn progress(what: &str) {
 /// Measures with so many calls up.
 fn measure(arguments: &Arguments, calls: usize, spreads: &'static [Spread]) -> Result<Measured> {
     let (sizes, batches) = (arguments.sizes.clone(), arguments.batches.clone());
+    let (sys, wanted) = (arguments.sys.clone(), arguments.profile);
     boot::with_driver(&arguments.sys, calls, move |booted| {
         let mut path = measure::Path::new(booted)?;
         let (mut rows, mut profiles) = (Vec::new(), Vec::new());
@@ -118,8 +121,8 @@ fn measure(arguments: &Arguments, calls: usize, spreads: &'static [Spread]) -> R
                     for &spread in spreads {
                         progress(&format!("{direction}, {size} bytes, batch {batch}, {calls} VCs"));
                         rows.push(path.row(direction, size, batch, spread)?);
-                        if (batch, size, spread) == (PROFILED.0, PROFILED.1, Spread::One) {
-                            profiles.push(Profile { direction, symbols: path.profile(booted, batch) });
+                        if wanted && (batch, size, spread) == (PROFILED.0, PROFILED.1, Spread::One) {
+                            profiles.push(profile(direction, &sys, &booted.image, path.hits())?);
                         }
                     }
                 }
@@ -128,6 +131,18 @@ fn measure(arguments: &Arguments, calls: usize, spreads: &'static [Spread]) -> R
         path.finish()?;
         Ok((rows, profiles))
     })
+}
+
+fn profile(
+    direction: Direction,
+    sys: &Path,
+    image: &Image,
+    hits: impl Iterator<Item = (usize, u32)>,
+) -> Result<Profile> {
+    let frames = clock::ticks_to_f64((measure::COUNTED.div_ceil(PROFILED.0) * PROFILED.0) as u64);
+    let each = |(name, count)| (name, count / frames);
+    let functions = profile::by_function(sys, image, hits)?.into_iter().map(each).collect();
+    Ok(Profile { direction, functions })
 }
 
 /// Measures the relay beside the driver's rows.
@@ -234,9 +249,7 @@ fn report(out: &mut impl io::Write, results: &Results, arguments: &Arguments) ->
     if let Some(reason) = &results.relay {
         writeln!(out, "\nrp-pppoe was not measured: {reason}")?;
     }
-    if arguments.profile {
-        results.profiles.iter().try_for_each(|profile| report_profile(out, profile))?;
-    }
+    results.profiles.iter().try_for_each(|profile| report_profile(out, profile))?;
     if let Some(path) = &arguments.plot {
         writeln!(out, "\nPlot: {}", path.display())?;
     }
@@ -249,7 +262,7 @@ fn report_profile(out: &mut impl io::Write, profile: &Profile) -> io::Result<()>
         "\nInstructions of a frame, {}, {} bytes, batch {}:",
         profile.direction, PROFILED.1, PROFILED.0
     )?;
-    for (name, count) in profile.symbols.iter().filter(|(_, count)| *count >= 0.05) {
+    for (name, count) in profile.functions.iter().filter(|(_, count)| *count >= 0.5) {
         writeln!(out, "{count:9.1}  {name}")?;
     }
     Ok(())

@@ -19,7 +19,7 @@ use crate::wire::PEER;
 const FRAMES: usize = 65_536;
 const WARM_UP: usize = 2_048;
 /// Frames whose instructions are counted for a row, but one batch at least.
-const COUNTED: usize = 64;
+pub(crate) const COUNTED: usize = 64;
 /// Driver and floor take turns, so that what disturbs the machine disturbs both.
 const TURNS: usize = 8;
 /// Descriptors of the floor's ring, as many as the driver's by default.
@@ -154,20 +154,9 @@ impl<'a> Path<'a> {
         Ok(())
     }
 
-    /// The instructions counted last, by symbol of the driver, each a frame, most first.
-    pub(crate) fn profile(&self, booted: &Booted, batch: usize) -> Vec<(String, f64)> {
-        let frames = ticks_to_f64((COUNTED.div_ceil(batch) * batch) as u64);
-        let mut symbols = std::collections::BTreeMap::new();
-        for (address, count) in self.counter.hits() {
-            let name = booted.image.symbol(address).map_or_else(
-                || format!("{} (kernel's)", routines::name(address)),
-                |name| name.rsplit_once("+0x").map_or(name.clone(), |(name, _)| name.to_owned()),
-            );
-            *symbols.entry(name).or_insert(0.0) += f64::from(count) / frames;
-        }
-        let mut symbols: Vec<_> = symbols.into_iter().collect();
-        symbols.sort_by(|a, b| b.1.total_cmp(&a.1));
-        symbols
+    /// The addresses of the instructions counted last.
+    pub(crate) fn hits(&self) -> impl Iterator<Item = (usize, u32)> {
+        self.counter.hits()
     }
 
     /// Sends one frame on each VC and reads its session in the ring.

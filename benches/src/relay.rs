@@ -24,12 +24,13 @@ const PROGRAM: &str = "/usr/sbin/pppoe";
 /// The relay's address and its session.
 const STATION: [u8; 6] = [0x02, 0, 0, 0, 0xC1, 0x01];
 const SESSION: u16 = 77;
-/// How long one value is measured.
-const TIME: Duration = Duration::from_millis(400);
+/// How long one value is measured, and how often; the least counts, as what disturbs the machine only adds.
+const TIME: Duration = Duration::from_millis(150);
+const TURNS: usize = 5;
 /// How long nothing may happen.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// Frames under way, so that none is lost.
-const WINDOW: u64 = 64;
+/// Frames under way: so many that the relay need not wait, and so few that its socket, which holds 208 KiB, loses none.
+const WINDOW: [u64; 2] = [512, 64];
 /// HDLC (RFC 1662).
 const FLAG: u8 = 0x7E;
 const ESCAPE: u8 = 0x7D;
@@ -95,6 +96,10 @@ impl Relay {
 
     /// Nanoseconds of processor time that the relay spends on a frame of `size` bytes from the PPP protocol field on.
     pub(crate) fn nanoseconds(&mut self, direction: Direction, size: usize) -> Result<f64> {
+        (0..TURNS).try_fold(f64::INFINITY, |least, _| Ok(least.min(self.turn(direction, size)?)))
+    }
+
+    fn turn(&mut self, direction: Direction, size: usize) -> Result<f64> {
         let ppp = payload(size);
         let frame = match direction {
             Direction::Send => hdlc(&ppp),
@@ -106,9 +111,10 @@ impl Relay {
         };
         let before = (self.time()?, self.relayed(direction)?);
         let (start, mut moved) = (Instant::now(), Instant::now());
+        let window = WINDOW[usize::from(direction == Direction::Receive)];
         let (mut sent, mut relayed) = (0, 0);
         while start.elapsed() < TIME || relayed < sent {
-            while sent - relayed < WINDOW && start.elapsed() < TIME {
+            while sent - relayed < window && start.elapsed() < TIME {
                 match direction {
                     Direction::Send => self.input.write_all(&frame)?,
                     Direction::Receive => self.interface.send(Duration::ZERO, &frame),
