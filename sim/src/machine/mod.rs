@@ -123,10 +123,11 @@ impl Machine {
         self.scheduler.clear();
         self.clock.clear();
         self.mmio.clear();
-        self.pool.release();
         self.handles.release();
         self.extensions.take();
         self.set_image(None);
+        // Last, since objects behind handles give their blocks back when they are dropped.
+        self.pool.release();
         CURRENT.with(|current| current.replace(Weak::new()));
     }
 
