@@ -1,13 +1,13 @@
 //! `cargo xtask run`: the driver in the simulator.
 
 use crate::build;
-use crate::command::{become_program, progress, run_quiet_stdout, which};
-use crate::packages::{self, PPPOE};
+use crate::command::{become_program, progress, run_quiet_stdout};
+use crate::packages;
 use crate::workspace::{self, Workspace};
 use anyhow::{Result, bail};
 use clap::Args;
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 /// Options of `cargo xtask run`.
@@ -22,27 +22,31 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// Whether the network is to be played by Debian's PPPoE server.
-    fn wants_pppoe_server(&self) -> bool {
-        self.arguments.iter().any(|argument| argument == "rp-pppoe" || argument == "--peer=rp-pppoe")
+    /// Whether the simulator is asked to run a program of Debian's.
+    fn wants(&self, program: &str) -> bool {
+        let asked = |words: [&str; 2]| {
+            self.arguments.iter().any(|argument| words.iter().any(|word| argument == word))
+        };
+        match program {
+            "pppoe-server" | "ip" => asked(["rp-pppoe", "--peer=rp-pppoe"]),
+            "qemu-system-x86_64" => asked(["qemu", "--backend=qemu"]),
+            _ => false,
+        }
     }
 }
 
 /// Builds driver and simulator and runs the one in the other. Standard output is the simulator's alone.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
-    if options.wants_pppoe_server() && !has_pppoe_server() {
+    let missing = packages::missing_referees(|program| options.wants(program));
+    if !missing.is_empty() {
         if options.build.setup.no_install {
-            bail!("{}", crate::setup::how_to_install(&[PPPOE], None));
+            bail!("{}", crate::setup::how_to_install(&missing, None));
         }
-        packages::install(&[PPPOE])?;
+        packages::install(&missing)?;
     }
     let image = build::run(workspace, &options.build)?;
     let simulator = build_simulator(workspace)?;
     become_program(Command::new(simulator).arg("--sys").arg(&image.sys).args(&options.arguments))
-}
-
-fn has_pppoe_server() -> bool {
-    which("pppoe-server").is_some() || Path::new("/usr/sbin/pppoe-server").is_file()
 }
 
 /// Builds `ndis-sim` in profile `sim` and returns its path.
@@ -78,11 +82,11 @@ mod tests {
     #[test]
     fn everything_unknown_goes_to_the_simulator() {
         let options = parse(&["--debug", "--peer", "rp-pppoe", "--seed", "7", "--json"]);
-        assert!(options.build.debug && options.wants_pppoe_server());
+        assert!(options.build.debug && options.wants("pppoe-server"));
         assert_eq!(options.arguments, ["--peer", "rp-pppoe", "--seed", "7", "--json"]);
         assert_eq!(parse(&["--json"]).arguments, ["--json"]);
         assert_eq!(parse(&["--", "--help"]).arguments, ["--help"]);
-        assert!(!parse(&["--seed", "7"]).wants_pppoe_server());
-        assert!(parse(&["--peer=rp-pppoe"]).wants_pppoe_server());
+        assert!(!parse(&["--seed", "7"]).wants("pppoe-server"));
+        assert!(parse(&["--peer=rp-pppoe"]).wants("pppoe-server"));
     }
 }

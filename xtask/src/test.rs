@@ -2,6 +2,7 @@
 
 use crate::build;
 use crate::command::{line, progress};
+use crate::packages;
 use crate::workspace::{self, Workspace};
 use anyhow::{Context, Result, ensure};
 use clap::Args;
@@ -61,6 +62,12 @@ impl Totals {
 /// driver through the environment variable `MCM_SYS`.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let start = Instant::now();
+    if !options.build.setup.no_install
+        && let Err(error) = packages::install_referees(|_| true)
+    {
+        // They judge some of the tests, which say that they are skipped without them.
+        progress("Missing", format_args!("programs for some tests, which are skipped: {error:#}"));
+    }
     let image = build::run(workspace, &options.build)?;
     let mut totals = Totals::default();
     let mut passed = true;
