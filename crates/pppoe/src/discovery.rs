@@ -194,7 +194,7 @@ impl Discovery {
 
     /// AC-Name of the Access Concentrator chosen; empty before.
     pub fn ac_name(&self) -> &str {
-        self.offer.ac_name.as_str()
+        if let Phase::Soliciting = self.phase { "" } else { self.offer.ac_name.as_str() }
     }
 
     /// Service-Name of the PADS, which may say more than the one asked for; empty before.
@@ -296,7 +296,9 @@ impl Discovery {
 
     /// Goes back to PADI: the Access Concentrator may be gone, and its cookie with it.
     fn restart(&mut self, now: Instant, buffer: &mut [u8]) -> Result<Option<Transmit>, Error> {
-        let offer = core::mem::replace(&mut self.offer, Offer::NONE);
+        // The name stays, should the PADS come after all.
+        let none = Offer { ac_name: self.offer.ac_name, ..Offer::NONE };
+        let offer = core::mem::replace(&mut self.offer, none);
         let attempt = core::mem::take(&mut self.attempt);
         self.phase = Phase::Soliciting;
         let sent = self.send(now, buffer);
@@ -378,7 +380,14 @@ impl Discovery {
         if in_use(key) {
             return Err(Ignored::InUse);
         }
-        if !requesting {
+        // Late, after the return to PADI, it is still what was asked for. To terminate it and go on would be worse: a
+        // copy of this PADS, under way, would then pass for the confirmation of the next PADR.
+        let wanted = match self.phase {
+            Phase::Soliciting => true,
+            Phase::Requesting => self.offer.peer == peer,
+            Phase::Connected(_) | Phase::Closed => false,
+        };
+        if !wanted {
             return Ok(Event::Superfluous(key));
         }
         // Many Access Concentrators have the tag in the PADO only, so the PADS decides. More than was asked

@@ -264,20 +264,26 @@ impl World {
     }
 
     fn check(&self) -> Result<(), TestCaseError> {
+        // Calls of one address with one Host-Uniq cannot tell whose a PADS is: one may terminate what another then takes
+        // from a copy. Only LCP notices. The Access Concentrator has nothing left all the same.
+        let alike = self.scenario.sharing > 1;
         let mut connected = 0;
         for caller in &self.callers {
             match caller.result {
                 Some(Ok(key)) => {
                     connected += 1;
-                    prop_assert!(self.sessions.contains(SessionKey::new(caller.address, key.id()).unwrap()));
+                    let key = SessionKey::new(caller.address, key.id()).unwrap();
+                    prop_assert!(alike || self.sessions.contains(key));
                 }
                 Some(Err(Error::NoOffer | Error::NoConfirmation | Error::AcSystem(_))) => {}
                 other => prop_assert!(false, "{other:?}"),
             }
         }
-        prop_assert_eq!((self.sessions.len(), self.ac.sessions()), (connected, connected));
+        let open = self.ac.sessions();
+        prop_assert!(open == connected || (alike && open < connected), "{open} of {connected}");
+        prop_assert_eq!(self.sessions.len(), open);
         prop_assert_eq!((self.ac.waiting(), self.ac.requests(), self.ac.deadline()), (0, 0, None));
-        prop_assert_eq!(self.calls_offered, self.calls_over + connected);
+        prop_assert_eq!(self.calls_offered, self.calls_over + open);
         Ok(())
     }
 }
