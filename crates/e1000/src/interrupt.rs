@@ -200,6 +200,21 @@ impl<R: Registers> Nic<R> {
         self.unmask(vector.causes());
     }
 
+    /// Makes up for interrupts that were lost: unmasks the rings' causes, and interrupts for them as if they had happened.
+    /// A lost message of the link leaves its cause set, which would keep further ones back: it is cleared, and the caller
+    /// has to look at the link afterwards. For a watchdog; up to `DISPATCH_LEVEL`.
+    pub fn prod(&self, delivery: Delivery) {
+        match delivery {
+            // A line that is asserted stays so, but a single MSI can be lost.
+            Delivery::Line => self.trigger(Causes::RXT0),
+            Delivery::Messages => {
+                self.bus.write(Icr::from_bits(Causes::OTHER_VECTOR.bits()));
+                self.unmask(Causes::MESSAGES);
+                self.trigger(Causes::QUEUES);
+            }
+        }
+    }
+
     /// Makes the card interrupt for these causes as if they had happened: a second pass over a ring, or a test.
     pub fn trigger(&self, causes: Causes) {
         self.bus.write(Ics::from_bits(causes.bits()));

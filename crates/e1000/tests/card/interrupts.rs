@@ -117,6 +117,34 @@ fn the_other_message_takes_its_cause_and_no_queues() {
 }
 
 #[test]
+fn a_prod_makes_up_for_lost_messages() {
+    let card = Card::new(I82574L);
+    let nic = card.up();
+    nic.enable_interrupts(Delivery::Messages).unwrap();
+    // All messages left, with their queues masked behind them, and none arrived.
+    e1000::Registers::write(&card, 0xD8, 1 << 20 | 1 << 22);
+    card.cause(1 << 24 | LSC);
+    nic.prod(Delivery::Messages);
+    assert_eq!(card.peek(0xD0), 1 << 20 | 1 << 22 | 1 << 24 | LSC, "unmasked");
+    assert_eq!(card.peek(0xC0) & (1 << 20 | 1 << 22), 1 << 20 | 1 << 22, "as if something had happened");
+    assert_eq!(card.peek(0xC0) & (1 << 24 | LSC), 0, "the caller looks at the link");
+}
+
+#[test]
+fn a_prod_of_the_line_unmasks_nothing() {
+    for device in ALL {
+        let card = Card::new(device);
+        let nic = card.up();
+        nic.enable_interrupts(Delivery::Line).unwrap();
+        nic.disable_interrupts();
+        nic.prod(Delivery::Line);
+        assert!(!card.line(), "a deferred routine is under way");
+        nic.rearm_line();
+        assert!(card.line());
+    }
+}
+
+#[test]
 fn vectors_and_messages_agree() {
     for vector in Vector::ALL {
         assert_eq!(Vector::from_message(vector.message()), Some(vector));
