@@ -180,6 +180,8 @@ impl Transmit {
                 removed.push(list);
             }
         }
+        // What waits for nothing must not keep its VC: on a card that is stopped nobody comes by any more.
+        self.waiting.retain(|waiting| !waiting.lists.is_empty());
         removed
     }
 
