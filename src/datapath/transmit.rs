@@ -125,19 +125,21 @@ impl Transmit {
             return Err(Status::INVALID_LENGTH);
         }
         let session = Outgoing::noted(list).ok_or(Status::FAILURE)?;
-        let mut pushed = Err(Status::RESOURCES);
+        let mut last = Err(Status::RESOURCES);
         for frame in list.net_buffers() {
-            let length = frame.len();
-            pushed = self.push(session, &frame);
-            list.with_vc(|vc| {
-                if pushed.is_ok() { vc.count_sent(1, length as u64) } else { vc.count_send_error() }
+            let pushed = self.push(session, &frame);
+            list.with_vc(|vc| match pushed {
+                Ok((_, length)) => vc.count_sent(1, length.into()),
+                Err(_) => vc.count_send_error(),
             });
+            last = pushed.map(|(index, _)| index);
         }
-        pushed
+        last
     }
 
-    /// Copies one frame into the ring, without address and control field, behind the header of its session.
-    fn push(&mut self, session: SessionKey, frame: &NetBuffer<'_>) -> Result<usize> {
+    /// Copies one frame into the ring, without address and control field, behind the header of its session; its index,
+    /// and the bytes of PPP in it.
+    fn push(&mut self, session: SessionKey, frame: &NetBuffer<'_>) -> Result<(usize, u16)> {
         let bytes = frame.bytes(&mut self.scattered).ok_or(Status::RESOURCES)?;
         let ppp = bytes.strip_prefix(&ADDRESS_AND_CONTROL).unwrap_or(bytes);
         let length = u16::try_from(ppp.len()).map_err(|_| Status::INVALID_LENGTH)?;
@@ -147,7 +149,8 @@ impl Transmit {
         if !written {
             return Err(Status::INVALID_LENGTH);
         }
-        slot.push(Header::LEN.saturating_add(ppp.len()), self.tags.data).map_err(|_| Status::INVALID_LENGTH)
+        let index = slot.push(Header::LEN.saturating_add(ppp.len()), self.tags.data);
+        index.map(|index| (index, length)).map_err(|_| Status::INVALID_LENGTH)
     }
 
     /// Sends a discovery frame, which no list owns; false if there is no room even for that.
