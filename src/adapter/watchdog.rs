@@ -1,5 +1,5 @@
-//! What nobody reports: a link change whose interrupt was lost, a transmitter that hangs, counters about to saturate, a
-//! card that has gone.
+//! What nobody reports: work whose interrupt was lost, a transmitter that hangs, counters about to saturate, a card that
+//! has gone.
 
 use core::time::Duration;
 
@@ -50,6 +50,7 @@ impl Adapter {
             return;
         }
         let _ = self.nic.update_statistics(&mut self.hardware_statistics.lock());
+        self.nic.prod(self.delivery());
         self.link_changed();
         self.sends_done(irql);
         if self.link_speed().is_none() {
