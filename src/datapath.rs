@@ -7,4 +7,4 @@ mod send;
 mod transmit;
 
 pub(crate) use self::receive_queue::ReceiveQueue;
-pub(crate) use self::transmit::Transmit;
+pub(crate) use self::transmit::{Health, Transmit};

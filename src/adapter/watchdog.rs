@@ -8,6 +8,7 @@ use ndis::{Dispatch, ErrorCode, Passive, Ref, TimerHandler, WorkHandler};
 
 use super::Adapter;
 use super::hardware::Wait;
+use crate::datapath::Health;
 
 /// How often the watchdog looks. A frame that waits longer than twice this is stuck.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -57,11 +58,17 @@ impl Adapter {
             // What came to the ring between the loss of the link and the end of its call.
             self.disown_sends();
         }
-        if self.transmit.lock().is_hung(&self.nic) {
+        let health = self.transmit.lock().health(&self.nic);
+        if health != Health::Good {
             self.handle.log_error(ErrorCode::HARDWARE_FAILURE, TRANSMITTER_HUNG);
-            if let Some(item) = self.recovery.get() {
-                item.queue();
-            }
+        }
+        if health == Health::Lost {
+            return self.fail_for_good();
+        }
+        if health == Health::Hung
+            && let Some(item) = self.recovery.get()
+        {
+            item.queue();
         }
         self.set_watchdog();
     }
@@ -82,9 +89,10 @@ impl Adapter {
         }
     }
 
-    /// The card does not answer any more, and no removal was announced.
+    /// The card does not answer any more, with no removal announced, or does not do its work.
     fn fail_for_good(&self) {
         if self.card.stop_at_once() {
+            self.nic.quiesce();
             self.give_up();
         }
     }

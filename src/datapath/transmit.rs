@@ -16,6 +16,20 @@ const KEPT_FOR_CONTROL: usize = 8;
 /// Address and control field, which PPPoE does not carry (RFC 2516 section 7).
 const ADDRESS_AND_CONTROL: [u8; 2] = [0xFF, 0x03];
 
+/// Recoveries that are tried before a card is given up which sends nothing after any of them.
+const MOST_RECOVERIES: u32 = 3;
+
+/// How the transmitter is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Health {
+    /// It sends, or has nothing to send.
+    Good,
+    /// It has stopped sending.
+    Hung,
+    /// It has stopped sending and nothing helps.
+    Lost,
+}
+
 /// The ring, the list that each of its descriptors completes, and the VCs that wait for room.
 pub(crate) struct Transmit {
     ring: TransmitRing,
@@ -26,6 +40,9 @@ pub(crate) struct Transmit {
     turn: usize,
     /// What the watchdog saw last.
     progress: Progress,
+    /// Hangs in a row with no frame sent in between, and how many had been sent at the last.
+    hangs: u32,
+    sent_at_hang: u64,
     /// The station that all frames come from.
     own: Address,
     tags: Tags,
@@ -43,8 +60,18 @@ impl Transmit {
     pub(crate) fn new(ring: TransmitRing, own: Address, tags: Tags) -> Result<Self> {
         let owners = ndis::memory::filled(ring.count(), |_| Ok(None))?;
         let scattered = ndis::memory::filled(e1000::BUFFER_SIZE, |_| Ok(0))?;
-        let progress = Progress::default();
-        Ok(Self { ring, owners, waiting: Vec::new(), turn: 0, progress, own, tags, scattered })
+        Ok(Self {
+            ring,
+            owners,
+            waiting: Vec::new(),
+            turn: 0,
+            progress: Progress::default(),
+            hangs: 0,
+            sent_at_hang: 0,
+            own,
+            tags,
+            scattered,
+        })
     }
 
     /// Connects the ring to the card, which must have been reset.
@@ -52,9 +79,15 @@ impl Transmit {
         nic.start_transmit(&mut self.ring)
     }
 
-    /// Whether the card has stopped sending; to be asked once a second.
-    pub(crate) fn is_hung(&mut self, nic: &Nic<Registers>) -> bool {
-        self.ring.is_hung(nic, &mut self.progress).unwrap_or(false)
+    /// Whether the card sends; to be asked once a second.
+    pub(crate) fn health(&mut self, nic: &Nic<Registers>) -> Health {
+        if !self.ring.is_hung(nic, &mut self.progress).unwrap_or(false) {
+            return Health::Good;
+        }
+        let sent = self.ring.completed();
+        self.hangs = if sent == self.sent_at_hang { self.hangs.saturating_add(1) } else { 1 };
+        self.sent_at_hang = sent;
+        if self.hangs > MOST_RECOVERIES { Health::Lost } else { Health::Hung }
     }
 
     /// Whether nothing waits for the card.
