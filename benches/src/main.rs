@@ -26,10 +26,12 @@ mod wire;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context as _, Result};
 use clap::Parser;
 use ndis_sim::image::Image;
+use ndis_sim::wire::rp_pppoe;
 use serde::Serialize;
 
 use relay::Relay;
@@ -94,6 +96,10 @@ struct Results {
     relay: Option<String>,
 }
 
+/// An interrupt is being handled, which ends the process when it has cleaned up.
+static STOPPING: AtomicBool = AtomicBool::new(false);
+/// Exit status after an interrupt, as shells report it.
+const INTERRUPTED: i32 = 130;
 /// The batch and the frame that are profiled.
 const PROFILED: (usize, usize) = (32, 64);
 
@@ -160,6 +166,12 @@ fn measure_relay(rows: &mut [Row], sizes: &[usize], tsc_hz: f64) -> Result<()> {
 }
 
 fn run(arguments: &Arguments) -> Result<()> {
+    // Without a handler an interrupt would leave the relay's namespace behind.
+    ctrlc::set_handler(|| {
+        STOPPING.store(true, Ordering::Release);
+        rp_pppoe::clean_up_all();
+        std::process::exit(INTERRUPTED);
+    })?;
     let tsc_hz = clock::frequency();
     let (mut rows, profiles) = measure(arguments, 1, &[Spread::One])?;
     let calls = usize::try_from(arguments.vcs)?;
@@ -269,7 +281,11 @@ fn report_profile(out: &mut impl io::Write, profile: &Profile) -> io::Result<()>
 }
 
 fn main() -> ExitCode {
-    match run(&Arguments::parse()) {
+    let result = run(&Arguments::parse());
+    while STOPPING.load(Ordering::Acquire) {
+        std::thread::park();
+    }
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");

@@ -81,12 +81,13 @@ fn draw_panel<B: DrawingBackend>(
         .margin(8)
         .x_label_area_size(30)
         .y_label_area_size(46)
-        .build_cartesian_2d(-0.3..last + 0.3, (10.0..20_000.0).log_scale())?;
+        .build_cartesian_2d(-0.3..last + 0.3, (2.0..400_000.0).log_scale())?;
     chart
         .configure_mesh()
         .light_line_style(WHITE)
         .x_desc("frames in a batch")
         .x_labels(9)
+        .y_label_formatter(&|cycles| format!("{cycles}"))
         .x_label_formatter(&|at| format!("{}", at.exp2().round()))
         .draw()?;
     for Line { name, colour, points } in lines(rows) {
