@@ -28,6 +28,12 @@ use ndis_sim::{
 /// Virtual time after unload in which a forgotten timer or work item shows.
 const AFTERMATH: Duration = Duration::from_secs(2);
 
+/// Virtual time after which a run is given up.
+const LIMIT: Duration = Duration::from_mins(30);
+
+/// The rule behind which Windows has a watchdog: an operation on an adapter does not end.
+const HANG: &str = "NDIS.7C.0x25";
+
 /// Makes a wire on the machine's thread: wires are not `Send`.
 type MakeWire = Box<dyn FnOnce(Box<dyn Wire>) -> Box<dyn Wire> + Send>;
 
@@ -85,10 +91,7 @@ impl Card {
 
     /// The same with a wire of one's own around the peer's.
     #[must_use]
-    pub fn wrapped(
-        mut self,
-        wrap: impl FnOnce(Box<dyn Wire>) -> Box<dyn Wire> + Send + 'static,
-    ) -> Self {
+    pub fn wrapped(mut self, wrap: impl FnOnce(Box<dyn Wire>) -> Box<dyn Wire> + Send + 'static) -> Self {
         self.wrap = Some(Box::new(wrap));
         self
     }
@@ -264,6 +267,7 @@ fn on_this_thread<T: 'static>(
         cpus: setup.cpus,
         real_time: setup.real_time,
         fail: setup.fail,
+        limit: LIMIT,
         trace: std::env::var_os("SCENARIOS_TRACE").is_some(),
         ..Config::default()
     });
@@ -280,17 +284,33 @@ fn on_this_thread<T: 'static>(
     let value = Rc::new(Cell::new(None));
     let result = Rc::clone(&value);
     let thread = machine.spawn("script", move || result.set(Some(script(&lab))));
-    let ended = machine.join(thread).and_then(|()| {
-        nt::audit_unload(&machine);
-        image.unload();
-        machine.run_for(AFTERMATH)
-    });
+    let hung = || machine.verifier().count(HANG) != 0;
+    let ended = machine
+        .run_until(|| machine.finished(thread) || hung())
+        .and_then(|()| {
+            if hung() {
+                return Ok(());
+            }
+            nt::audit_unload(&machine);
+            image.unload();
+            machine.run_for(AFTERMATH)
+        })
+        .map_err(|stuck| stuck.to_string());
+    let ended = if hung() { Err("Windows would have stopped: a watchdog ran out".to_owned()) } else { ended };
+    // A driver that was stopped in the middle of something still has what it needs for it.
+    let kept =
+        if ended.is_ok() { leaks(&machine, outside.iter().map(|(slot, _)| &**slot)) } else { Vec::new() };
     let run = Run {
         value: value.take(),
-        findings: machine.verifier().findings().into_iter().filter(|it| it.severity != Severity::S3).collect(),
-        leaks: leaks(&machine, outside.iter().map(|(slot, _)| &**slot)),
+        findings: machine
+            .verifier()
+            .findings()
+            .into_iter()
+            .filter(|it| it.severity != Severity::S3)
+            .collect(),
+        leaks: kept,
         sessions: outside.iter().flat_map(|(_, tally)| tally.borrow().open.clone()).collect(),
-        stopped: ended.err().map(|stuck| stuck.to_string()),
+        stopped: ended.err(),
         steps: machine.steps().iter().map(|(_, step)| format!("{}: {}", step.actor, step.text)).collect(),
         log_hash: machine.log_hash(),
         log: machine.log_text(),

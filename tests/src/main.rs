@@ -22,7 +22,8 @@ fn tell() -> ExitCode {
     // A failed assertion is told below, like everything else.
     std::panic::set_hook(Box::new(|_| ()));
     let mut clean = true;
-    for story in STORIES.iter().filter(|story| wanted.is_empty() || wanted.iter().any(|it| it == story.name)) {
+    for story in STORIES.iter().filter(|story| wanted.is_empty() || wanted.iter().any(|it| it == story.name))
+    {
         println!("{}\tbegins\t", story.name);
         for blemish in story.tell() {
             clean = false;

@@ -1,10 +1,6 @@
 //! An adapter that is up, with a client that has opened an address family on it.
 
-use std::{
-    cell::RefCell,
-    rc::Rc,
-    time::Duration,
-};
+use std::{cell::RefCell, rc::Rc, time::Duration};
 
 use ndis_sim::{
     machine::{DISPATCH_LEVEL, Machine, PASSIVE_LEVEL},
@@ -140,7 +136,10 @@ impl Station {
     /// If it does not end.
     pub fn close(&self) {
         if self.sap.is_registered() && client::deregister_sap(&self.sap) == status::PENDING {
-            assert!(wait_for(PATIENCE, || self.caller.sap_deregistered.get()), "CmDeregisterSap does not end");
+            assert!(
+                wait_for(PATIENCE, || self.caller.sap_deregistered.get()),
+                "CmDeregisterSap does not end"
+            );
         }
         if client::close_address_family(&self.af) == status::SUCCESS {
             self.caller.closed.set(true);
@@ -206,8 +205,8 @@ pub fn send(vc: &Rc<Vc>, frames: &[Vec<u8>]) {
     record.sent.borrow_mut().extend(frames.iter().cloned());
     record.in_driver.set(record.in_driver.get() + frames.len());
     let machine = Machine::current();
-    let framed = frames.iter().map(|frame| [&HDLC[..], frame].concat());
-    let mut lists = Frames::singles(framed.collect::<Vec<_>>());
+    let with_framing = frames.iter().map(|frame| [&HDLC[..], frame].concat());
+    let mut lists = Frames::singles(with_framing.collect::<Vec<_>>());
     lists.fragment = machine.chance(1, 2);
     if machine.chance(1, 2) {
         machine.raise_irql(DISPATCH_LEVEL);

@@ -2,19 +2,21 @@
 //!
 //! Each asserts what it is about and returns its run, so that the caller judges findings and leftovers.
 
+#![expect(clippy::missing_panics_doc, reason = "every story panics when it does not go as told")]
+
 use std::{rc::Rc, time::Duration};
 
 use ndis_sim::{
     machine::Machine,
     ndis::{
-        Family, HaltAction, Vc,
+        Family, Frames, HaltAction, Vc,
         client::{self, Client},
         status::{self, Status},
         wait_for,
     },
     wire::{
         access_concentrator::{self, HangUp, Mode},
-        frame::code,
+        frame::{BROADCAST, DISCOVERY, Frame, code},
         impair::Plan,
     },
 };
@@ -22,7 +24,7 @@ use ndis_sim::{
 use crate::{
     Caller, Card, Record, Run, Setup, Station,
     blocks::Destination,
-    caller::PATIENCE,
+    caller::{HDLC, PATIENCE},
     lab::{self, sleep, sleep_below},
     station::{exchange, frame, open, send, settle},
     wires::{Gate, Lever, Pass},
@@ -41,10 +43,18 @@ fn peer(card: Card, mode: Mode) -> Card {
 }
 
 /// A card behind a gate.
-fn gated(card: Card, pass: Pass) -> (Card, Lever) {
+pub(crate) fn gated(card: Card, pass: Pass) -> (Card, Lever) {
     let lever = Lever::new(pass);
     let other = lever.clone();
     (card.wrapped(move |wire| Box::new(Gate::new(wire, other))), lever)
+}
+
+/// Somebody else's PADI, which every card on the segment receives.
+pub(crate) fn strange_padi() -> Vec<u8> {
+    let source = [2, 0, 0, 0, 0, 0x77];
+    let payload = vec![0x01, 0x01, 0, 0];
+    Frame { destination: BROADCAST, source, ethertype: DISCOVERY, code: code::PADI, session: 0, payload }
+        .to_bytes()
 }
 
 /// `calls` calls at once, `count` frames of each size both ways on each, then all is taken down in good order.
@@ -103,8 +113,11 @@ pub fn cancelled(seed: u64, card: Card, family: u32, pass: Pass, after: u64) -> 
         assert!(Caller::hang_up(&vc), "the close does not end");
         assert!(record.made.get().is_some(), "the call must end before its close does");
         assert_eq!(client::delete_vc(&vc), status::SUCCESS);
+        let sent = || lever.count(code::PADI) + lever.count(code::PADR);
+        let before = sent();
         lever.set(Pass::Everything);
         sleep(Duration::from_secs(40));
+        assert_eq!(sent(), before, "discovery goes on without a call");
         station.down();
         driver.unload();
         record.made.get().expect("just looked at")
@@ -312,9 +325,39 @@ pub fn paused_with_frames_out(seed: u64, card: Card, family: u32) -> Run<()> {
             Caller::let_go(&other);
         });
         station.adapter.pause();
-        assert!(machine.now() - before >= Duration::from_millis(30), "paused with frames at the client");
+        assert!(machine.now() >= before + Duration::from_millis(30), "paused with frames at the client");
         station.caller.hold.set(false);
         station.adapter.restart().expect("MiniportRestart succeeds");
+        station.finish(&vc);
+        station.down();
+        driver.unload();
+    })
+}
+
+/// More frames than a transmit ring holds by default, so that some have to wait.
+const COUNT: usize = 600;
+
+/// Sends are cancelled by their id: all end, and none of another id with `SEND_ABORTED`.
+pub fn cancelled_sends(seed: u64, card: Card, family: u32) -> Run<()> {
+    lab::run(Setup::new(seed, card), move |lab| {
+        let driver = lab.load();
+        let station = Station::up(lab, &driver, 0, family);
+        let vc = station.connected();
+        let record = Record::of(&vc);
+        for cancel_id in [0x11, 0x22] {
+            let framed = (0..COUNT as u64).map(|number| [&HDLC[..], &frame(200, number)].concat());
+            let mut lists = Frames::singles(framed.collect::<Vec<_>>());
+            lists.cancel_id = cancel_id;
+            record.in_driver.set(record.in_driver.get() + COUNT);
+            client::send(&vc, &lists);
+        }
+        client::cancel_sends(&station.adapter, 0x22);
+        assert!(wait_for(PATIENCE, || record.in_driver.get() == 0), "sends do not end");
+        let statuses = record.send_statuses.borrow().clone();
+        let aborted = statuses.iter().filter(|&&it| it == status::SEND_ABORTED).count();
+        let sent = statuses.iter().filter(|&&it| it == status::SUCCESS).count();
+        assert_eq!(aborted + sent, 2 * COUNT, "another status");
+        assert!((1..=COUNT).contains(&aborted), "{aborted} of {COUNT} cancelled");
         station.finish(&vc);
         station.down();
         driver.unload();
@@ -393,6 +436,7 @@ pub fn pulled_out(seed: u64, card: Card, family: u32) -> Run<()> {
 
 /// The adapter is halted with calls up and address families open: the driver asks the clients to leave.
 pub fn halted_while_open(seed: u64, card: Card) -> Run<()> {
+    let (card, lever) = gated(card, Pass::Everything);
     lab::run(Setup::new(seed, card), move |lab| {
         let driver = lab.load();
         let station = Station::up(lab, &driver, 0, Family::TAPI_PROXY);
@@ -406,6 +450,9 @@ pub fn halted_while_open(seed: u64, card: Card) -> Run<()> {
         station.adapter.halt(HaltAction::DeviceDisabled);
         assert!(station.caller.asked_to_leave.get() && second.asked_to_leave.get(), "clients were not asked");
         assert!(station.caller.closed.get() && second.closed.get(), "a family is open");
+        // A card that was not stopped would still receive.
+        lever.inject(strange_padi());
+        sleep(Duration::from_millis(20));
         driver.unload();
     })
 }
@@ -450,11 +497,7 @@ pub fn shut_down(seed: u64, card: Card) -> Run<()> {
         let received = Record::of(&vc).received.borrow().len();
         // A frame of the session, as the peer would send it: nothing may come of it.
         let echo = lever.sent().into_iter().rev().find(|frame| frame.code == code::DATA).expect("data");
-        let back = ndis_sim::wire::frame::Frame {
-            destination: echo.source,
-            source: echo.destination,
-            ..echo
-        };
+        let back = Frame { destination: echo.source, source: echo.destination, ..echo };
         lever.inject(back.to_bytes());
         sleep(Duration::from_millis(50));
         assert_eq!(Record::of(&vc).received.borrow().len(), received, "a frame after MiniportShutdownEx");

@@ -57,7 +57,8 @@ fn frames_under_way_do_not_survive_their_call() {
 #[test]
 fn a_client_may_give_up_at_any_stage() {
     for (seed, model, family) in everywhere() {
-        for (pass, after) in [(Pass::Nothing, 1), (Pass::Nothing, 3_000_000), (Pass::Offers, 1), (Pass::Offers, 3_000_000)]
+        for (pass, after) in
+            [(Pass::Nothing, 1), (Pass::Nothing, 3_000_000), (Pass::Offers, 1), (Pass::Offers, 3_000_000)]
         {
             let run = stories::cancelled(seed, Card::new(model), family, pass, after);
             // The gate drops the PADS: the peer has a session of which the host never heard.

@@ -26,7 +26,8 @@ fn runs_on_several_threads_at_once_are_the_same_run() {
 fn the_commands_scenario_is_deterministic_on_every_card() {
     for nic in Model::ALL {
         let outcome = |seed| {
-            let scenario = Scenario { nic, seed, calls: 2, cpus: 4, bad_cable: true, ..Scenario::new(driver()) };
+            let scenario =
+                Scenario { nic, seed, calls: 2, cpus: 4, bad_cable: true, ..Scenario::new(driver()) };
             scenario.run(|_, _| ()).expect("a run")
         };
         let (first, again, other) = (outcome(5), outcome(5), outcome(6));

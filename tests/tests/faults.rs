@@ -1,11 +1,22 @@
 //! What fails in `MiniportInitializeEx` and later: memory, calls of NDIS, the card.
 
+use std::collections::BTreeMap;
+
 use ndis_sim::{
     machine::FailPlan,
-    ndis::{Family, HaltAction, status},
+    ndis::{Family, HaltAction, Value, status},
     nic::{Fault, Model},
 };
 use scenarios::{Card, Run, Setup, Station, blocks::Destination, caller::PATIENCE, lab, station::exchange};
+
+/// A card with as few buffers as the registry may ask for: each of them is two calls that can fail.
+fn small(model: Model) -> Card {
+    let mut card = Card::new(model);
+    for keyword in ["*TransmitBuffers", "*ReceiveBuffers"] {
+        card.keywords.insert(keyword.to_owned(), Value::Integer(80));
+    }
+    card
+}
 
 /// What came of a start in which something failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +30,7 @@ enum Start {
 }
 
 fn start(model: Model, fail: Option<FailPlan>, faults: &[Fault]) -> Run<Start> {
-    let card = Card { faults: faults.to_vec(), ..Card::new(model) };
+    let card = Card { faults: faults.to_vec(), ..small(model) };
     lab::run(Setup { fail, ..Setup::new(1, card) }, |lab| {
         let driver = match lab.try_load() {
             Ok(driver) => driver,
@@ -50,10 +61,16 @@ fn each_failure_of_the_start_is_reported_and_leaves_nothing() {
         let calls = start(model, None, &[]);
         assert_eq!(calls.value, Some(Start::Went));
         assert!(calls.fallible_calls > 20, "{} fallible calls", calls.fallible_calls);
-        for nth in 0..calls.fallible_calls {
+        let mut seen = BTreeMap::new();
+        let mut nth = 0;
+        while nth < calls.fallible_calls {
             let run = start(model, Some(FailPlan::Nth(nth)), &[]);
             let call = failed_call(&run);
             let what = format!("{model}, call {nth}, {call}");
+            let times = seen.entry(call.clone()).or_insert(0);
+            *times += 1;
+            // Of the lists and MDLs of buffer after buffer the first ones and then some, in turn.
+            nth += if *times > 4 && call.starts_with("NdisAllocate") { 31 } else { 1 };
             let blemishes = run.blemishes();
             assert!(blemishes.is_empty(), "{what}: {blemishes:#?}");
             let logged = run.has_step("logs error");
@@ -69,8 +86,7 @@ fn each_failure_of_the_start_is_reported_and_leaves_nothing() {
                 }
                 // A keyword that cannot be read has its default; of the families only the first is indispensable.
                 Start::Went => assert!(
-                    call == "NdisReadConfiguration"
-                        || call == "NdisMCmRegisterAddressFamilyEx" && logged,
+                    call == "NdisReadConfiguration" || call == "NdisMCmRegisterAddressFamilyEx" && logged,
                     "{what}: the start succeeds without it"
                 ),
             }
@@ -99,7 +115,7 @@ fn a_broken_card_does_not_start() {
 
 /// A call with everything around it, in which calls of the kernel may fail.
 fn call(model: Model, family: u32, fail: Option<FailPlan>) -> Run<bool> {
-    lab::run(Setup { fail, ..Setup::new(1, Card::new(model)) }, move |lab| {
+    lab::run(Setup { fail, ..Setup::new(1, small(model)) }, move |lab| {
         let Ok(driver) = lab.try_load() else { return false };
         let up = careful_call(lab, &driver, family);
         driver.unload();
@@ -181,8 +197,8 @@ fn each_failure_of_a_call_leaves_nothing() {
 #[test]
 fn random_failures_leave_nothing() {
     for seed in 0..40 {
-        let card = Card::new(Model::ALL[usize::try_from(seed % 3).expect("small")]);
-        let setup = Setup { fail: Some(FailPlan::Random(1, 60)), ..Setup::new(seed, card) };
+        let card = small(Model::ALL[usize::try_from(seed % 3).expect("small")]);
+        let setup = Setup { fail: Some(FailPlan::Random(1, 200)), ..Setup::new(seed, card) };
         let run = lab::run(setup, |lab| {
             let Ok(driver) = lab.try_load() else { return };
             for _ in 0..2 {

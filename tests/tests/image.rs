@@ -5,9 +5,8 @@ use std::{collections::BTreeSet, fs};
 use object::{
     LittleEndian as LE,
     pe::{
-        IMAGE_DLLCHARACTERISTICS_DYNAMIC_BASE, IMAGE_DLLCHARACTERISTICS_NX_COMPAT,
-        IMAGE_FILE_MACHINE_AMD64, IMAGE_SCN_MEM_EXECUTE,
-        IMAGE_SCN_MEM_WRITE, IMAGE_SUBSYSTEM_NATIVE, ImageNtHeaders64,
+        IMAGE_DLLCHARACTERISTICS_DYNAMIC_BASE, IMAGE_DLLCHARACTERISTICS_NX_COMPAT, IMAGE_FILE_MACHINE_AMD64,
+        IMAGE_SCN_MEM_EXECUTE, IMAGE_SCN_MEM_WRITE, IMAGE_SUBSYSTEM_NATIVE, ImageNtHeaders64,
     },
     read::pe::{ImageNtHeaders, ImageOptionalHeader, ImageThunkData as _, PeFile64},
 };
@@ -26,7 +25,8 @@ fn imports(file: &PeFile64<'_>) -> Vec<(String, String)> {
     let table = file.import_table().expect("well-formed").expect("imports");
     let mut descriptors = table.descriptors().expect("well-formed");
     while let Some(descriptor) = descriptors.next().expect("well-formed") {
-        let module = String::from_utf8_lossy(table.name(descriptor.name.get(LE)).expect("a name")).into_owned();
+        let module =
+            String::from_utf8_lossy(table.name(descriptor.name.get(LE)).expect("a name")).into_owned();
         let mut thunks = table.thunks(descriptor.original_first_thunk.get(LE)).expect("well-formed");
         while let Some(thunk) = thunks.next::<ImageNtHeaders64>().expect("well-formed") {
             assert!(!thunk.is_ordinal(), "imported from {module} by number");

@@ -22,6 +22,11 @@ fn a_pause_waits_for_frames_that_the_client_keeps() {
 }
 
 #[test]
+fn sends_are_cancelled_by_their_id() {
+    each_card(6, |seed, card, family| stories::cancelled_sends(seed, card, family).clean());
+}
+
+#[test]
 fn sleep_ends_calls_and_new_ones_work_after_it() {
     each_card(6, |seed, card, family| stories::slept(seed, card, family).clean());
 }

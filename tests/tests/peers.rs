@@ -12,14 +12,7 @@ use ndis_sim::{
         rp_pppoe::{self, DEAF_AFTER_PADS},
     },
 };
-use scenarios::{
-    Card, Setup, Station,
-    blocks::Destination,
-    lab,
-    set::REFUSALS,
-    station::exchange,
-    stories,
-};
+use scenarios::{Card, Setup, Station, blocks::Destination, lab, set::REFUSALS, station::exchange, stories};
 
 const FAMILIES: [u32; 2] = [Family::TAPI_PROXY, Family::PPP];
 
@@ -108,14 +101,26 @@ fn captures_are_what_wireshark_reads() {
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("call.pcapng");
     let card = Card { pcap: Some(path.clone()), ..Card::new(Model::I82574l) };
     stories::calls(1, card, Family::TAPI_PROXY, 2, vec![60, 1494], 5).clean();
-    let fields = ["-e", "eth.src", "-e", "pppoe.code", "-e", "pppoe.session_id", "-e", "frame.len", "-e", "_ws.malformed"];
-    let output = match Command::new("tshark").arg("-r").arg(&path).args(["-T", "fields"]).args(fields).output() {
-        Ok(output) => output,
-        Err(error) => {
-            println!("skipped: tshark cannot be run ({error}): `apt-get install tshark`");
-            return;
-        }
-    };
+    let fields = [
+        "-e",
+        "eth.src",
+        "-e",
+        "pppoe.code",
+        "-e",
+        "pppoe.session_id",
+        "-e",
+        "frame.len",
+        "-e",
+        "_ws.malformed",
+    ];
+    let output =
+        match Command::new("tshark").arg("-r").arg(&path).args(["-T", "fields"]).args(fields).output() {
+            Ok(output) => output,
+            Err(error) => {
+                println!("skipped: tshark cannot be run ({error}): `apt-get install tshark`");
+                return;
+            }
+        };
     assert!(output.status.success(), "tshark: {}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8(output.stdout).expect("text");
     let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split('\t').collect()).collect();

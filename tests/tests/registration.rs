@@ -6,9 +6,7 @@ use ndis_sim::{
     ndis::{Family, HaltAction, State, client::Client, status},
     nic::Model,
 };
-use scenarios::{
-    Caller, Card, Setup, Station, lab, stories,
-};
+use scenarios::{Caller, Card, Setup, Station, lab, stories};
 
 #[test]
 fn driver_registers_and_deregisters() {
@@ -28,7 +26,8 @@ fn refused_registration_leaves_nothing() {
     for (call, wanted) in
         [("NdisMRegisterMiniportDriver", status::RESOURCES), ("NdisSetOptionalHandlers", status::RESOURCES)]
     {
-        let setup = Setup { fail: Some(FailPlan::Named(call, 0)), ..Setup::new(1, Card::new(Model::I82574l)) };
+        let setup =
+            Setup { fail: Some(FailPlan::Named(call, 0)), ..Setup::new(1, Card::new(Model::I82574l)) };
         let error = lab::run(setup, |lab| lab.try_load().err()).clean();
         assert_eq!(error, Some(wanted), "{call}");
     }
@@ -43,7 +42,8 @@ fn each_card_starts_with_its_attributes_and_halts() {
             adapter.start().expect("MiniportInitializeEx succeeds");
             assert_eq!(adapter.state(), State::Paused);
             assert!(adapter.attributes().registered() && adapter.attributes().complete());
-            let families: Vec<_> = adapter.families().iter().map(|it| (it.family, it.major, it.minor)).collect();
+            let families: Vec<_> =
+                adapter.families().iter().map(|it| (it.family, it.major, it.minor)).collect();
             adapter.restart().expect("MiniportRestart succeeds");
             adapter.pause();
             adapter.halt(HaltAction::DeviceDisabled);

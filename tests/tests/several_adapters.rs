@@ -8,7 +8,8 @@ use scenarios::{Card, Setup, Station, lab, station::exchange};
 #[test]
 fn three_different_cards_have_calls_at_once() {
     for seed in 0..4 {
-        let setup = Setup { cards: Model::ALL.map(Card::new).into(), ..Setup::new(seed, Card::new(Model::I82574l)) };
+        let setup =
+            Setup { cards: Model::ALL.map(Card::new).into(), ..Setup::new(seed, Card::new(Model::I82574l)) };
         let run = lab::run(setup, |lab| {
             let driver = lab.load();
             let families = [Family::TAPI_PROXY, Family::PPP, Family::TAPI_PROXY];
@@ -43,7 +44,8 @@ fn three_different_cards_have_calls_at_once() {
 #[test]
 fn two_cards_of_a_kind_do_not_share_anything() {
     for model in Model::ALL {
-        let setup = Setup { cards: vec![Card::new(model), Card::new(model)], ..Setup::new(9, Card::new(model)) };
+        let setup =
+            Setup { cards: vec![Card::new(model), Card::new(model)], ..Setup::new(9, Card::new(model)) };
         let run = lab::run(setup, |lab| {
             let driver = lab.load();
             let one = Station::up(lab, &driver, 0, Family::TAPI_PROXY);
