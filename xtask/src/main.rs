@@ -11,6 +11,7 @@ mod command;
 mod files;
 mod image_stamp;
 mod import_libs;
+mod mutants;
 mod package;
 mod packages;
 mod run;
@@ -56,6 +57,8 @@ enum Commands {
     Doc(build::Options),
     /// Stage mcm.sys and its INF (catalog and signature need Windows)
     Package(build::Options),
+    /// Remove steps from the driver, one at a time, and see the simulator notice
+    Mutants(mutants::Options),
     /// Compare the headers in `wdk/` with those of a real WDK
     WdkDiff {
         /// The directory that holds `Include`
@@ -78,6 +81,7 @@ fn dispatch(cli: Cli) -> Result<()> {
         Commands::Clippy(options) => check::clippy(&workspace, &options),
         Commands::Doc(options) => check::doc(&workspace, &options),
         Commands::WdkDiff { dir } => wdk_diff::run(&dir),
+        Commands::Mutants(options) => mutants::run(&workspace, &options),
         Commands::Package(options) => package::run(&workspace, &options),
     }
 }
