@@ -12,10 +12,8 @@ use crate::machine::{Config, DISPATCH_LEVEL, IrqlRange, Machine, Stuck, enter};
 use crate::verifier::trips::Trip;
 
 /// The rules that are tripped by tests of this part.
-pub(crate) const TRIPS: &[Trip] = &[
-    ("BC.BE", read_only_data_stays_and_data_is_no_code),
-    ("BC.CE", an_unloaded_image_is_not_called),
-];
+pub(crate) const TRIPS: &[Trip] =
+    &[("BC.BE", read_only_data_stays_and_data_is_no_code), ("BC.CE", an_unloaded_image_is_not_called)];
 
 unsafe extern "win64" fn probe(value: u32) -> u32 {
     let call = enter("Probe", IrqlRange::PASSIVE);
