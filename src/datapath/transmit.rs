@@ -158,16 +158,16 @@ impl Transmit {
             return Err(Status::INVALID_LENGTH);
         }
         let session = Outgoing::noted(list).ok_or(Status::FAILURE)?;
-        let mut last = Err(Status::RESOURCES);
+        let mut outcome = Err(Status::RESOURCES);
         for frame in list.net_buffers() {
             let pushed = self.push(session, &frame);
             list.with_vc(|vc| match pushed {
                 Ok((_, length)) => vc.count_sent(1, length.into()),
                 Err(_) => vc.count_send_error(),
             });
-            last = pushed.map(|(index, _)| index);
+            outcome = pushed.map(|(index, _)| index);
         }
-        last
+        outcome
     }
 
     /// Copies one frame into the ring, without address and control field, behind the header of its session; its index,
