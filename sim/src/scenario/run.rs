@@ -126,8 +126,9 @@ fn load(machine: &Machine, scenario: &Scenario) -> Result<Rc<Image>, RunError> {
     let image = Image::open(&scenario.sys, &exports).map_err(|error| RunError::Image(error.to_string()))?;
     let image = Rc::new(image);
     let text = format!(
-        "{}: {} sections, {} imports bound, SHA-256 {}",
+        "{}: {} bytes in memory, {} sections, {} imports bound, SHA-256 {}",
         image.name(),
+        image.size(),
         image.sections().len(),
         image.imports().len(),
         image.sha256
