@@ -228,6 +228,7 @@ impl Device for E1000 {
         let ones = u64::MAX >> (64 - 8 * u32::from(size.clamp(1, 8)));
         self.faults.access();
         if self.dead() {
+            self.drive_interrupts(p);
             return ones;
         }
         if size != 4 || !off.is_multiple_of(4) {
@@ -253,6 +254,7 @@ impl Device for E1000 {
     fn mmio_write(&mut self, p: &dyn Platform, bar: usize, off: u64, size: u8, value: u64) {
         self.faults.access();
         if self.dead() {
+            self.drive_interrupts(p);
             return;
         }
         if size != 4 || !off.is_multiple_of(4) {
@@ -269,6 +271,10 @@ impl Device for E1000 {
             _ => {}
         }
         self.settle(p);
+    }
+
+    fn causes(&self) -> Option<u64> {
+        Some(self.irq.caused)
     }
 
     fn receive(&mut self, p: &dyn Platform, frame: &[u8]) {

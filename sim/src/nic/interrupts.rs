@@ -29,6 +29,8 @@ pub(super) struct Interrupts {
     icr: u32,
     ims: u32,
     line: bool,
+    /// How often a cause was found set and enabled.
+    pub(super) caused: u64,
     /// Causes whose message has gone out and that have not been cleared since.
     sent: u32,
     line_quiet_until: Duration,
@@ -113,6 +115,7 @@ impl E1000 {
 
     /// Brings the line and the messages into agreement with causes and masks.
     pub(super) fn drive_interrupts(&mut self, p: &dyn Platform) {
+        self.irq.caused += u64::from(self.irq.icr & self.irq.ims != 0);
         if self.dead() {
             self.set_line(p, false);
         } else if self.msix.enabled() {
@@ -179,6 +182,6 @@ impl E1000 {
     /// What a reset does to the interrupt logic.
     pub(super) fn reset_interrupts(&mut self, p: &dyn Platform) {
         self.set_line(p, false);
-        self.irq = Interrupts::default();
+        self.irq = Interrupts { caused: self.irq.caused, ..Interrupts::default() };
     }
 }

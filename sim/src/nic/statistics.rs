@@ -17,6 +17,9 @@ pub(super) const XONRXC: Counter = Counter(0x4048);
 pub(super) const XONTXC: Counter = Counter(0x404c);
 pub(super) const XOFFRXC: Counter = Counter(0x4050);
 pub(super) const XOFFTXC: Counter = Counter(0x4054);
+/// Frames given up after 16 collisions; after a late collision.
+pub(super) const ECOL: Counter = Counter(0x4018);
+pub(super) const LATECOL: Counter = Counter(0x4020);
 /// First of six counters of received frames by length.
 const PRC64: u64 = 0x405c;
 /// Good packets received; broadcast; multicast.

@@ -35,6 +35,9 @@ const DEXT: u8 = 1 << 5;
 const VLE: u8 = 1 << 6;
 const IDE: u8 = 1 << 7;
 const DD: u8 = 1;
+/// Excess and late collisions.
+const EC: u8 = 1 << 1;
+const LC: u8 = 1 << 2;
 
 /// What the transmitter remembers beside its registers.
 #[derive(Clone, Debug, Default)]
@@ -107,6 +110,8 @@ impl E1000 {
             let how = if context { WriteBack::Good } else { self.faults.next_sent() };
             if let WriteBack::Errors(bits) = how {
                 desc[12] |= bits;
+                self.stats.add(count::ECOL, u32::from(bits & EC != 0));
+                self.stats.add(count::LATECOL, u32::from(bits & LC != 0));
             }
             if how == WriteBack::Unposted {
                 self.finish_unposted(p);

@@ -210,9 +210,11 @@ impl Slot {
         machine.interrupt(None, LINE.irql, "line", move || {
             let Some(slot) = slot.upgrade() else { return };
             let handler = slot.interrupts.line.borrow().clone();
-            let asserted = slot.interrupts.level.get();
+            let before = slot.with_device(|device| device.causes());
             let claimed = handler.is_some_and(|handler| handler());
-            if let (true, false, Some(machine)) = (claimed, asserted, slot.machine()) {
+            // The routine's own accesses count what it found.
+            let foreign = before.is_some() && before == slot.with_device(|device| device.causes());
+            if let (true, true, Some(machine)) = (claimed, foreign, slot.machine()) {
                 machine.finding(
                     "PCI.InterruptForeign",
                     None,

@@ -49,6 +49,12 @@ pub trait Device {
     /// Writes `size` (1, 2, 4 or 8) bytes at `off` of memory window `bar`.
     fn mmio_write(&mut self, p: &dyn Platform, bar: usize, off: u64, size: u8, value: u64);
 
+    /// A number that grows with every access and event that finds a cause for an interrupt set and enabled, though its
+    /// interrupt may wait for the throttle; nothing if the device cannot tell.
+    fn causes(&self) -> Option<u64> {
+        None
+    }
+
     /// Takes one frame from the wire: destination address to last payload byte, without the FCS.
     fn receive(&mut self, p: &dyn Platform, frame: &[u8]);
 

@@ -1,7 +1,10 @@
 //! What the card does wrong when it is told to.
 
 use super::bench::{BUFFERS, Bench, MAC, RX_RING, TX_RING, frame};
-use crate::nic::{Fault, Model, WriteBack};
+use crate::{
+    nic::{Fault, Model, WriteBack},
+    pci::Device,
+};
 
 /// Length, status and errors of a receive descriptor.
 fn received(bench: &Bench, slot: u64) -> (u16, u8, u8) {
@@ -56,6 +59,7 @@ fn descriptors_of_the_driver_are_written_to() {
     bench.pass_us(50);
     assert_eq!([0, 1, 2, 3].map(|slot| sent(&bench, slot)), [1, 3, 0, 1]);
     assert_eq!(bench.host.sent.borrow().len(), 3, "all are on the wire");
+    assert_eq!((bench.read(0x4018), bench.read(0x4020)), (1, 0), "ECOL, LATECOL");
 }
 
 #[test]
@@ -77,9 +81,12 @@ fn card_vanishes_after_so_many_accesses() {
     bench.faults.vanish_after(Some(2));
     assert_ne!(bench.read(0x0008), u32::MAX);
     bench.write(0x00d0, 4);
+    bench.card.set_link(&bench.host, false);
+    assert!(bench.host.line.get());
     assert_eq!(bench.read(0x0008), u32::MAX);
+    assert!(!bench.host.line.get(), "it pulls nothing any more");
     assert_eq!(bench.faults.accesses() - before, 3);
-    assert_eq!(crate::pci::Device::config_read(&mut bench.card, 0, 4), u32::MAX);
+    assert_eq!(bench.card.config_read(0, 4), u32::MAX);
     bench.receive(&frame(MAC, 60));
     bench.faults.clear(Fault::Gone);
     assert_eq!(bench.read(0x00d0), 4);
