@@ -1,0 +1,164 @@
+//! A link that comes and goes, at all speeds, with a peer that asks for silence.
+
+use std::{rc::Rc, time::Duration};
+
+use ndis_sim::{
+    machine::Machine,
+    ndis::{client, status, wait_for},
+    nic::Model,
+};
+use scenarios::{
+    Caller, Card, Record,
+    blocks::Destination,
+    caller::PATIENCE,
+    lab::{sleep, sleep_below},
+    station::send,
+};
+
+use crate::common::{assert_works, is_intact, on_station, some, watched, with_number};
+
+#[test]
+fn calls_end_one_way_or_the_other_when_the_link_flaps() {
+    for seed in 0..24 {
+        let model = Model::ALL[usize::try_from(seed % 3).expect("small")];
+        let run = on_station(seed, Card::new(model), |_, station| {
+            let slot = Rc::clone(&station.slot);
+            let flapping = Machine::current().spawn("loose plug", move || {
+                for _ in 0..6 {
+                    sleep_below(2_000);
+                    slot.set_link(false);
+                    // Shorter and longer than negotiation takes.
+                    sleep_below(1_200_000);
+                    slot.set_link(true);
+                    sleep_below(1_200_000);
+                }
+                slot.set_link(true);
+            });
+            let mut up = 0;
+            while !Machine::current().finished(flapping) {
+                let vc = station.vc();
+                let record = station.dial(&vc, &Destination::default());
+                assert!(wait_for(PATIENCE, || record.made.get().is_some()), "the call has no end");
+                if record.made.get() == Some(status::SUCCESS) {
+                    up += 1;
+                    send(&vc, &some(400, 0..20));
+                    sleep_below(3_000);
+                    assert!(Caller::hang_up(&vc), "the close does not end");
+                }
+                assert_eq!(record.in_driver.get(), 0, "a send is not completed");
+                assert!(is_intact(&vc));
+                assert_eq!(client::delete_vc(&vc), status::SUCCESS);
+                sleep_below(100_000);
+            }
+            assert!(wait_for(PATIENCE, || station.caller.link.get() == Some(true)), "no link");
+            let vc = station.connected();
+            assert_works(&vc);
+            station.finish(&vc);
+            up
+        });
+        assert!(run.clean_but_for_sessions() < 100);
+    }
+}
+
+#[test]
+fn a_call_ends_when_the_link_does_and_sends_come_back() {
+    for model in Model::ALL {
+        let run = on_station(1, Card::new(model), |_, station| {
+            let vc = station.connected();
+            send(&vc, &some(1400, 0..300));
+            station.slot.set_link(false);
+            let record = Record::of(&vc);
+            assert!(wait_for(Duration::from_secs(5), || record.ended.get().is_some()), "no incoming close");
+            assert!(wait_for(Duration::from_secs(5), || record.in_driver.get() == 0), "sends are kept");
+            assert!(Caller::hang_up(&vc), "the close does not end");
+            station.slot.set_link(true);
+            assert!(wait_for(PATIENCE, || station.caller.link.get() == Some(true)), "no link");
+            // What was left in the ring goes out for a session that is no more; it harms nobody.
+            sleep(Duration::from_secs(3));
+            assert_eq!(station.outcome(&vc, &Destination::default()), status::SUCCESS);
+            assert_works(&vc);
+            station.finish(&vc);
+        });
+        run.clean_but_for_sessions();
+    }
+}
+
+/// A PAUSE frame for so many quanta of 512 bits.
+fn pause(quanta: u16) -> Vec<u8> {
+    let mut frame = vec![0x01, 0x80, 0xc2, 0x00, 0x00, 0x01, 2, 0, 0, 0, 0xac, 1, 0x88, 0x08, 0x00, 0x01];
+    frame.extend(quanta.to_be_bytes());
+    frame.resize(60, 0);
+    frame
+}
+
+#[test]
+fn the_peer_may_ask_for_silence_for_long() {
+    for model in Model::ALL {
+        let (card, lever) = watched(model);
+        let run = on_station(1, card, move |_, station| {
+            let vc = station.connected();
+            // 33 ms each, for five seconds: that is no hang.
+            for round in 0..160 {
+                lever.inject(pause(0xffff));
+                if round == 1 {
+                    send(&vc, &some(300, 0..20));
+                }
+                sleep(Duration::from_millis(31));
+            }
+            let record = Record::of(&vc);
+            assert_eq!(record.in_driver.get(), 20, "sent though the peer asked for silence");
+            lever.inject(pause(0));
+            assert!(wait_for(Duration::from_secs(1), || record.is_echoed()));
+            assert_works(&vc);
+            station.finish(&vc);
+        });
+        assert!(!run.has_step("logs error"), "{model}: silence was taken for a hang");
+        run.clean();
+    }
+}
+
+#[test]
+fn flow_control_does_what_the_registry_says() {
+    for model in Model::ALL {
+        for (setting, sends, obeys) in [(0, 0, 0), (1, 1, 0), (2, 0, 1), (3, 1, 1)] {
+            let (card, lever) = watched(model);
+            let run = on_station(1, with_number(card, "*FlowControl", setting), move |_, station| {
+                let control = station.slot.peek(0, 0);
+                assert_eq!(control >> 28 & 1, sends, "CTRL.TFCE with setting {setting}");
+                assert_eq!(control >> 27 & 1, obeys, "CTRL.RFCE with setting {setting}");
+                let vc = station.connected();
+                lever.inject(pause(0xffff));
+                sleep(Duration::from_millis(2));
+                send(&vc, &some(300, 0..5));
+                sleep(Duration::from_millis(10));
+                let waiting = Record::of(&vc).in_driver.get();
+                assert_eq!(waiting, if obeys == 1 { 5 } else { 0 }, "setting {setting}");
+                sleep(Duration::from_millis(50));
+                assert_works(&vc);
+                station.finish(&vc);
+            });
+            run.clean();
+        }
+    }
+}
+
+#[test]
+fn speed_and_duplex_are_what_the_registry_says() {
+    // STATUS: speed (7:6), link up, full duplex.
+    let wanted =
+        [(0, 0x83, 1000), (1, 0x02, 10), (2, 0x03, 10), (3, 0x42, 100), (4, 0x43, 100), (6, 0x83, 1000)];
+    for model in Model::ALL {
+        for (setting, status, megabits) in wanted {
+            let card = with_number(Card::new(model), "*SpeedDuplex", setting);
+            let run = on_station(1, card, move |_, station| {
+                assert_eq!(station.slot.peek(0, 8) & 0xc3, status, "*SpeedDuplex {setting}");
+                let speed = crate::statistics::link_speed(station);
+                assert_eq!(speed, megabits * 1_000_000, "*SpeedDuplex {setting}");
+                let vc = station.connected();
+                assert_works(&vc);
+                station.finish(&vc);
+            });
+            run.clean();
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! The card misbehaves, the cable misbehaves, the bus misbehaves: what the driver has to survive, on the in-process
+//! model of the card. Each case ends without a finding, with nothing left over.
+
+mod common;
+mod frames;
+mod interrupts;
+mod keywords;
+mod link;
+mod power;
+mod removal;
+mod start;
+mod statistics;
+mod transmit;
+mod vlan;

@@ -1,0 +1,91 @@
+//! Sleep and wake.
+
+use std::{rc::Rc, time::Duration};
+
+use ndis_sim::{
+    ndis::{HaltAction, client, status, wait_for},
+    nic::{Fault, Model},
+};
+use scenarios::{
+    Caller, Card, Record,
+    blocks::Destination,
+    caller::PATIENCE,
+    lab::{self, sleep},
+    station::send,
+};
+
+use crate::common::{assert_works, forget, on_station, some};
+
+/// `NdisDeviceStateD0` and `NdisDeviceStateD3`.
+const D0: u32 = 1;
+const D3: u32 = 4;
+
+#[test]
+fn a_card_that_sleeps_is_left_alone_and_works_when_it_wakes() {
+    for model in Model::ALL {
+        let run = on_station(1, Card::new(model), |lab, station| {
+            for round in 0..3 {
+                let vc = station.connected();
+                forget(&vc);
+                send(&vc, &some(900, 0..100));
+                station.adapter.pause();
+                assert_eq!(station.adapter.set_power(D3), status::SUCCESS, "to D3");
+                let record = Record::of(&vc);
+                assert!(wait_for(PATIENCE, || record.ended.get().is_some()), "no incoming close");
+                assert_eq!(record.in_driver.get(), 0, "a send is not completed");
+                // While it sleeps: close, a call, requests, the cable, the watchdog's time, interrupts of others.
+                let accesses = lab.place(0).faults.accesses();
+                assert!(Caller::hang_up(&vc), "the close does not end");
+                let status = station.outcome(&vc, &Destination::default());
+                assert_ne!(status, status::SUCCESS, "a call on a card that sleeps");
+                assert_eq!(client::delete_vc(&vc), status::SUCCESS);
+                crate::statistics::general(station);
+                station.slot.set_link(false);
+                sleep(Duration::from_secs(3));
+                station.slot.set_link(round != 1);
+                station.slot.foreign_line_interrupt();
+                sleep(Duration::from_secs(3));
+                assert_eq!(lab.place(0).faults.accesses(), accesses, "registers are touched in D3");
+                assert_eq!(station.adapter.set_power(D0), status::SUCCESS, "to D0");
+                station.slot.set_link(true);
+                station.adapter.restart().expect("MiniportRestart succeeds");
+                sleep(Duration::from_secs(3));
+                assert_eq!(station.caller.link.get(), Some(true), "the link after waking up");
+            }
+            let vc = station.connected();
+            assert_works(&vc);
+            station.finish(&vc);
+        });
+        run.clean();
+    }
+}
+
+#[test]
+fn a_card_that_does_not_wake_up_is_halted_cleanly() {
+    for model in Model::ALL {
+        for fault in [Fault::Gone, Fault::ResetStuck, Fault::PhySilent, Fault::EepromChecksum] {
+            let run = lab::run(scenarios::Setup::new(1, Card::new(model)), move |lab| {
+                let driver = lab.load();
+                let station = scenarios::Station::up(lab, &driver, 0, ndis_sim::ndis::Family::PPP);
+                let vc = station.connected();
+                station.adapter.pause();
+                assert_eq!(station.adapter.set_power(D3), status::SUCCESS, "to D3");
+                assert!(Caller::hang_up(&vc), "the close does not end");
+                let faults = Rc::new(lab.place(0).faults.clone());
+                faults.inject(fault);
+                let woken = station.adapter.set_power(D0);
+                assert_ne!(woken, status::SUCCESS, "{fault:?}: to D0");
+                sleep(Duration::from_secs(3));
+                assert_ne!(station.outcome(&vc, &Destination::default()), status::SUCCESS);
+                assert_eq!(client::delete_vc(&vc), status::SUCCESS);
+                station.down_as(HaltAction::DeviceDisabled);
+                driver.unload();
+            });
+            // That the request fails is what the verifier would complain of, and right here.
+            let others: Vec<_> =
+                run.blemishes().into_iter().filter(|it| !it.contains("NV.NdisOidComplete")).collect();
+            assert!(others.is_empty(), "{model}, {fault:?}: {others:#?}");
+            assert!(run.value.is_some());
+        }
+    }
+}
