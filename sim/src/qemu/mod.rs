@@ -1,9 +1,9 @@
 //! QEMU's models of the same three cards, as a second opinion: hardware that nobody here wrote.
 //!
 //! One QEMU process plays one card; its processor halts at once and stays halted. The simulator is the other masters
-//! of that computer: it configures the bus and accesses registers through QEMU's test protocol ([`qtest`]), sees
+//! of that computer: it configures the bus and accesses registers through QEMU's test protocol (`qtest`), sees
 //! interrupts as QEMU reports them, shares memory with the card, so that DMA is seen where it happens, and holds the
-//! other end of its cable ([`cable`]). [`Card`] makes a [`crate::pci::Device`] of it.
+//! other end of its cable (`cable`). [`Card`] makes a [`crate::pci::Device`] of it.
 //!
 //! What QEMU's models do otherwise than the cards is corrected where registers pass by ([`Fidelity`]).
 //!
