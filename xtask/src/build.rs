@@ -85,6 +85,11 @@ impl<'a> DriverBuild<'a> {
         Ok(Self { workspace, options, toolchain, wdk, shadow, registry })
     }
 
+    /// Whether clippy can look at the driver: Debian's compiler comes without it.
+    pub(crate) fn has_clippy(&self) -> bool {
+        matches!(self.toolchain.kind, Kind::Rustup)
+    }
+
     /// A cargo subcommand in the shadow workspace, for the driver's target.
     pub(crate) fn cargo(&self, subcommand: &str) -> Command {
         let mut command = self.toolchain.cargo();
