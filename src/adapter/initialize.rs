@@ -204,7 +204,7 @@ fn map_card(init: &Initialize<'_>, vendor: u16, device: u16) -> Result<Nic<Regis
     })
 }
 
-/// Bytes of BAR 0 of every card (SDM 4.1).
+/// Bytes of BAR 0 of every card (SDM chapter 4, base address registers).
 const REGISTER_SPACE: u32 = 128 * 1024;
 
 /// Shared memory that cannot be had is worth its own entry: the verifier asks for one.

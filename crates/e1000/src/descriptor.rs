@@ -1,5 +1,5 @@
-//! What receive and transmit rings share: descriptors of 16 bytes in shared memory (SDM 3.2.3 and 3.3.3, 82574 7.1
-//! and 7.2), of the legacy formats that all models understand.
+//! What receive and transmit rings share: descriptors of 16 bytes in shared memory (SDM 3.2.3 and 3.3.3, 82574
+//! 7.1.3 and 7.2.10.1), of the legacy formats that all models understand.
 
 use crate::{DmaMemory, Error};
 

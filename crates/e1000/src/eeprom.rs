@@ -1,9 +1,9 @@
-//! Reading the EEPROM through EERD (SDM 5 and 13.4.4, 82574 6 and 10.2.2).
+//! Reading the EEPROM through EERD (SDM 5 and 13.4.4, 82574 10.2.2.4).
 
 use crate::registers::{Eerd, Field, Register};
 use crate::{Delay, EerdLayout, Error, MacAddress, Nic, Registers};
 
-/// What words 00h to 3Fh add up to (SDM 5.6, word 3Fh).
+/// What words 00h to 3Fh add up to (SDM 5.6.35).
 pub(crate) const CHECKSUM: u16 = 0xBABA;
 /// Words the checksum covers.
 pub(crate) const CHECKED_WORDS: u8 = 0x40;
@@ -40,7 +40,7 @@ impl<R: Registers> Nic<R> {
         Err(Error::EepromTimeout { word })
     }
 
-    /// Checks the checksum, which the card itself does not (SDM 5.6, word 3Fh).
+    /// Checks the checksum, which the card itself does not (SDM 5.6.35).
     pub(crate) fn verify_eeprom(&self, delay: &impl Delay) -> Result<(), Error> {
         let mut sum = 0_u16;
         for word in 0..CHECKED_WORDS {

@@ -20,7 +20,7 @@ pub enum Error {
         /// Word address.
         word: u8,
     },
-    /// The EEPROM's words 00h to 3Fh do not add up to `BABAh` (SDM 5.6, word 3Fh).
+    /// The EEPROM's words 00h to 3Fh do not add up to `BABAh` (SDM 5.6.35).
     EepromChecksum {
         /// What they add up to, modulo 65536.
         sum: u16,

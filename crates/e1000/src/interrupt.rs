@@ -185,8 +185,10 @@ impl<R: Registers> Nic<R> {
         }
         self.bus.write(Imc::from_bits(Causes::OTHER_VECTOR.bits()));
         let causes = self.bus.read::<Icr>()?.bits();
-        // Whether the read cleared ICR depends on IMS and `CTRL_EXT.IAME` (82574 10.2.4), so it is cleared explicitly,
-        // all but the queues' causes; should the read have cleared those, they are set again.
+        // Whether the read cleared ICR depends on IMS and `CTRL_EXT.IAME` (82574 10.2.4.1), so it is cleared explicitly,
+        // all but the queues' causes. The datasheet is against reading ICR while EIAC is in use (10.2.4.7), as Intel's
+        // own drivers do as well, there being no other way to tell the causes: should the read have cleared those of
+        // the queues, they are set again.
         let queues = causes & Causes::QUEUES.bits();
         self.bus.write(Icr::from_bits(causes ^ queues));
         if queues != 0 {

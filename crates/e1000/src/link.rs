@@ -1,4 +1,4 @@
-//! The link: what it is, and setting it up (SDM 8.6 and 13.4.1, 82574 10.2.2).
+//! The link: what it is, and setting it up (SDM 8.6 and 13.4.1, 82574 10.2.2.1).
 
 use crate::FlowControl;
 use crate::phy::{
@@ -172,7 +172,7 @@ impl<R: Registers> Nic<R> {
             control
                 .set(Ctrl::SLU)
                 .clear(Ctrl::ASDE)
-                // The MAC follows the PHY, or both are set alike (SDM 8.6.2.5 and table 8-10).
+                // The MAC follows the PHY, or both are set alike (SDM 8.6.2.5).
                 .with(Ctrl::FRCSPD, forced.is_some().into())
                 .with(Ctrl::FRCDPX, forced.is_some().into())
                 .with(Ctrl::SPEED, fast.into())
@@ -199,7 +199,7 @@ impl<R: Registers> Nic<R> {
         let (abilities, gigabit_abilities) = config.speed_duplex.abilities();
         let abilities = abilities | config.flow_control.advertisement();
         let mut changed = self.change_phy(delay, ADVERTISEMENT, ABILITIES, abilities)?;
-        // Half duplex at 1000 Mb/s: no switch has it, and neither has the card (SDM 8.2).
+        // Half duplex at 1000 Mb/s: no switch has it, and the 82574 has not either (82574, product features).
         changed |= self.change_phy(delay, GIGABIT_CONTROL, GIGABIT_HALF | GIGABIT_FULL, gigabit_abilities)?;
         let control = self.read_phy(delay, CONTROL)?;
         if changed || control & (CONTROL_POWER_DOWN | CONTROL_NEGOTIATE) != CONTROL_NEGOTIATE {

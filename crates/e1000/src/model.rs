@@ -14,7 +14,7 @@ pub enum Family {
     I82574,
 }
 
-/// Where the EERD register keeps its fields (SDM 13.4.4, 82574 10.2.2).
+/// Where the EERD register keeps its fields (SDM 13.4.4, 82574 10.2.2.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EerdLayout {
     /// DONE in bit 4, the word address in bits 15:8.

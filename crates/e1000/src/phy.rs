@@ -1,4 +1,4 @@
-//! The PHY behind MDIC (SDM 11 and 13.4.7, 82574 10.2.2; IEEE 802.3 clauses 22, 28 and 40).
+//! The PHY behind MDIC (SDM 11 and 13.4.7, 82574 10.2.2.7; IEEE 802.3 clauses 22, 28 and 40).
 
 use crate::registers::{Mdic, Register};
 use crate::{Delay, Error, Nic, Registers};

@@ -13,7 +13,7 @@ use crate::{BUFFER_SIZE, DmaMemory, Error, Family, Filter, Nic, Registers, VlanI
 
 /// Status: end of packet (SDM 3.2.3.1).
 const END_OF_PACKET: u32 = 1 << 1;
-/// Status: the frame was tagged, and the tag is in the special field (SDM 3.2.3.1, 9.3).
+/// Status: the frame was tagged, and the tag is in the special field (SDM 3.2.3.1, 9.2.2).
 const TAGGED: u32 = 1 << 3;
 /// Errors CE, SE, SEQ, CXE and RXE (SDM 3.2.3.2). TCPE and IPE are about contents and are not of interest.
 const ERRORS: u32 = (1 << 0 | 1 << 1 | 1 << 2 | 1 << 4 | 1 << 7) << 8;
@@ -273,7 +273,7 @@ impl<R: Registers> Nic<R> {
         self.bus.write(Rdlen::from_bits(length));
         self.bus.write(Rdh::from_bits(index_bits(ring.head)));
         self.bus.write(Rdt::from_bits(index_bits(ring.head)));
-        // ITR moderates: SDM 13.4.30 advises against the timers.
+        // ITR moderates: SDM 13.4.30 and 13.4.31 advise against the timers.
         self.bus.write(Rdtr::default());
         self.bus.write(Radv::default());
         self.bus.write(Rxcsum::default());

@@ -1,8 +1,9 @@
 //! The register table: one declaration per register, with offset, access, source and fields.
 //!
-//! "SDM" is Intel's *PCI/PCI-X Family of Gigabit Ethernet Controllers Software Developer's Manual* (317453), "82574"
-//! the *82574 Controller Family Datasheet*. A register is a type over its 32 bits; a field is a constant of that type,
-//! so a field cannot be applied to another register's value, and a read-only register cannot be written.
+//! A register is a type over its 32 bits; a field is a constant of that type, so a field cannot be applied to another
+//! register's value, and a read-only register cannot be written. Sections are those of the two manuals that [the crate's
+//! documentation](crate#sources) names. One of the 82574's that ends at a group, such as 10.2.7, is the group's: the
+//! register is found there under its name.
 
 use core::marker::PhantomData;
 
@@ -52,7 +53,7 @@ pub struct Row {
     pub access: Access,
     /// Section of the SDM, or `""` where the 8254x has no such register.
     pub sdm: &'static str,
-    /// Section of the 82574 datasheet, or `""` where the 82574 has no such register.
+    /// Section of the 82574 datasheet, or of the register's group there, or `""` where the 82574 has no such register.
     pub i82574: &'static str,
     /// Names and inclusive bit ranges of the fields.
     pub fields: &'static [(&'static str, u32, u32)],

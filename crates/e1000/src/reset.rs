@@ -78,7 +78,7 @@ impl<R: Registers> Nic<R> {
 
     /// Sets what the reset leaves unsuitable: errata bits (82574) and the inter-packet gap.
     pub(crate) fn correct_defaults(&self) -> Result<(), Error> {
-        // IEEE 802.3 gaps with the internal copper PHY (SDM 13.4.34; 82574 10.2.6).
+        // IEEE 802.3 gaps with the internal copper PHY (SDM 13.4.34); on the 82574 (10.2.6.2) those of Intel's own drivers.
         let ipgt = match self.model.family {
             Family::I8254x => 10,
             Family::I82574 => 8,

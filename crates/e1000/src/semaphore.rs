@@ -1,4 +1,4 @@
-//! Sharing the PHY with firmware (82574 10.2.2, `EXTCNF_CTRL`).
+//! Sharing the PHY with firmware (82574 4.5.2 and 10.2.2.15, `EXTCNF_CTRL`).
 //!
 //! The 8254x has nothing of the kind. The 82574 also has SWSM, for software with several instances; its SMBI bit reads
 //! as taken from reset on some implementations, and one driver instance does not need it.

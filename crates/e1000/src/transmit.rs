@@ -1,8 +1,8 @@
 //! Sending: the transmit ring and its buffers (SDM 3.3 and 14.5, 82574 7.2 and 10.2.6).
 //!
 //! Each descriptor has its own buffer of [`BUFFER_SIZE`] bytes, into which the caller copies the frame; so no memory of the
-//! caller's is ever shared with the card. Completion is read from the descriptors (DD) alone: "reading the head register
-//! is not reliable" (SDM 3.3.3).
+//! caller's is ever shared with the card. Completion is read from the descriptors (DD) alone: reading the head
+//! register for it is not reliable (SDM 13.4.39).
 //!
 //! A frame is known by the index of its buffer. Which descriptor points to that buffer changes when a reset makes the
 //! card begin at descriptor 0 again ([`Nic::start_transmit`]): frames that wait move to the front, their buffers stay.

@@ -39,7 +39,7 @@ pub struct Tag {
 }
 
 impl Tag {
-    /// The tag as descriptors hold it (SDM 9.2: tag control information).
+    /// The tag as descriptors hold it (SDM 9.1.1: tag control information).
     pub(crate) fn bits(self) -> u16 {
         u16::from(self.priority & 7) << PRIORITY_SHIFT | id(self.vlan)
     }

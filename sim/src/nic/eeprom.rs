@@ -1,4 +1,4 @@
-//! The 64-word EEPROM and its read register (SDM section 5 and 13.4.4; 82574 datasheet section 10.2.2).
+//! The 64-word EEPROM and its read register (SDM section 5 and 13.4.4; 82574 datasheet section 10.2.2.4).
 
 use std::time::Duration;
 

@@ -6,7 +6,11 @@ pub(crate) const RULES: &[Rule] = &[
     rule("NIC.AccessSize", Severity::S1, "Registers are accessed as aligned dwords (SDM section 13)."),
     rule("NIC.Dma", Severity::S0, "Rings and buffers given to the card are memory mapped for it."),
     rule("NIC.NotModelled", Severity::S3, "The driver uses a feature that this model does not have."),
-    rule("NIC.RingLength", Severity::S1, "A ring's length is a multiple of 128 bytes (SDM section 13.4.26)."),
+    rule(
+        "NIC.RingLength",
+        Severity::S1,
+        "A ring's length is a multiple of 128 bytes (SDM sections 13.4.27 and 13.4.38).",
+    ),
     rule("NIC.RingTail", Severity::S1, "A tail stays inside of its ring."),
     rule(
         "NIC.RingWhileEnabled",

@@ -29,8 +29,9 @@ const fn known(models: &'static [Model], at: &'static str, why: &'static str) ->
 
 /// What boards may have either way, so that a driver must not count on it.
 const BOARD: &str = "of the board, not of the chip";
-const SMALL: &str = "QEMU counts lengths without the FCS; the counters are of lengths with it (SDM 13.7.13)";
-const EVERYTHING: &str = "QEMU counts what passes the filter; the manual counts everything (SDM 13.7.48)";
+const SMALL: &str =
+    "QEMU counts lengths without the FCS; the counters are of lengths with it (SDM 13.7.21, 32, 42, 45)";
+const EVERYTHING: &str = "QEMU counts what passes the filter; the manual counts everything (SDM 13.7.41, 43)";
 const NOT_STORED: &str = "not modelled by QEMU: reads zero";
 const RESERVED: &str = "QEMU keeps what is written to reserved bits";
 const PARTNER: &str =
@@ -111,7 +112,7 @@ pub(crate) const DIFFERENCES: &[Known] = &[
         "receive/IXSM",
         "QEMU's 8254x has no checksum offload and says so; ours has checked nothing, without IXSM",
     ),
-    known(ALL, "filter/group, in the table", "QEMU never sets PIF (SDM 3.2.3.3)"),
+    known(ALL, "filter/group, in the table", "QEMU never sets PIF (SDM 3.2.3.1)"),
     known(OLD, "length/with FCS, descriptor 0", "QEMU's FCS is four zeros"),
     known(NEW, "length/with FCS*", "QEMU 7.2 puts the FCS, four zeros, into a descriptor of its own"),
     known(OLD, "receive-counters/BPRC", "QEMU 7.2 takes a broadcast for a multicast when RCTL.MPE is set"),

@@ -4,7 +4,7 @@ use super::registers;
 
 registers! {
     /// Device control.
-    Ctrl = 0x0000, RW, "13.4.1", "10.2.2" {
+    Ctrl = 0x0000, RW, "13.4.1", "10.2.2.1" {
         /// Full duplex, where FRCDPX is set.
         FD: 0;
         /// 82574: stop issuing PCI Express requests ("GIO master disable").
@@ -33,7 +33,7 @@ registers! {
         PHY_RST: 31;
     }
     /// Device status.
-    Status = 0x0008, RO, "13.4.2", "10.2.2" {
+    Status = 0x0008, RO, "13.4.2", "10.2.2.2" {
         /// Full duplex.
         FD: 0;
         /// Link up.
@@ -46,12 +46,12 @@ registers! {
         MASTER_ENABLE: 19;
     }
     /// EEPROM control.
-    Eecd = 0x0010, RW, "13.4.3", "10.2.2" {
+    Eecd = 0x0010, RW, "13.4.3", "10.2.2.3" {
         /// 82574: the card has finished reading its EEPROM.
         AUTO_RD: 9;
     }
     /// EEPROM read.
-    Eerd = 0x0014, RW, "13.4.4", "10.2.2" {
+    Eerd = 0x0014, RW, "13.4.4", "10.2.2.4" {
         /// Start a read.
         START: 0;
         /// The read is done (layout with the address at bit 2).
@@ -79,7 +79,7 @@ registers! {
         PBA_CLR: 31;
     }
     /// MDI control: access to PHY registers.
-    Mdic = 0x0020, RW, "13.4.7", "10.2.2" {
+    Mdic = 0x0020, RW, "13.4.7", "10.2.2.7" {
         /// Data read or to write.
         DATA: 0..=15;
         /// PHY register.
@@ -94,17 +94,17 @@ registers! {
         ERROR: 30;
     }
     /// Flow control address, bytes 0 to 3.
-    Fcal = 0x0028, RW, "13.4.8", "10.2.2" {}
+    Fcal = 0x0028, RW, "13.4.8", "10.2.2.8" {}
     /// Flow control address, bytes 4 and 5.
-    Fcah = 0x002C, RW, "13.4.9", "10.2.2" {}
+    Fcah = 0x002C, RW, "13.4.9", "10.2.2.9" {}
     /// Flow control type.
-    Fct = 0x0030, RW, "13.4.10", "10.2.2" {}
+    Fct = 0x0030, RW, "13.4.10", "10.2.2.10" {}
     /// EtherType of VLAN tags.
-    Vet = 0x0038, RW, "13.4.11", "10.2.2" {}
+    Vet = 0x0038, RW, "13.4.11", "10.2.2.11" {}
     /// Flow control transmit timer, in slots of 512 bit times.
-    Fcttv = 0x0170, RW, "13.4.12", "10.2.2" {}
+    Fcttv = 0x0170, RW, "13.4.12", "10.2.2.12" {}
     /// 82574: shared access to PHY and EEPROM.
-    ExtcnfCtrl = 0x0F00, RW, "", "10.2.2" {
+    ExtcnfCtrl = 0x0F00, RW, "", "10.2.2.15" {
         /// Software owns the PHY's MDIO interface.
         MDIO_SW_OWNERSHIP: 5;
     }
