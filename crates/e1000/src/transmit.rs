@@ -278,7 +278,8 @@ impl<R: Registers> Nic<R> {
         self.bus.write(Tdlen::from_bits(length));
         self.bus.write(Tdh::default());
         self.bus.write(Tdt::default());
-        self.bus.write(Tidv::default());
+        // No descriptor asks to be delayed, but 0 is not allowed (SDM 13.4.41).
+        self.bus.write(Tidv::from_bits(1));
         self.bus.write(Tadv::default());
         // Write back each descriptor as soon as it is done; thresholds count descriptors.
         let mut thresholds = Txdctl::default().set(Txdctl::GRAN).with(Txdctl::WTHRESH, 1);

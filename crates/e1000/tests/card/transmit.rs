@@ -77,7 +77,7 @@ fn the_ring_is_programmed() {
         let registers = [0x3800, 0x3804, 0x3808, 0x3810, 0x3818, 0x3820, 0x382C];
         assert_eq!(
             registers.map(|offset| bench.card.peek(offset)),
-            [0x2345_6780, 1, 128, 0, 0, 0, 0],
+            [0x2345_6780, 1, 128, 0, 0, 1, 0],
             "{device:04X}h"
         );
         let mulr = u32::from(device == I82574L) << 28;
