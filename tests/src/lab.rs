@@ -13,7 +13,7 @@ use ndis_sim::{
     image::Image,
     machine::{Config, FailPlan, Machine},
     memory::pool::tag_name,
-    ndis::{self, Adapter, Driver, DriverEntry, Keywords, Value, status::Status},
+    ndis::{self, Adapter, Driver, DriverEntry, Keywords, Readings, Value, status::Status},
     nic::{E1000, Faults, Model},
     nt,
     pci::{Device, Slot},
@@ -109,12 +109,21 @@ pub struct Setup {
     pub fail: Option<FailPlan>,
     /// Virtual time follows the clock: for peers outside of the process.
     pub real_time: bool,
+    /// How NDIS reads its documents; none has the seed choose.
+    pub readings: Option<Readings>,
 }
 
 impl Setup {
     /// One card, and a seed.
     pub fn new(seed: u64, card: Card) -> Self {
-        Self { seed, cpus: 2, cards: vec![card], fail: None, real_time: false }
+        Self {
+            seed,
+            cpus: 2,
+            cards: vec![card],
+            fail: None,
+            real_time: false,
+            readings: Some(Readings::default()),
+        }
     }
 }
 
@@ -271,6 +280,7 @@ fn on_this_thread<T: 'static>(
         trace: std::env::var_os("SCENARIOS_TRACE").is_some(),
         ..Config::default()
     });
+    ndis::set_readings(setup.readings.unwrap_or_else(|| Readings::drawn(&machine)));
     let exports = [nt::exports(), ndis::exports()].concat();
     let image = Rc::new(Image::open(sys, &exports).expect("a driver image"));
     machine.set_image(Some(Rc::clone(&image)));

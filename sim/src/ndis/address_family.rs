@@ -10,6 +10,7 @@ use super::client::Client;
 use super::handle::{self, Handle, Kind};
 use super::pend::{Pend, Returned, Stage};
 use super::raw;
+use super::readings::readings;
 use super::sap::Sap;
 use super::status::{self, Status};
 use super::vc::Vc;
@@ -296,7 +297,8 @@ pub(super) unsafe extern "win64" fn register(adapter: Handle, family: usize) -> 
         finding("CO-025", Some(adapter.name()), format!("address family {} registered twice", it.name()));
         return status::FAILURE;
     }
-    if adapter.machine().should_fail("NdisMCmRegisterAddressFamilyEx") {
+    let refused = readings().one_address_family && !adapter.families().is_empty();
+    if refused || adapter.machine().should_fail("NdisMCmRegisterAddressFamilyEx") {
         return status::RESOURCES;
     }
     adapter.add_family(it);

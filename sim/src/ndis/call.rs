@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::activation::check_settled;
 use super::address_family::Family;
 use super::block::Block;
 use super::callback::{Level, callback};
@@ -72,6 +73,7 @@ pub fn make_call(vc: &Rc<Vc>, parameters: &CallParameters) -> Status {
 /// The make-call request ended; gives the parameters back as the driver left them.
 fn call_made(vc: &Rc<Vc>, status: Status, address: usize) -> CallParameters {
     let success = status == status::SUCCESS;
+    check_settled(vc, "the call on it completed");
     let parameters = take_back(vc, address, success);
     if success && !vc.is_active() {
         finding("CO-071", Some(vc.name()), "call completed before the VC is active".to_owned());
@@ -166,6 +168,7 @@ fn closed(vc: &Rc<Vc>, status: Status) {
     if vc.is_active() {
         finding("CO-105", Some(vc.name()), "close completed and the VC is still active".to_owned());
     }
+    check_settled(vc, "the call on it closed");
     if vc.making.outstanding() {
         finding("CO-107", Some(vc.name()), "close completed before the call it cancels".to_owned());
     }

@@ -1,8 +1,9 @@
 //! The table of exports.
 
 use super::{
-    address_family as af, attributes, bus, call, configuration, dma, driver, incoming, indication, interrupt,
-    lifecycle, net_buffer, oid, receive, role, sap, send, system, timer, vc, work_item,
+    activation, address_family as af, attributes, bus, call, configuration, dma, driver, incoming,
+    indication, interrupt, lifecycle, net_buffer, oid, receive, role, sap, send, system, timer, vc,
+    work_item,
 };
 use crate::image::Export;
 
@@ -33,8 +34,8 @@ pub fn exports() -> Vec<Export> {
         NdisCmDeregisterSapComplete = sap::deregister_complete;
         NdisMCmCreateVc = vc::driver_create;
         NdisMCmDeleteVc = vc::driver_delete;
-        NdisMCmActivateVc = vc::activate;
-        NdisMCmDeactivateVc = vc::deactivate;
+        NdisMCmActivateVc = activation::activate;
+        NdisMCmDeactivateVc = activation::deactivate;
         NdisCmMakeCallComplete = call::make_call_complete;
         NdisCmCloseCallComplete = call::close_call_complete;
         NdisCmModifyCallQoSComplete = call::modify_complete;

@@ -2,9 +2,11 @@
 
 use std::rc::Rc;
 
+use super::activation::check_settled;
 use super::callback::{Level, callback};
 use super::handle::Handle;
 use super::parameters::{CallParameters, read_foreign};
+use super::readings::readings;
 use super::status::{self, Status};
 use super::vc::{self, CallState, Creator, Vc};
 use super::{finding, note, raw, sap};
@@ -19,6 +21,10 @@ pub fn accept_call(vc: &Rc<Vc>, status: Status) {
     vc.call.set(if accepted { CallState::Accepted } else { CallState::Idle });
     let verb = if accepted { "accepts" } else { "rejects" };
     note(Step::new("client", format!("{} {verb} the call on {}", vc.client().name(), vc.name())));
+    complete(vc, status);
+}
+
+fn complete(vc: &Rc<Vc>, status: Status) {
     callback!(
         "CmIncomingCallComplete",
         Level::UpToDispatch,
@@ -58,9 +64,12 @@ pub(super) unsafe extern "win64" fn dispatch(sap: Handle, handle: Handle, parame
     note(Step::new("driver", format!("offers a call on {} to {}", vc.name(), vc.client().name())));
     let status = vc.client().incoming_call(&sap, &vc, &offer);
     match status {
-        status::PENDING => {}
+        status::PENDING => return status,
         status::SUCCESS => vc.call.set(CallState::Accepted),
         _ => vc.call.set(CallState::Idle),
+    }
+    if readings().every_answer_completed {
+        complete(&vc, status);
     }
     status
 }
@@ -82,6 +91,7 @@ pub(super) unsafe extern "win64" fn connected(handle: Handle) {
             return;
         }
     }
+    check_settled(&vc, "the call on it connected");
     if !vc.is_active() {
         finding("CO-072", Some(vc.name()), "connected on an inactive VC".to_owned());
     }

@@ -12,6 +12,7 @@ use super::handle::{self, Handle, Kind};
 use super::oid::OidRequest;
 use super::ownership::Resource;
 use super::pend::Returned;
+use super::readings::readings;
 use super::status::{self, Status};
 use super::tables::ObjectHeader;
 use super::{finding, note, oid, resources};
@@ -331,9 +332,12 @@ impl Adapter {
         self.phase.set(Phase::Other);
     }
 
-    /// Ends the adapter: `MiniportHaltEx`, then a search for what the driver kept. The adapter is paused.
+    /// Ends the adapter: `MiniportHaltEx`, then a search for what the driver kept. The adapter is paused, unless the
+    /// documents are read otherwise.
     pub fn halt(self: &Rc<Self>, action: HaltAction) {
-        self.expect(State::Paused);
+        if !readings().halt_unpaused {
+            self.expect(State::Paused);
+        }
         oid::drain(self);
         self.phase.set(Phase::Halt);
         note(Step::new("NT", format!("{} halts", self.name())));

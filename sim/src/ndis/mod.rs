@@ -9,6 +9,7 @@
 //! a guard page and disappears when the driver has completed the operation. Structures are read and written by the
 //! layouts of the documentation, not by the bindings that the driver uses, so that an error there shows here.
 
+mod activation;
 mod adapter;
 mod address_family;
 mod attributes;
@@ -34,6 +35,7 @@ pub mod parameters;
 mod pend;
 mod probe;
 mod raw;
+mod readings;
 mod receive;
 mod resources;
 mod role;
@@ -62,6 +64,7 @@ pub use driver::{Driver, DriverEntry};
 pub use exports::exports;
 pub use indication::Indication;
 pub use lifecycle::HaltAction;
+pub use readings::{Course, Readings, set_readings};
 pub use receive::Received;
 pub(crate) use rules::RULES;
 pub use sap::Sap;
@@ -72,6 +75,7 @@ use crate::machine::{DISPATCH_LEVEL, Event, EventId, Machine, Step};
 
 /// The state of NDIS in one machine.
 pub(crate) struct Ndis {
+    readings: Cell<Readings>,
     numbers: RefCell<BTreeMap<&'static str, u64>>,
     drivers: RefCell<Vec<Rc<Driver>>>,
     adapters: RefCell<Vec<Rc<Adapter>>>,
@@ -94,6 +98,7 @@ impl Ndis {
     /// That of the current machine.
     pub(crate) fn current() -> Rc<Self> {
         Machine::current().extension("ndis", || Self {
+            readings: Cell::default(),
             numbers: RefCell::default(),
             drivers: RefCell::default(),
             adapters: RefCell::default(),

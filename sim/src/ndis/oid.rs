@@ -12,6 +12,7 @@ use super::block::Block;
 use super::callback::{Level, callback};
 use super::parameters::{u32_at, u64_at};
 use super::pend::{Pend, Returned};
+use super::readings::readings;
 use super::status::{self, Status};
 use super::vc::Vc;
 use super::{deadline, finding};
@@ -137,6 +138,8 @@ pub(crate) struct Request {
 #[derive(Default)]
 pub(crate) struct Queue {
     current: Cell<bool>,
+    /// The same of CoNDIS, where those are serialised.
+    co_current: Cell<bool>,
     outstanding: Cell<usize>,
 }
 
@@ -296,6 +299,20 @@ impl Request {
     }
 }
 
+/// As [`issue_and_wait`], in turn if NDIS serialises the requests of CoNDIS.
+fn issue_co(adapter: &Rc<Adapter>, path: Path, what: OidRequest) -> OidResult {
+    if !readings().serial_co_oids {
+        return issue_and_wait(adapter, path, what);
+    }
+    let busy = &adapter.oids.co_current;
+    adapter.ndis().wait_for("the CoNDIS OID queue", Duration::from_mins(1), || !busy.get());
+    busy.set(true);
+    let result = issue_and_wait(adapter, path, what);
+    busy.set(false);
+    adapter.ndis().changed();
+    result
+}
+
 fn issue_and_wait(adapter: &Rc<Adapter>, path: Path, what: OidRequest) -> OidResult {
     let result = Rc::new(RefCell::new(None));
     let slot = Rc::clone(&result);
@@ -345,13 +362,13 @@ impl Adapter {
 /// A request of a client without an address family (`NdisCoOidRequest` with a null `NdisAfHandle`): goes to
 /// `MiniportCoOidRequest`. Waits for its end; `PASSIVE_LEVEL`.
 pub fn co_request(adapter: &Rc<Adapter>, vc: Option<&Rc<Vc>>, what: OidRequest) -> OidResult {
-    issue_and_wait(adapter, Path::CoMiniport(vc.cloned()), what)
+    issue_co(adapter, Path::CoMiniport(vc.cloned()), what)
 }
 
 /// A request of a client to the call manager (`NdisCoOidRequest` with an address family). Waits for its end;
 /// `PASSIVE_LEVEL`.
 pub fn cm_request(af: &Rc<AddressFamily>, vc: Option<&Rc<Vc>>, what: OidRequest) -> OidResult {
-    issue_and_wait(af.adapter(), Path::CallManager(Rc::clone(af), vc.cloned()), what)
+    issue_co(af.adapter(), Path::CallManager(Rc::clone(af), vc.cloned()), what)
 }
 
 /// As [`co_request`], without waiting: `done` is told the result, at up to `DISPATCH_LEVEL`.

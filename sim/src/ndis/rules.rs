@@ -144,6 +144,12 @@ pub(crate) const RULES: &[Rule] = &[
     rule("CO-072", Severity::S2, "The VC of an incoming call is active before NdisMCmDispatchCallConnected."),
     rule("CO-073", Severity::S1, "NdisMCmActivateVc is given call parameters with media parameters."),
     rule(
+        "CO-074",
+        Severity::S0,
+        "While an activation or deactivation of a VC is pending, neither is begun, nor its call completed, connected \
+         or closed, nor the VC deleted.",
+    ),
+    rule(
         "CO-075",
         Severity::S1,
         "The VC of an outgoing call that fails is inactive when the call is completed.",

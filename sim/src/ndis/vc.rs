@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
+use super::activation::{Change, check_settled};
 use super::adapter::Adapter;
 use super::address_family::AddressFamily;
 use super::block::Block;
@@ -50,7 +51,9 @@ pub struct Vc {
     af: Rc<AddressFamily>,
     creator: Creator,
     context: Cell<usize>,
-    active: Cell<bool>,
+    pub(super) active: Cell<bool>,
+    /// An activation or deactivation that is pending.
+    pub(super) change: Cell<Option<Change>>,
     deleted: Cell<bool>,
     /// `CmDeleteVc` runs.
     deleting: Cell<bool>,
@@ -79,6 +82,7 @@ impl Vc {
             creator,
             context: Cell::new(0),
             active: Cell::new(false),
+            change: Cell::new(None),
             deleted: Cell::new(false),
             deleting: Cell::new(false),
             call: Cell::new(CallState::Idle),
@@ -155,6 +159,10 @@ impl Vc {
         self.deleting.get()
     }
 
+    pub(super) fn is_deleted(&self) -> bool {
+        self.deleted.get()
+    }
+
     pub(crate) fn handle(&self) -> Handle {
         self.handle.get()
     }
@@ -220,7 +228,7 @@ fn check_unique(vc: &Rc<Vc>, context: usize) {
 /// If the call manager created the VC.
 pub fn delete(vc: &Rc<Vc>) -> Status {
     assert_eq!(vc.creator, Creator::Client, "a client deletes what it created");
-    let legal = vc.call.get() == CallState::Idle && !vc.active.get();
+    let legal = vc.call.get() == CallState::Idle && !vc.active.get() && vc.change.get().is_none();
     vc.deleting.set(true);
     let status =
         callback!("CmDeleteVc", Level::UpToDispatch, vc.adapter().call_manager().delete_vc, vc.context(),);
@@ -295,6 +303,10 @@ pub(super) unsafe extern "win64" fn driver_delete(handle: Handle) -> Status {
         finding("CO-067", Some(vc.name()), "the client created this VC and deletes it".to_owned());
         return status::NOT_ACCEPTED;
     }
+    if vc.change.get().is_some() {
+        check_settled(&vc, "deleted");
+        return status::NOT_ACCEPTED;
+    }
     if vc.close_dispatched.get() && vc.call.get() != CallState::Idle {
         finding("CO-126", Some(vc.name()), "the client has not answered the close".to_owned());
         return status::NOT_ACCEPTED;
@@ -306,55 +318,5 @@ pub(super) unsafe extern "win64" fn driver_delete(handle: Handle) -> Status {
     }
     vc.client().delete_vc(&vc);
     vc.gone();
-    status::SUCCESS
-}
-
-pub(super) unsafe extern "win64" fn activate(handle: Handle, parameters: usize) -> Status {
-    let _call = enter("NdisMCmActivateVc", IrqlRange::DISPATCH_OR_BELOW);
-    let Some(vc) = find(handle) else { return status::FAILURE };
-    if parameters == 0 {
-        finding("CO-073", Some(vc.name()), "activated without parameters".to_owned());
-        return status::INVALID_DATA;
-    }
-    let given = super::parameters::read_foreign(parameters, raw::bytes);
-    if given.media.is_none() {
-        finding("CO-073", Some(vc.name()), "activated without media parameters".to_owned());
-        return status::INVALID_DATA;
-    }
-    if vc.call.get() == CallState::Idle && vc.creator == Creator::Client {
-        finding("CO-070", Some(vc.name()), "activated without a call".to_owned());
-        return status::NOT_ACCEPTED;
-    }
-    if vc.active.get()
-        && vc.modifying.stage() == super::pend::Stage::Idle
-        && vc.call.get() == CallState::Making
-    {
-        finding("CO-070", Some(vc.name()), "activated twice for one call".to_owned());
-        return status::NOT_ACCEPTED;
-    }
-    if vc.adapter().machine().should_fail("NdisMCmActivateVc") {
-        return status::RESOURCES;
-    }
-    vc.active.set(true);
-    note(Step::new("driver", format!("{} active", vc.name())));
-    status::SUCCESS
-}
-
-pub(super) unsafe extern "win64" fn deactivate(handle: Handle) -> Status {
-    let _call = enter("NdisMCmDeactivateVc", IrqlRange::DISPATCH_OR_BELOW);
-    let Some(vc) = find(handle) else { return status::FAILURE };
-    if !vc.active.get() {
-        finding("CO-077", Some(vc.name()), "deactivated but not active".to_owned());
-        return status::NOT_ACCEPTED;
-    }
-    let (sends, receives) = (vc.sends.outstanding(), vc.indicated.outstanding());
-    if sends != 0 {
-        finding("CO-078", Some(vc.name()), format!("deactivated with {sends} sends not completed"));
-    }
-    if receives != 0 {
-        finding("CO-078", Some(vc.name()), format!("deactivated with {receives} receives not returned"));
-    }
-    vc.active.set(false);
-    note(Step::new("driver", format!("{} inactive", vc.name())));
     status::SUCCESS
 }

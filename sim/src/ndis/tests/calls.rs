@@ -1,14 +1,18 @@
 //! The call-manager half of the smallest driver.
 
+use std::cell::Cell;
+use std::rc::Rc;
+
 use super::data::indicate;
 use super::mini::{adapter, context, deviates, later, mini, ndis};
 use crate::machine::{LockKind, Machine};
+use crate::ndis::activation::Change;
 use crate::ndis::handle::Handle;
 use crate::ndis::parameters::{
     CallManagerParameters, CallParameters, FlowSpec, MediaParameters, ParameterBlock, TRANSMIT_AND_RECEIVE,
 };
 use crate::ndis::status::{self, Status};
-use crate::ndis::{address_family, call, incoming, raw, sap, vc};
+use crate::ndis::{activation, address_family, call, incoming, raw, sap, vc};
 
 pub(super) unsafe extern "win64" fn open_af(
     _adapter: usize,
@@ -126,7 +130,7 @@ pub(super) unsafe extern "win64" fn delete_vc(vc: usize) -> Status {
     let handle = mini(|mini| mini.vcs.borrow_mut().remove(&vc)).unwrap_or(0);
     if deviates("uses a deleted VC") {
         Machine::current().queue_dpc(None, "mini", move || {
-            ndis!(vc::deactivate, handle as Handle);
+            ndis!(activation::deactivate, handle as Handle);
         });
     }
     status::SUCCESS
@@ -161,24 +165,54 @@ pub(super) unsafe extern "win64" fn make_call(
 fn connect(vc: usize, parameters: usize) {
     let handle = handle_of(vc);
     if deviates("activates without parameters") {
-        ndis!(vc::activate, handle, 0);
+        ndis!(activation::activate, handle, 0);
     }
     if deviates("offers the client's VC") {
         let sap = mini(|mini| mini.saps.borrow().values().next().map_or(0, |&(_, sap)| sap));
         ndis!(incoming::dispatch, sap as Handle, handle, parameters);
     }
-    if !deviates("completes before active") && !deviates("indicates inactive") {
-        ndis!(vc::activate, handle, parameters);
+    if deviates("completes before active") || deviates("indicates inactive") {
+        return connected(vc, parameters, status::SUCCESS);
     }
+    change(
+        (vc, Change::Activation),
+        || ndis!(activation::activate, handle, parameters),
+        move |status| connected(vc, parameters, status),
+    );
+}
+
+/// Begins an activation or deactivation, and goes on at its end: when NDIS tells of it, or on return.
+fn change(what: (usize, Change), begin: impl FnOnce() -> Status, then: impl FnOnce(Status) + 'static) {
+    mini(|mini| mini.then.borrow_mut().insert(what, Box::new(then)));
+    let status = begin();
+    if deviates("does not wait for NDIS") {
+        changed(what, status::SUCCESS);
+    }
+    if status != status::PENDING {
+        changed(what, status);
+    }
+}
+
+/// The activation or deactivation has ended.
+pub(super) fn changed(what: (usize, Change), status: Status) {
+    let then = mini(|mini| mini.then.borrow_mut().remove(&what));
+    if let Some(then) = then {
+        then(status);
+    }
+}
+
+/// The VC is active, or not: completes the call.
+fn connected(vc: usize, parameters: usize, activated: Status) {
+    let handle = handle_of(vc);
     if deviates("activates twice") {
-        ndis!(vc::activate, handle, parameters);
+        ndis!(activation::activate, handle, parameters);
     }
     if deviates("closes while making") {
         ndis!(call::dispatch_close, status::FAILURE, handle, 0, 0);
     }
     if deviates("indicates inactive") {
         indicate(vc, b"early");
-        ndis!(vc::activate, handle, parameters);
+        ndis!(activation::activate, handle, parameters);
     }
     // Flags |= CALL_PARAMETERS_CHANGED, and the rates of the link.
     let manager = raw::read((parameters + 8) as *const usize);
@@ -195,7 +229,7 @@ fn connect(vc: usize, parameters: usize) {
     let status = match () {
         () if deviates("completes with PENDING") => status::PENDING,
         () if deviates("fails active") => status::FAILURE,
-        () => status::SUCCESS,
+        () => activated,
     };
     let given = if deviates("other parameters") { parameters + 8 } else { parameters };
     let locked = deviates("completes a call under a lock");
@@ -216,7 +250,7 @@ fn connect(vc: usize, parameters: usize) {
         ndis!(vc::driver_delete, handle);
     }
     if deviates("wrong kind of handle") {
-        ndis!(vc::deactivate, adapter());
+        ndis!(activation::deactivate, adapter());
     }
     if deviates("connected on outgoing call") {
         ndis!(incoming::connected, handle);
@@ -224,32 +258,42 @@ fn connect(vc: usize, parameters: usize) {
 }
 
 pub(super) unsafe extern "win64" fn close_call(vc: usize, _party: usize, _data: usize, _size: u32) -> Status {
-    let disconnect = move || {
-        let handle = handle_of(vc);
-        let called = mini(|mini| mini.calls.borrow_mut().remove(&vc));
-        if called && !deviates("stays active") {
-            ndis!(vc::deactivate, handle);
-        }
-        if deviates("deactivates twice") {
-            ndis!(vc::deactivate, handle);
-        }
-        if deviates("indicates after deactivation") {
-            indicate(vc, b"late");
-        }
-        handle
-    };
-    if mini(|mini| mini.pend.get()) {
-        return later(move || {
-            let handle = disconnect();
-            ndis!(call::close_call_complete, status::SUCCESS, handle, std::ptr::null_mut());
-            if deviates("close completed twice") {
-                ndis!(call::close_call_complete, status::SUCCESS, handle, std::ptr::null_mut());
+    let handle = handle_of(vc) as usize;
+    let called = mini(|mini| mini.calls.borrow_mut().remove(&vc));
+    let pended = Rc::new(Cell::new(mini(|mini| mini.pend.get())));
+    let ended = Rc::new(Cell::new(false));
+    let complete = {
+        let (pended, ended) = (Rc::clone(&pended), Rc::clone(&ended));
+        move |_| {
+            ended.set(true);
+            if deviates("deactivates twice") {
+                ndis!(activation::deactivate, handle as Handle);
             }
-        });
+            if deviates("indicates after deactivation") {
+                indicate(vc, b"late");
+            }
+            let times = u8::from(pended.get()) + u8::from(deviates("close completed twice"));
+            for _ in 0..times {
+                ndis!(call::close_call_complete, status::SUCCESS, handle as Handle, std::ptr::null_mut());
+            }
+        }
+    };
+    let disconnect = move || {
+        if !called || deviates("stays active") {
+            return complete(status::SUCCESS);
+        }
+        change((vc, Change::Deactivation), || ndis!(activation::deactivate, handle as Handle), complete);
+    };
+    if pended.get() {
+        return later(disconnect);
     }
-    let handle = disconnect();
+    disconnect();
+    if !ended.get() {
+        pended.set(true);
+        return status::PENDING;
+    }
     if deviates("close completes and returns") {
-        ndis!(call::close_call_complete, status::SUCCESS, handle, std::ptr::null_mut());
+        ndis!(call::close_call_complete, status::SUCCESS, handle as Handle, std::ptr::null_mut());
     }
     if deviates("close fails") { status::FAILURE } else { status::SUCCESS }
 }
@@ -270,16 +314,28 @@ pub(super) fn offer(sap: usize) -> Status {
     let block = ParameterBlock::new(&parameters());
     let address = block.address();
     mini(|mini| mini.offers.borrow_mut().insert(it, block));
-    if !deviates("connected and inactive") {
-        ndis!(vc::activate, handle, address);
-    }
     mini(|mini| mini.calls.borrow_mut().insert(it));
-    let status = ndis!(incoming::dispatch, sap_handle as Handle, handle, address);
+    if deviates("connected and inactive") {
+        return dispatch(sap_handle, it, address);
+    }
+    let answer = Rc::new(Cell::new(status::PENDING));
+    let told = Rc::clone(&answer);
+    change(
+        (it, Change::Activation),
+        || ndis!(activation::activate, handle, address),
+        move |_| told.set(dispatch(sap_handle, it, address)),
+    );
+    answer.get()
+}
+
+fn dispatch(sap: usize, vc: usize, parameters: usize) -> Status {
+    let (sap, handle) = (sap as Handle, handle_of(vc));
+    let status = ndis!(incoming::dispatch, sap, handle, parameters);
     if deviates("offers twice") {
-        ndis!(incoming::dispatch, sap_handle as Handle, handle, address);
+        ndis!(incoming::dispatch, sap, handle, parameters);
     }
     if status != status::PENDING {
-        answered(status, it);
+        answered(status, vc);
     }
     status
 }
@@ -290,11 +346,13 @@ pub(super) unsafe extern "win64" fn incoming_complete(status: Status, vc: usize,
 
 fn answered(status: Status, vc: usize) {
     let handle = handle_of(vc);
-    mini(|mini| mini.offers.borrow_mut().remove(&vc));
+    // Some pages have NDIS tell of every answer, also of one that was returned.
+    if mini(|mini| mini.offers.borrow_mut().remove(&vc)).is_none() {
+        return;
+    }
     if status != status::SUCCESS {
         mini(|mini| mini.calls.borrow_mut().remove(&vc));
-        ndis!(vc::deactivate, handle);
-        delete_own(vc);
+        change((vc, Change::Deactivation), || ndis!(activation::deactivate, handle), move |_| delete_own(vc));
         return;
     }
     ndis!(incoming::connected, handle);

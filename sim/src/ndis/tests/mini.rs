@@ -7,12 +7,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::answers::{cm_oid_request, co_oid_request, oid_request};
 use super::bring_up::{halt, initialize, pause, restart};
 use super::calls::{
-    close_af, close_call, create_vc, delete_vc, deregister_sap, incoming_complete, make_call, open_af,
+    self, close_af, close_call, create_vc, delete_vc, deregister_sap, incoming_complete, make_call, open_af,
     register_sap,
 };
 use super::data::{co_send, return_lists};
 use super::hardware::{self, Card};
 use crate::machine::Machine;
+use crate::ndis::activation::Change;
 use crate::ndis::handle::Handle;
 use crate::ndis::parameters::ParameterBlock;
 use crate::ndis::status::{self, Status};
@@ -32,6 +33,9 @@ macro_rules! ndis {
     }};
 }
 pub(super) use ndis;
+
+/// What waits for the status of an activation or deactivation.
+pub(super) type Then = Box<dyn FnOnce(Status)>;
 
 /// The driver's globals.
 #[derive(Default)]
@@ -58,6 +62,8 @@ pub(super) struct Mini {
     pub(super) pausing: Cell<bool>,
     /// `WAN_CO_SET_LINK_INFO`, of any VC.
     pub(super) link: RefCell<Vec<u8>>,
+    /// What follows the activation or deactivation of a VC, by its context.
+    pub(super) then: RefCell<BTreeMap<(usize, Change), Then>>,
     pub(super) card: Card,
 }
 
@@ -212,7 +218,7 @@ unsafe extern "win64" fn shut_down(_context: usize, _action: u32) {
 }
 
 unsafe extern "win64" fn co_activate(_vc: usize, _parameters: usize) -> Status {
-    status::SUCCESS
+    if deviates("miniport activates later") { status::PENDING } else { status::SUCCESS }
 }
 
 unsafe extern "win64" fn co_deactivate(_vc: usize) -> Status {
@@ -227,9 +233,13 @@ unsafe extern "win64" fn drop_party(_party: usize, _data: usize, _size: u32) -> 
     status::NOT_SUPPORTED
 }
 
-unsafe extern "win64" fn activated(_status: Status, _vc: usize, _parameters: usize) {}
+unsafe extern "win64" fn activated(status: Status, vc: usize, _parameters: usize) {
+    calls::changed((vc, Change::Activation), status);
+}
 
-unsafe extern "win64" fn deactivated(_status: Status, _vc: usize) {}
+unsafe extern "win64" fn deactivated(status: Status, vc: usize) {
+    calls::changed((vc, Change::Deactivation), status);
+}
 
 unsafe extern "win64" fn modify(_vc: usize, _parameters: usize) -> Status {
     status::NOT_SUPPORTED

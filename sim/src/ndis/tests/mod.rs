@@ -12,6 +12,7 @@ mod mini;
 mod misuse;
 mod on_card;
 mod questions;
+mod readings;
 mod trips;
 
 pub(crate) use trips::tripped;

@@ -25,7 +25,12 @@ pub(super) use trips;
 
 /// All rules that are tripped by this part's tests.
 pub(crate) fn tripped() -> impl Iterator<Item = &'static str> {
-    let all = [super::deviations::TRIPPED, super::on_card::TRIPPED, super::questions::TRIPPED];
+    let all = [
+        super::deviations::TRIPPED,
+        super::on_card::TRIPPED,
+        super::questions::TRIPPED,
+        super::readings::TRIPPED,
+    ];
     all.into_iter().flatten().copied()
 }
 

@@ -1,0 +1,87 @@
+//! What NDIS does where its documents leave it open or contradict each other. A driver has to be right under every
+//! reading; ARCHITECTURE.md lists the documents.
+
+use super::Ndis;
+use crate::machine::Machine;
+
+/// How NDIS ends `NdisMCmActivateVc` and `NdisMCmDeactivateVc`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Course {
+    /// The function returns the final status, and nothing follows (`NDIS_CO_CALL_MANAGER_OPTIONAL_HANDLERS`: a
+    /// miniport call manager's completion handlers are not called).
+    #[default]
+    Returned,
+    /// The completion handler is called before the function returns the same final status ("Activating a VC": NDIS
+    /// completes the sequence by calling `ProtocolCmActivateVcComplete`, whatever was returned).
+    Announced,
+    /// The completion handler is called before the function returns `PENDING`.
+    Inline,
+    /// `PENDING` is returned; the completion handler is called on another processor or later on this one
+    /// (`NdisMCmActivateVc`).
+    Later,
+    /// One of the others, drawn anew each time.
+    Drawn,
+}
+
+/// One way to read the documents. The default is what most pages say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "independent questions")]
+pub struct Readings {
+    /// How an activation ends.
+    pub activation: Course,
+    /// How a deactivation ends.
+    pub deactivation: Course,
+    /// `MiniportCoActivateVc` and `MiniportCoDeactivateVc` are called for a miniport call manager too.
+    pub miniport_vc_handlers: bool,
+    /// `ProtocolCmIncomingCallComplete` follows every answer of a client, and not only one that it pended
+    /// (`NdisMCmDispatchIncomingCall`). It is called before `NdisMCmDispatchIncomingCall` returns the same answer.
+    pub every_answer_completed: bool,
+    /// An adapter registers one address family; a second registration fails.
+    pub one_address_family: bool,
+    /// `MiniportHaltEx` may be called without a pause before.
+    pub halt_unpaused: bool,
+    /// Requests to `MiniportCoOidRequest` and `ProtocolCoOidRequest` are serialised.
+    pub serial_co_oids: bool,
+}
+
+impl Readings {
+    /// One reading for each question, drawn from the machine's seed. Those that change what a script may do stay as
+    /// they are: all address families, a pause before each halt.
+    pub fn drawn(machine: &Machine) -> Self {
+        let course = || match machine.below(4) {
+            0 => Course::Returned,
+            1 => Course::Inline,
+            2 => Course::Later,
+            _ => Course::Drawn,
+        };
+        Self {
+            activation: course(),
+            deactivation: course(),
+            miniport_vc_handlers: machine.chance(1, 2),
+            every_answer_completed: machine.chance(1, 2),
+            serial_co_oids: machine.chance(1, 2),
+            ..Self::default()
+        }
+    }
+}
+
+impl Course {
+    /// What it is this time.
+    pub(super) fn draw(self) -> Self {
+        if self != Self::Drawn {
+            return self;
+        }
+        [Self::Returned, Self::Announced, Self::Inline, Self::Later]
+            [usize::try_from(Machine::current().below(4)).unwrap_or(0)]
+    }
+}
+
+/// Has NDIS in the current machine behave so from now on.
+pub fn set_readings(readings: Readings) {
+    Ndis::current().readings.set(readings);
+}
+
+/// How NDIS in the current machine behaves.
+pub(super) fn readings() -> Readings {
+    Ndis::current().readings.get()
+}
