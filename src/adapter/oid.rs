@@ -22,18 +22,17 @@ pub(super) fn answer(
 ) -> Status {
     let facts = adapter.facts();
     let number = request.oid();
+    let life = vc.map(|vc| (vc.link_info(), vc.statistics.snapshot(), vc.diagnostics()));
+    let life = life.as_ref().map(|((link_info, max_frame_size), stats, diagnostics)| oid::Vc {
+        link_info: *link_info,
+        max_frame_size: *max_frame_size,
+        stats: *stats,
+        origin: Origin::Outbound,
+        diagnostics: diagnostics.as_str().as_bytes(),
+    });
     let answer = match request.kind() {
-        RequestKind::Query => {
-            let life = vc.map(|vc| (vc.link_info(), vc.statistics.snapshot(), vc.diagnostics()));
-            let vc = life.as_ref().map(|(link_info, stats, diagnostics)| oid::Vc {
-                link_info: *link_info,
-                stats: *stats,
-                origin: Origin::Outbound,
-                diagnostics: diagnostics.as_str().as_bytes(),
-            });
-            oid::query(number, path, &facts, vc.as_ref(), request.buffer())
-        }
-        RequestKind::Set => match oid::set(number, path, &facts, vc.is_some(), request.buffer()) {
+        RequestKind::Query => oid::query(number, path, &facts, life.as_ref(), request.buffer()),
+        RequestKind::Set => match oid::set(number, path, &facts, life.as_ref(), request.buffer()) {
             Ok((change, answer)) => adapter.apply(change, vc, request, answer),
             Err(refused) => refused,
         },

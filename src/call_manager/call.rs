@@ -32,7 +32,7 @@ impl Vc {
             if begun.is_ok() {
                 life.slot = Some(index);
                 life.diagnostics = Text::EMPTY;
-                life.link_info = condis::wan::LinkInfo::new(&settings::wan(&this.adapter().settings));
+                life.link_info = None;
             }
             begun
         };

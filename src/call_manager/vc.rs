@@ -24,7 +24,8 @@ pub(super) struct Life {
     pub(super) slot: Option<u32>,
     /// The session, while there is one.
     pub(super) session: Option<Session>,
-    pub(super) link_info: LinkInfo,
+    /// What NDISWAN has negotiated in a session; void when the session is.
+    pub(super) link_info: Option<(SessionKey, LinkInfo)>,
     /// What the peer said when it refused or ended the last call.
     pub(super) diagnostics: Text,
 }
@@ -64,7 +65,6 @@ impl Outgoing {
 impl Vc {
     /// `CmCreateVc`.
     pub(super) fn create(family: &Ref<AddressFamily>, handle: VcHandle) -> Result<Ref<Self>> {
-        let link_info = LinkInfo::new(&settings::wan(&family.owner().settings));
         let vc = Ref::new(Self {
             handle,
             family: Ref::clone(family),
@@ -72,7 +72,7 @@ impl Vc {
                 call: Call::new(),
                 slot: None,
                 session: None,
-                link_info,
+                link_info: None,
                 diagnostics: Text::EMPTY,
             }),
             statistics: Statistics::default(),
@@ -93,14 +93,22 @@ impl Vc {
         self.family.owner()
     }
 
-    /// What NDISWAN has negotiated.
-    pub(crate) fn link_info(&self) -> LinkInfo {
-        self.life.lock().link_info
+    /// What NDISWAN has negotiated, and the largest information field that it may.
+    pub(crate) fn link_info(&self) -> (LinkInfo, u32) {
+        let life = self.life.lock();
+        let largest = life.session.map_or_else(
+            || settings::wan(&self.adapter().settings).max_frame_size,
+            |session| session.max_payload.into(),
+        );
+        let negotiated =
+            life.link_info.filter(|(key, _)| life.session.is_some_and(|session| session.key == *key));
+        (negotiated.map_or_else(|| LinkInfo::new(largest), |(_, info)| info), largest)
     }
 
-    /// NDISWAN has negotiated.
+    /// NDISWAN has negotiated. Without a session there is nothing to remember it for.
     pub(crate) fn set_link_info(&self, info: LinkInfo) {
-        self.life.lock().link_info = info;
+        let mut life = self.life.lock();
+        life.link_info = life.session.map(|session| (session.key, info));
     }
 
     /// What the peer said last.

@@ -92,6 +92,8 @@ pub struct Facts<'a> {
 pub struct Vc<'a> {
     /// What NDISWAN has set.
     pub link_info: LinkInfo,
+    /// The largest information field of its session, which NDISWAN cannot raise; the adapter's without a session.
+    pub max_frame_size: u32,
     /// What the VC has carried since its call came up.
     pub stats: Stats,
     /// Who began the call.

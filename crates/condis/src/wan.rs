@@ -61,11 +61,11 @@ impl LinkInfo {
     /// Bytes of the structure.
     pub const SIZE: usize = 32;
 
-    /// The values of a VC before NDISWAN sets any.
-    pub const fn new(info: &Info) -> Self {
+    /// The values of a VC whose session carries so many bytes, before NDISWAN sets any.
+    pub const fn new(max_frame_size: u32) -> Self {
         Self {
-            max_send_frame_size: info.max_frame_size,
-            max_recv_frame_size: info.max_frame_size,
+            max_send_frame_size: max_frame_size,
+            max_recv_frame_size: max_frame_size,
             send_framing_bits: PPP_FRAMING,
             recv_framing_bits: PPP_FRAMING,
             send_compression_bits: 0,
@@ -78,8 +78,8 @@ impl LinkInfo {
     /// Parses and checks the buffer of `OID_WAN_CO_SET_LINK_INFO`.
     ///
     /// Errors: `None` when it is shorter than [`LinkInfo::SIZE`]; `INVALID_DATA` for frames larger
-    /// than the adapter's or framing it does not do.
-    pub fn parse(bytes: &[u8], info: &Info) -> Option<Result<Self, Status>> {
+    /// than the session's or framing it does not do.
+    pub fn parse(bytes: &[u8], max_frame_size: u32) -> Option<Result<Self, Status>> {
         let parsed = Self {
             max_send_frame_size: u32_at(bytes, 0)?,
             max_recv_frame_size: u32_at(bytes, 4)?,
@@ -92,7 +92,7 @@ impl LinkInfo {
         };
         let sizes = [parsed.max_send_frame_size, parsed.max_recv_frame_size];
         let framing = parsed.send_framing_bits | parsed.recv_framing_bits;
-        let fits = sizes.iter().all(|&size| size <= info.max_frame_size) && framing & !PPP_FRAMING == 0;
+        let fits = sizes.iter().all(|&size| size <= max_frame_size) && framing & !PPP_FRAMING == 0;
         Some(if fits { Ok(parsed) } else { Err(Status::INVALID_DATA) })
     }
 
@@ -220,21 +220,21 @@ mod tests {
 
     #[test]
     fn link_info_comes_back() {
-        let fresh = LinkInfo::new(&INFO);
-        assert_eq!(LinkInfo::parse(&fresh.to_bytes(), &INFO), Some(Ok(fresh)));
-        assert_eq!(LinkInfo::parse(&fresh.to_bytes()[..31], &INFO), None);
+        let fresh = LinkInfo::new(1492);
+        assert_eq!(LinkInfo::parse(&fresh.to_bytes(), 1492), Some(Ok(fresh)));
+        assert_eq!(LinkInfo::parse(&fresh.to_bytes()[..31], 1492), None);
     }
 
     #[test]
     fn what_the_medium_cannot_do_is_refused() {
-        let fresh = LinkInfo::new(&INFO);
+        let fresh = LinkInfo::new(1492);
         for wrong in [
             LinkInfo { max_send_frame_size: 1493, ..fresh },
             LinkInfo { max_recv_frame_size: 1500, ..fresh },
             LinkInfo { send_framing_bits: 0x300, ..fresh },
             LinkInfo { recv_framing_bits: 0x10, ..fresh },
         ] {
-            assert_eq!(LinkInfo::parse(&wrong.to_bytes(), &INFO), Some(Err(Status::INVALID_DATA)));
+            assert_eq!(LinkInfo::parse(&wrong.to_bytes(), 1492), Some(Err(Status::INVALID_DATA)));
         }
     }
 
@@ -258,7 +258,7 @@ mod tests {
     proptest! {
         #[test]
         fn only_good_link_info_passes(bytes in prop::collection::vec(any::<u8>(), 0..40)) {
-            if let Some(Ok(info)) = LinkInfo::parse(&bytes, &INFO) {
+            if let Some(Ok(info)) = LinkInfo::parse(&bytes, 1492) {
                 prop_assert!(info.max_send_frame_size <= 1492);
                 prop_assert_eq!(&info.to_bytes()[..], &bytes[..32]);
             }

@@ -2,7 +2,7 @@
 
 use super::{Facts, MAC_OPTIONS, MEDIUM_CO_WAN, Path, Scope, Size, Vc, find, number as oid, supported};
 use crate::answer::Answer;
-use crate::bytes::{length32, put, put_u32};
+use crate::bytes::{length32, put, put_u32, u32_at};
 use crate::status::Status;
 use crate::tapi::{address_caps, call_diagnostics, cm_caps, line_caps};
 use crate::wan::{HEADER_NATIVE, MEDIUM_PPPOE, low};
@@ -33,10 +33,17 @@ pub fn query(number: u32, path: Path, facts: &Facts<'_>, vc: Option<&Vc<'_>>, bu
     match (entry.scope, vc) {
         (Scope::Vc, Some(vc)) => vc_value(number, vc, buffer),
         (Scope::Vc, None) => Answer::refused(Status::INVALID_DATA),
+        // A miniport must always agree; the set that follows is what counts. The buffer holds the state asked about.
+        _ if number == oid::PNP_QUERY_POWER => agree(buffer),
         _ if entry.query == Size::Counter => counter(number, facts, vc, buffer),
         _ if entry.query == Size::Bytes(4) => ulong(number, facts, buffer),
         _ => structure(number, facts, buffer),
     }
+}
+
+/// Agrees to a power state, and leaves it in the buffer.
+fn agree(buffer: &[u8]) -> Answer {
+    if u32_at(buffer, 0).is_some() { Answer::done(4) } else { Answer::too_short(4) }
 }
 
 /// Values that only a VC has.
@@ -60,7 +67,8 @@ fn counter(number: u32, facts: &Facts<'_>, vc: Option<&Vc<'_>>, buffer: &mut [u8
         oid::GEN_RCV_NO_BUFFER => stats.receive_no_buffer,
         oid::GEN_DIRECTED_BYTES_XMIT => stats.bytes_sent,
         oid::GEN_DIRECTED_BYTES_RCV => stats.bytes_received,
-        oid::GEN_RCV_CRC_ERROR => facts.crc_errors,
+        // The card drops such frames before anybody knows whose they are.
+        oid::GEN_RCV_CRC_ERROR => vc.map_or(facts.crc_errors, |_| 0),
         _ => return Answer::refused(Status::NOT_SUPPORTED),
     };
     match buffer.len() {
@@ -122,8 +130,6 @@ fn structure(number: u32, facts: &Facts<'_>, buffer: &mut [u8]) -> Answer {
             Answer::write(buffer, &facts.current_address)
         }
         oid::WAN_CO_GET_INFO => Answer::write(buffer, &facts.wan.to_bytes()),
-        // A miniport must always agree; the set that follows is what counts.
-        oid::PNP_QUERY_POWER => Answer::done(0),
         oid::CO_TAPI_CM_CAPS => cm_caps::write(&facts.lines, buffer),
         oid::CO_TAPI_LINE_CAPS => line_caps::write(&facts.lines, buffer),
         oid::CO_TAPI_ADDRESS_CAPS => address_caps::write(&facts.lines, buffer),
@@ -161,7 +167,8 @@ fn text(text: &str, buffer: &mut [u8]) -> Answer {
 }
 
 /// `NDIS_INTERRUPT_MODERATION_PARAMETERS`: header, flags, and whether moderation is on. Moderation is
-/// set by the registry keyword, not by request.
+/// set by the registry keyword, not by request, which the page of `OID_GEN_INTERRUPT_MODERATION` calls "not supported";
+/// a set request is then to end in `INVALID_DATA`.
 fn interrupt_moderation(buffer: &mut [u8]) -> Answer {
     let mut parameters = [0; 12];
     let _ = put(&mut parameters, 0, &[OBJECT_TYPE_DEFAULT, 1, 12, 0]);

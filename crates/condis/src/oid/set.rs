@@ -1,6 +1,6 @@
 //! Set requests.
 
-use super::{Facts, Path, Scope, find, number as oid};
+use super::{Facts, Path, Scope, Vc, find, number as oid};
 use crate::answer::Answer;
 use crate::bytes::{length32, u32_at};
 use crate::status::Status;
@@ -36,7 +36,7 @@ pub enum Change {
 
 /// Checks a set request, `NdisRequestSetInformation`.
 ///
-/// `has_vc` says whether the request names a VC; `buffer` is its `InformationBuffer`, empty when that
+/// `vc` is the VC that the request names, if it names one; `buffer` is its `InformationBuffer`, empty when that
 /// is NULL. `Ok` carries the change and the answer for when it has been made.
 ///
 /// Errors: `INVALID_LENGTH` with the bytes needed, `INVALID_DATA`, `NOT_SUPPORTED`.
@@ -44,7 +44,7 @@ pub fn set(
     number: u32,
     path: Path,
     facts: &Facts<'_>,
-    has_vc: bool,
+    vc: Option<&Vc<'_>>,
     buffer: &[u8],
 ) -> Result<(Change, Answer), Answer> {
     let Some(entry) = find(number).filter(|entry| entry.is_on(path) && entry.set != 0) else {
@@ -53,20 +53,20 @@ pub fn set(
     if length32(buffer.len()) < entry.set {
         return Err(Answer::wrong_length(entry.set));
     }
-    if entry.scope == Scope::Vc && !has_vc {
+    if entry.scope == Scope::Vc && vc.is_none() {
         return Err(Answer::refused(Status::INVALID_DATA));
     }
-    let change = change(number, facts, buffer).ok_or(Answer::refused(Status::INVALID_DATA))?;
+    let change = change(number, facts, vc, buffer).ok_or(Answer::refused(Status::INVALID_DATA))?;
     Ok((change, Answer::done(entry.set)))
 }
 
-fn change(number: u32, facts: &Facts<'_>, buffer: &[u8]) -> Option<Change> {
+fn change(number: u32, facts: &Facts<'_>, vc: Option<&Vc<'_>>, buffer: &[u8]) -> Option<Change> {
     let value = u32_at(buffer, 0)?;
     match number {
         oid::GEN_CURRENT_PACKET_FILTER => Some(Change::PacketFilter(value)),
         oid::GEN_CURRENT_LOOKAHEAD if value <= facts.wan.max_frame_size => Some(Change::Lookahead(value)),
         oid::GEN_PROTOCOL_OPTIONS => Some(Change::None),
-        oid::WAN_CO_SET_LINK_INFO => LinkInfo::parse(buffer, &facts.wan)?.ok().map(Change::LinkInfo),
+        oid::WAN_CO_SET_LINK_INFO => LinkInfo::parse(buffer, vc?.max_frame_size)?.ok().map(Change::LinkInfo),
         oid::PNP_SET_POWER => Some(Change::Power(match value {
             1 => PowerState::D0,
             2 => PowerState::D1,
