@@ -1,23 +1,6 @@
-//! Any frame is refused or understood, and what is understood can be written again.
 #![no_main]
 
-use libfuzzer_sys::fuzz_target;
-use pppoe::{Address, Inbound, Packet, Repr, Tags};
+#[path = "../targets/pppoe_inbound.rs"]
+mod target;
 
-fuzz_target!(|frame: &[u8]| {
-    let own = frame.first_chunk().map_or(Address([2; 6]), |&octets| Address(octets));
-    match Inbound::parse(frame, own) {
-        Ok(Inbound::Host(repr) | Inbound::Concentrator(repr)) => {
-            let mut buffer = vec![0; repr.buffer_len()];
-            assert_eq!(repr.emit(&mut buffer), Ok(buffer.len()));
-            let packet = Packet::parse(&buffer).expect("a packet");
-            let back = Repr::parse(&packet).expect("the same");
-            assert_eq!(Repr { tags: Tags::EMPTY, ..back }, Repr { tags: Tags::EMPTY, ..repr });
-        }
-        Ok(Inbound::Terminate(padt)) => {
-            assert!(padt.emit(own, &mut [0; 136]).is_ok());
-        }
-        Ok(Inbound::Data(data)) => assert!(data.ppp.len() >= 2 && data.protocol & 0x0100 == 0),
-        Ok(Inbound::Extension(_)) | Err(_) => {}
-    }
-});
+libfuzzer_sys::fuzz_target!(|input: &[u8]| target::run(input));
