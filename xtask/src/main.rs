@@ -7,6 +7,8 @@
 mod bench;
 mod build;
 mod check;
+#[cfg(test)]
+mod client_header;
 mod command;
 mod files;
 mod image_stamp;

@@ -9,7 +9,10 @@ use anyhow::{Context, Result, bail};
 use std::fs;
 use std::process::Command;
 
-/// Builds the driver and puts it in a directory with its INF.
+/// For those who write a kernel client: beside the driver, and not part of what Windows installs.
+const CLIENT_FILES: [(&str, &str); 1] = [("mcm_ppp.h", include_str!("../../include/mcm_ppp.h"))];
+
+/// Builds the driver and puts it in a directory with its INF and what a client needs to compile.
 pub(crate) fn run(workspace: &Workspace, options: &build::Options) -> Result<()> {
     let image = build::run(workspace, options)?;
     let template = fs::read_to_string(workspace.root.join("mcm.inx")).context("reading mcm.inx")?;
@@ -19,6 +22,9 @@ pub(crate) fn run(workspace: &Workspace, options: &build::Options) -> Result<()>
     write_if_changed(&directory.join("mcm.inf"), inf)?;
     for name in ["mcm.sys", "mcm.map", "mcm.pdb"] {
         write_if_changed(&directory.join(name), fs::read(image.sys.with_file_name(name))?)?;
+    }
+    for (name, contents) in CLIENT_FILES {
+        write_if_changed(&directory.join(name), contents)?;
     }
     progress("Staged", directory.display());
     eprintln!(

@@ -1,8 +1,8 @@
 //! What kernel clients of `CO_ADDRESS_FAMILY_PPP` say to the call manager.
 //!
 //! Nothing prescribes the parameters of this address family, so they are defined here: little-endian
-//! 32-bit fields, names as `{offset, length}` pairs that count from the start of the block. A C
-//! client can declare them as structures of `ULONG`s.
+//! 32-bit fields, names as `{offset, length}` pairs that count from the start of the block. C clients
+//! include `include/mcm_ppp.h`, which tests keep in step with this module.
 
 use crate::bytes::{slice32, u16_at, u32_at};
 
@@ -16,6 +16,22 @@ pub const TYPE: u32 = u32::from_le_bytes(*b"PPoE");
 /// The version this call manager speaks. A later version may only append to the fixed part.
 pub const VERSION: u16 = 1;
 
+/// Where the fields of the head lie.
+pub mod head {
+    /// The type, [`TYPE`](super::TYPE).
+    pub const TYPE: usize = 0;
+    /// The version, 16 bits.
+    pub const VERSION: usize = 4;
+    /// The size of the fixed part, 16 bits.
+    pub const FIXED_SIZE: usize = 6;
+    /// The size of the whole block.
+    pub const SIZE: usize = 8;
+    /// The flags.
+    pub const FLAGS: usize = 12;
+    /// Bytes of the head.
+    pub const LEN: usize = 16;
+}
+
 /// Checks what both blocks begin with and returns the block cut to its own size:
 ///
 /// | Offset | Size | Field |
@@ -26,15 +42,15 @@ pub const VERSION: u16 = 1;
 /// | 8 | 4 | size of the whole block, fixed part and names |
 /// | 12 | 4 | flags, 0 in version 1 |
 fn open(block: &[u8], fixed: u16) -> Option<Block<'_>> {
-    let size = usize::try_from(u32_at(block, 8)?).ok()?;
+    let size = usize::try_from(u32_at(block, head::SIZE)?).ok()?;
     let bytes = block.get(..size)?;
-    let version = u16_at(bytes, 4)?;
-    let fixed_here = u16_at(bytes, 6)?;
-    let ok = u32_at(bytes, 0)? == TYPE
+    let version = u16_at(bytes, head::VERSION)?;
+    let fixed_here = u16_at(bytes, head::FIXED_SIZE)?;
+    let ok = u32_at(bytes, head::TYPE)? == TYPE
         && version >= VERSION
         && fixed_here >= fixed
         && usize::from(fixed_here) <= size
-        && u32_at(bytes, 12)? == 0;
+        && u32_at(bytes, head::FLAGS)? == 0;
     ok.then_some(Block { bytes, fixed: fixed_here })
 }
 

@@ -28,6 +28,18 @@ use crate::status::Status;
 /// Bytes of the fixed part in version 1.
 pub const FIXED: u16 = 44;
 
+/// Where the fields behind the head lie.
+pub mod field {
+    /// The largest payload wanted.
+    pub const MAX_PAYLOAD: usize = super::super::head::LEN;
+    /// The service name.
+    pub const SERVICE_NAME: usize = 20;
+    /// The access concentrator's name.
+    pub const AC_NAME: usize = 28;
+    /// Host-Uniq.
+    pub const HOST_UNIQ: usize = 36;
+}
+
 /// Payload without RFC 4638.
 pub const DEFAULT_PAYLOAD: u16 = 1492;
 
@@ -73,19 +85,22 @@ pub fn parse(param_type: u32, block: &[u8]) -> Result<Request<'_>, Refused> {
     let block = open(block, FIXED).ok_or(Refused::Malformed)?;
     let data = |pair| block.data(pair).ok_or(Refused::Malformed);
     let name = |pair| Name::from_bytes(data(pair)?).map_err(|_| Refused::Malformed);
-    let max_payload = match u32_at(block.bytes, 16).ok_or(Refused::Malformed)? {
+    let max_payload = match u32_at(block.bytes, field::MAX_PAYLOAD).ok_or(Refused::Malformed)? {
         0 => DEFAULT_PAYLOAD,
         wanted => match u16::try_from(wanted) {
             Ok(wanted) if wanted >= DEFAULT_PAYLOAD => wanted,
             _ => return Err(Refused::Payload),
         },
     };
-    let host_uniq = data(36)?;
+    let host_uniq = data(field::HOST_UNIQ)?;
     if host_uniq.len() > MAX_HOST_UNIQ {
         return Err(Refused::Malformed);
     }
     Ok(Request {
-        destination: Destination { service: name(20)?, access_concentrator: name(28)? },
+        destination: Destination {
+            service: name(field::SERVICE_NAME)?,
+            access_concentrator: name(field::AC_NAME)?,
+        },
         max_payload,
         host_uniq,
     })

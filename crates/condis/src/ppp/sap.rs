@@ -18,12 +18,15 @@ use crate::name::Name;
 /// Bytes of the fixed part in version 1.
 pub const FIXED: u16 = 24;
 
+/// Where the service name lies.
+pub const SERVICE_NAME: usize = super::head::LEN;
+
 /// The service name of a SAP, empty for any; `None` when the SAP is malformed.
 pub fn parse(sap_type: u32, sap: &[u8]) -> Option<Name> {
     if sap_type != TYPE {
         return None;
     }
-    Name::from_bytes(open(sap, FIXED)?.data(16)?).ok()
+    Name::from_bytes(open(sap, FIXED)?.data(SERVICE_NAME)?).ok()
 }
 
 #[cfg(test)]
