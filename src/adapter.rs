@@ -27,7 +27,7 @@ use ndis::{
 use self::card::Card;
 pub(crate) use self::hardware::{Buffers, ReceiveRing, Registers, TransmitRing};
 pub(crate) use self::statistics::Statistics;
-use crate::call_manager::{AddressFamily, Calls};
+use crate::call_manager::{AddressFamily, Calls, Lines};
 use crate::datapath::{ReceiveQueue, Transmit};
 
 /// One adapter. Fields are dropped in this order: what calls back first, what others stand on last.
@@ -49,6 +49,7 @@ pub(crate) struct Adapter {
     permanent_id: u32,
     state: SpinLock<condis::adapter::Adapter<PendedPause>>,
     pub(crate) calls: Calls,
+    pub(crate) lines_in_use: Lines,
     families: SpinLock<Vec<Ref<AddressFamily>>>,
     /// Link speed in bits per second and duplex mode, while there is a link.
     link: SpinLock<Option<(u64, bool)>>,

@@ -3,6 +3,7 @@
 mod address_family;
 mod call;
 mod calls;
+mod lines;
 mod request;
 mod sap;
 mod vc;
@@ -14,6 +15,7 @@ use ndis::{
 
 pub(crate) use self::address_family::AddressFamily;
 pub(crate) use self::calls::Calls;
+pub(crate) use self::lines::Lines;
 pub(crate) use self::sap::Sap;
 pub(crate) use self::vc::{Outgoing, Vc};
 use crate::adapter::Adapter;

@@ -16,7 +16,7 @@ use super::hardware::{self, Buffers, Registers, Wait};
 use super::settings::{self, MAX_LINK_SPEED, link_config};
 use super::{Adapter, Statistics};
 use crate::POOL_TAG;
-use crate::call_manager::Calls;
+use crate::call_manager::{Calls, Lines};
 use crate::datapath::{ReceiveQueue, Transmit};
 
 /// Writes the error-log entry that belongs to a failed step and passes the status on.
@@ -87,6 +87,8 @@ pub(super) fn initialize(init: &Initialize<'_>) -> Result<Ref<Adapter>> {
     let pool = ReceivePool::allocate(init, receive_buffers.memory(), buffer_count as usize, stride, POOL_TAG);
     let receive_pool = logged(init, ErrorCode::OUT_OF_RESOURCES, Step::Pool, pool)?;
     let calls = logged(init, ErrorCode::OUT_OF_RESOURCES, Step::Memory, Calls::new(entropy(station)))?;
+    let lines_in_use = Lines::new(settings.wan_endpoints);
+    let lines_in_use = logged(init, ErrorCode::OUT_OF_RESOURCES, Step::Memory, lines_in_use)?;
     let transmit = Transmit::new(transmit, pppoe::Address(station.0), settings::tags(&settings));
     let transmit = logged(init, ErrorCode::OUT_OF_RESOURCES, Step::Memory, transmit)?;
     let receive = ReceiveQueue::new(receive, &receive_buffers);
@@ -104,6 +106,7 @@ pub(super) fn initialize(init: &Initialize<'_>) -> Result<Ref<Adapter>> {
         permanent_id,
         state: SpinLock::new(condis::adapter::Adapter::new()),
         calls,
+        lines_in_use,
         families: SpinLock::new(Vec::new()),
         link: SpinLock::new(link),
         causes: AtomicU32::new(0),

@@ -11,6 +11,7 @@ use pppoe::bounded::Text;
 use pppoe::{Discovery, Error, Event, Inbound, Instant, Padt, Repr, Session, SessionKey};
 
 use super::calls::{Discoveries, now};
+use super::lines::Line;
 use super::request::Wanted;
 use super::{Vc, from_condis};
 use crate::adapter::{Adapter, settings};
@@ -21,8 +22,8 @@ type Frame = [u8; pppoe::ethernet::MAX_FRAME];
 impl Vc {
     /// `CmMakeCall`: begins discovery.
     pub(super) fn make_call(this: &Ref<Self>, request: MakeCall) -> Answer {
-        let index = match Self::prepare(this, &request) {
-            Ok(index) => index,
+        let (index, line) = match Self::prepare(this, &request) {
+            Ok(prepared) => prepared,
             Err(status) => return request.refuse(status),
         };
         let (pended, answer) = request.pend();
@@ -31,6 +32,7 @@ impl Vc {
             let begun = life.call.make_call(pended);
             if begun.is_ok() {
                 life.slot = Some(index);
+                life.line = line;
                 life.diagnostics = Text::EMPTY;
                 life.link_info = None;
             }
@@ -51,7 +53,7 @@ impl Vc {
     }
 
     /// Checks a make call and gives it a place among the discoveries, with nothing sent yet.
-    fn prepare(this: &Ref<Self>, request: &MakeCall) -> Result<u32> {
+    fn prepare(this: &Ref<Self>, request: &MakeCall) -> Result<(u32, Option<Line>)> {
         let adapter = this.adapter();
         if !adapter.can_call() {
             return Err(Status::NOT_ACCEPTED);
@@ -60,11 +62,12 @@ impl Vc {
         if adapter.link_speed().is_none() {
             return Err(from_condis(CallFailure::LinkDown.status()));
         }
+        let line = wanted.line.map(|line| Line::take(adapter, line)).transpose()?;
         let mut discoveries = adapter.calls.discoveries.lock();
         let random = discoveries.random();
         let discovery = Discovery::new(&wanted.discovery(adapter.station, &adapter.settings), now(), random)
             .map_err(|error| from_condis(failure_of(&error).status()))?;
-        discoveries.add(this, ndis::memory::boxed(discovery)?)
+        Ok((discoveries.add(this, ndis::memory::boxed(discovery)?)?, line))
     }
 
     /// `CmCloseCall`: in every state of the call.
@@ -167,10 +170,11 @@ impl Vc {
     /// Takes the call off the wire: out of the tables, and with a PADT if the peer is to be told.
     fn leave_wire(&self, tell_peer: bool) {
         let adapter = self.adapter();
-        let (slot, session) = {
+        let (slot, session, line) = {
             let mut life = self.life.lock();
-            (life.slot.take(), life.session.take())
+            (life.slot.take(), life.session.take(), life.line.take())
         };
+        drop(line);
         if let Some(index) = slot {
             let vc = adapter.calls.discoveries.lock().release(index);
             drop(vc);

@@ -14,6 +14,8 @@ use super::from_condis;
 #[derive(Debug)]
 pub(super) struct Wanted {
     pub(super) destination: Destination,
+    /// The line to be on, or any; `None` for clients that know no lines.
+    pub(super) line: Option<Option<u32>>,
     pub(super) host_uniq: Option<Bytes<{ pppoe::discovery::HOST_UNIQ_MAX }>>,
     /// Largest PPP payload in bytes.
     pub(super) max_payload: u16,
@@ -42,13 +44,19 @@ impl Wanted {
             Family::TapiProxy => {
                 let request =
                     tapi::make_call::parse(block, lines).map_err(|refused| from_condis(refused.status()))?;
-                Self { destination: request.destination, host_uniq: None, max_payload: settings.max_payload }
+                Self {
+                    destination: request.destination,
+                    line: Some(request.line),
+                    host_uniq: None,
+                    max_payload: settings.max_payload,
+                }
             }
             Family::Ppp => {
                 let request =
                     ppp::make_call::parse(kind, block).map_err(|refused| from_condis(refused.status()))?;
                 Self {
                     destination: request.destination,
+                    line: None,
                     host_uniq: Bytes::new(request.host_uniq).filter(|bytes| !bytes.as_slice().is_empty()),
                     // The card is set up for frames of this size and no larger.
                     max_payload: request.max_payload.min(settings.max_payload),

@@ -6,6 +6,7 @@ use ndis::{NetBufferList, PendedCloseCall, PendedMakeCall, Ref, Result, SpinLock
 use pppoe::bounded::Text;
 use pppoe::{Session, SessionKey};
 
+use super::lines::Line;
 use super::{AddressFamily, from_condis};
 use crate::adapter::{Adapter, Statistics, settings};
 
@@ -22,6 +23,8 @@ pub(super) struct Life {
     pub(super) call: Call<PendedMakeCall, PendedCloseCall>,
     /// Where the call stands in the table of calls; `None` before and after it.
     pub(super) slot: Option<u32>,
+    /// The line of TAPI's that the call is on, from the make call until it is off the wire.
+    pub(super) line: Option<Line>,
     /// The session, while there is one.
     pub(super) session: Option<Session>,
     /// What NDISWAN has negotiated in a session; void when the session is.
@@ -71,6 +74,7 @@ impl Vc {
             life: SpinLock::new(Life {
                 call: Call::new(),
                 slot: None,
+                line: None,
                 session: None,
                 link_info: None,
                 diagnostics: Text::EMPTY,

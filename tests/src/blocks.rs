@@ -72,6 +72,8 @@ fn tapi(to: &Destination) -> Vec<u8> {
     let number = format!("{}{separator}{}", escape(&to.ac), escape(&to.service));
     let text: Vec<u8> = number.encode_utf16().flat_map(u16::to_le_bytes).collect();
     let mut block = vec![0; 48];
+    // Any line: scenarios make several calls at once.
+    block[..4].copy_from_slice(&u32::MAX.to_le_bytes());
     block[8..12].copy_from_slice(&TAPI_FLAGS.to_le_bytes());
     let length = u16::try_from(text.len()).expect("a short number").to_le_bytes();
     block[16..18].copy_from_slice(&length);

@@ -32,6 +32,10 @@ pub const PATIENCE: Duration = Duration::from_secs(200);
 pub struct Record {
     /// How the make-call request ended.
     pub made: Cell<Option<Status>>,
+    /// The call's parameters as the call manager left them.
+    pub parameters: RefCell<Option<CallParameters>>,
+    /// What the driver indicated on the VC.
+    pub indications: RefCell<Vec<Indication>>,
     /// The close-call request ended.
     pub closed: Cell<bool>,
     /// Why the network ended the call, if it did.
@@ -186,8 +190,10 @@ impl Client for Caller {
         ndis::changed();
     }
 
-    fn make_call_complete(&self, vc: &Rc<Vc>, status: Status, _parameters: &CallParameters) {
-        Record::of(vc).made.set(Some(status));
+    fn make_call_complete(&self, vc: &Rc<Vc>, status: Status, parameters: &CallParameters) {
+        let record = Record::of(vc);
+        record.parameters.replace(Some(parameters.clone()));
+        record.made.set(Some(status));
         ndis::changed();
     }
 
@@ -227,7 +233,10 @@ impl Client for Caller {
         ndis::changed();
     }
 
-    fn status(&self, _adapter: &Rc<Adapter>, _vc: Option<&Rc<Vc>>, indication: &Indication) {
+    fn status(&self, _adapter: &Rc<Adapter>, vc: Option<&Rc<Vc>>, indication: &Indication) {
+        if let Some(record) = vc.and_then(|vc| vc.client_data::<Record>()) {
+            record.indications.borrow_mut().push(indication.clone());
+        }
         if indication.code == LINK_STATE {
             self.link.set(Some(indication.data.get(4) == Some(&CONNECTED)));
             self.link_changes.set(self.link_changes.get() + 1);

@@ -17,7 +17,7 @@ pub enum CallFailure {
     PeerTerminated,
     /// The session went silent.
     SessionLost,
-    /// Offers came and none fitted the call: another AC name, or a payload size too small.
+    /// Offers came and none could be taken: a tag was longer than can be returned.
     NoMatchingOffer,
     /// The card's link is down.
     LinkDown,

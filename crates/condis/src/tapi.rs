@@ -7,6 +7,7 @@
 pub mod address_caps;
 pub mod call_diagnostics;
 pub mod cm_caps;
+pub mod in_use;
 pub mod line_caps;
 pub mod make_call;
 pub mod sap;

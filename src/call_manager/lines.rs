@@ -1,0 +1,59 @@
+//! The lines that TAPI sees: each carries one call at a time.
+
+use alloc::vec::Vec;
+use condis::status::Status;
+use condis::tapi::in_use;
+use ndis::{Ref, Result, SpinLock};
+
+use super::from_condis;
+use crate::adapter::Adapter;
+
+/// Which lines of an adapter are in use.
+pub(crate) struct Lines {
+    count: u32,
+    taken: SpinLock<Taken>,
+}
+
+struct Taken {
+    words: Vec<u64>,
+    /// Where the search for any free line goes on.
+    next: u32,
+}
+
+impl Lines {
+    /// So many lines, all free.
+    pub(crate) fn new(count: u32) -> Result<Self> {
+        let words = ndis::memory::filled(in_use::words(count) as usize, |_| Ok(0))?;
+        Ok(Self { count, taken: SpinLock::new(Taken { words, next: 0 }) })
+    }
+}
+
+/// A line in use, until it is dropped. Its lock is the innermost of all.
+pub(super) struct Line {
+    adapter: Ref<Adapter>,
+    number: u32,
+}
+
+impl Line {
+    /// Takes this line, or any.
+    ///
+    /// Errors: `TAPI_INUSE`.
+    pub(super) fn take(adapter: &Ref<Adapter>, wanted: Option<u32>) -> Result<Self> {
+        let busy = from_condis(Status::TAPI_INUSE);
+        let Lines { count, ref taken } = adapter.lines_in_use;
+        let mut taken = taken.lock();
+        let taken = &mut *taken;
+        let number = wanted.or_else(|| in_use::find_free(&taken.words, count, taken.next)).ok_or(busy)?;
+        if !in_use::take(&mut taken.words, count, number) {
+            return Err(busy);
+        }
+        taken.next = number.saturating_add(1);
+        Ok(Self { adapter: Ref::clone(adapter), number })
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        in_use::release(&mut self.adapter.lines_in_use.taken.lock().words, self.number);
+    }
+}
