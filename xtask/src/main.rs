@@ -1,7 +1,7 @@
 //! The repository's commands: `cargo xtask --help`.
 //!
 //! One file for each thing: the commands (`setup`, `build`, ...), the tools they need (`toolchain`,
-//! `packages`), and what stands in for Windows (`wdk_tree`, `import_libs`, `wdk_build_patch`,
+//! `packages`, `referees`), and what stands in for Windows (`wdk_tree`, `import_libs`, `wdk_build_patch`,
 //! `shadow`).
 
 mod bench;
@@ -16,6 +16,7 @@ mod import_libs;
 mod mutants;
 mod package;
 mod packages;
+mod referees;
 mod run;
 mod setup;
 mod shadow;

@@ -2,7 +2,7 @@
 
 use crate::build;
 use crate::command::{become_program, progress, run_quiet_stdout};
-use crate::packages;
+use crate::referees;
 use crate::workspace::{self, Workspace};
 use anyhow::{Result, bail};
 use clap::Args;
@@ -37,16 +37,18 @@ impl Options {
 
 /// Builds driver and simulator and runs the one in the other. Standard output is the simulator's alone.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
-    let missing = packages::missing_referees(|program| options.wants(program));
+    let missing = referees::missing(workspace, |program| options.wants(program));
     if !missing.is_empty() {
         if options.build.setup.no_install {
             bail!("{}", crate::setup::how_to_install(&missing, None));
         }
-        packages::install(&missing)?;
+        referees::provide(workspace, &missing)?;
     }
     let image = build::run(workspace, &options.build)?;
     let simulator = build_simulator(workspace)?;
-    become_program(Command::new(simulator).arg("--sys").arg(&image.sys).args(&options.arguments))
+    let mut command = Command::new(simulator);
+    command.arg("--sys").arg(&image.sys).args(&options.arguments);
+    become_program(command.env("PATH", referees::search_path(workspace)))
 }
 
 /// Builds `ndis-sim` in profile `sim` and returns its path.

@@ -2,7 +2,7 @@
 
 use crate::build;
 use crate::command::{line, progress};
-use crate::packages;
+use crate::referees;
 use crate::workspace::{self, Workspace};
 use anyhow::{Context, Result, ensure};
 use clap::Args;
@@ -63,7 +63,7 @@ impl Totals {
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let start = Instant::now();
     if !options.build.setup.no_install
-        && let Err(error) = packages::install_referees(|_| true)
+        && let Err(error) = referees::provide(workspace, &referees::missing(workspace, |_| true))
     {
         // They judge some of the tests, which say that they are skipped without them.
         progress("Missing", format_args!("programs for some tests, which are skipped: {error:#}"));
@@ -73,7 +73,8 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let mut passed = true;
     for selection in selections(workspace, &options.arguments)? {
         let mut command = workspace.host_cargo("test");
-        command.arg("--no-fail-fast").args(selection).args(&options.arguments).env("MCM_SYS", &image.sys);
+        command.arg("--no-fail-fast").args(selection).args(&options.arguments);
+        command.env("MCM_SYS", &image.sys).env("PATH", referees::search_path(workspace));
         passed &= run_and_count(&mut command, &mut totals)?;
     }
     let seconds = start.elapsed().as_secs();
