@@ -69,6 +69,8 @@ pub struct Adapter {
     pub(super) removed: Cell<bool>,
     pub(super) error_logged: Cell<bool>,
     pub(super) removal_requested: Cell<bool>,
+    /// A list that `MiniportSendNetBufferLists` got and has not completed.
+    pub(super) connectionless: Cell<Option<usize>>,
     families: RefCell<Vec<Family>>,
     opens: RefCell<Vec<Rc<AddressFamily>>>,
     clients: RefCell<Vec<Rc<dyn Client>>>,
@@ -96,6 +98,7 @@ impl Adapter {
             removed: Cell::new(false),
             error_logged: Cell::new(false),
             removal_requested: Cell::new(false),
+            connectionless: Cell::new(None),
             families: RefCell::default(),
             opens: RefCell::default(),
             clients: RefCell::default(),

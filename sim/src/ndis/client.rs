@@ -102,6 +102,7 @@ pub use super::incoming::accept_call;
 pub use super::oid::{cm_request as cm_oid_request, co_request as co_oid_request};
 pub use super::probe::probe_address_families;
 pub use super::receive::return_frames;
+pub use super::refused::{add_party, drop_party, send_connectionless};
 pub use super::sap::{deregister as deregister_sap, register as register_sap};
 pub use super::send::{Frames, cancel as cancel_sends, send};
 pub use super::vc::{create as create_vc, delete as delete_vc};

@@ -2,7 +2,7 @@
 
 use super::{
     activation, address_family as af, attributes, bus, call, configuration, dma, driver, incoming,
-    indication, interrupt, lifecycle, net_buffer, oid, receive, role, sap, send, system, timer, vc,
+    indication, interrupt, lifecycle, net_buffer, oid, receive, refused, role, sap, send, system, timer, vc,
     work_item,
 };
 use crate::image::Export;
@@ -48,7 +48,7 @@ pub fn exports() -> Vec<Export> {
         NdisMCoOidRequestComplete = oid::co_complete;
         NdisMOidRequestComplete = oid::miniport_complete;
         NdisMCoSendNetBufferListsComplete = send::complete;
-        NdisMSendNetBufferListsComplete = send::connectionless_complete;
+        NdisMSendNetBufferListsComplete = refused::connectionless_complete;
         NdisMCoIndicateReceiveNetBufferLists = receive::indicate;
         NdisMIndicateReceiveNetBufferLists = receive::connectionless_indicate;
         NdisMCoIndicateStatusEx = indication::co_indicate;

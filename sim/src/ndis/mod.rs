@@ -37,6 +37,7 @@ mod probe;
 mod raw;
 mod readings;
 mod receive;
+mod refused;
 mod resources;
 mod role;
 mod rules;

@@ -142,8 +142,12 @@ fn fragments(adapter: &Adapter, len: usize, fragment: bool) -> Vec<usize> {
 }
 
 /// Lays out one list. The structures lie in one block; each fragment's data ends at a guard page.
-fn build(vc: &Rc<Vc>, list: &[Vec<u8>], frames: &Frames) -> (Nbl, Vec<Block>) {
-    let adapter = vc.adapter();
+pub(super) fn build(
+    adapter: &Adapter,
+    source: Handle,
+    list: &[Vec<u8>],
+    frames: &Frames,
+) -> (Nbl, Vec<Block>) {
     let offset = if frames.fragment { usize::try_from(adapter.machine().below(40)).unwrap_or(0) } else { 0 };
     let mut pieces = Vec::new();
     for frame in list {
@@ -188,7 +192,7 @@ fn build(vc: &Rc<Vc>, list: &[Vec<u8>], frames: &Frames) -> (Nbl, Vec<Block>) {
     }
     nbl.set_status(UNSET);
     nbl.set_protocol_reserved([raw::word(adapter.machine().random()); 4]);
-    nbl.set_source_handle(vc.handle() as usize);
+    nbl.set_source_handle(source as usize);
     nbl.set_cancel_id(frames.cancel_id);
     let mut blocks = vec![structures];
     blocks.extend(pieces.into_iter().flatten());
@@ -203,7 +207,7 @@ pub fn send(vc: &Rc<Vc>, frames: &Frames) -> Vec<SendId> {
     let mut previous = None::<Nbl>;
     let mut first = 0;
     for list in &frames.lists {
-        let (nbl, blocks) = build(vc, list, frames);
+        let (nbl, blocks) = build(vc.adapter(), vc.handle(), list, frames);
         let id = vc.sends.next.get() + 1;
         vc.sends.next.set(id);
         let watched = Rc::clone(vc);
@@ -319,11 +323,4 @@ fn check(vc: &Rc<Vc>, sent: Sent) -> (SendId, Status) {
     }
     drop(sent.blocks);
     (sent.id, status)
-}
-
-/// The plain miniport's send handler gets nothing in CoNDIS, so nothing can be completed this way.
-pub(super) unsafe extern "win64" fn connectionless_complete(adapter: Handle, _first: usize, _flags: u32) {
-    let _call = enter("NdisMSendNetBufferListsComplete", IrqlRange::DISPATCH_OR_BELOW);
-    let Some(adapter) = Adapter::find(adapter) else { return };
-    finding("CO-183", Some(adapter.name()), "CoNDIS sends are completed on their VC".to_owned());
 }
