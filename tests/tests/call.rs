@@ -18,6 +18,9 @@ fn everywhere() -> impl Iterator<Item = (u64, Model, u32)> {
     (1..).zip(pairs).map(|(seed, (model, family))| (seed, model, family))
 }
 
+// covers: SEQ:outgoing-call, CmCreateVc, CmMakeCall, CmCloseCall, CmDeleteVc, MiniportCoSendNetBufferLists
+// covers: MiniportReturnNetBufferLists, MiniportMessageInterrupt, MiniportMessageInterruptDPC
+// covers: NdisMCmActivateVc, NdisMCmDeactivateVc, NdisMCmMakeCallComplete, NdisMCmCloseCallComplete
 #[test]
 fn a_call_on_every_card_and_family_carries_frames_of_every_size() {
     for (seed, model, family) in everywhere() {
@@ -25,6 +28,7 @@ fn a_call_on_every_card_and_family_carries_frames_of_every_size() {
     }
 }
 
+// covers: RFC2516:6
 #[test]
 fn frames_of_each_length_come_back() {
     let sizes: Vec<usize> = (42..=1494).step_by(11).collect();
@@ -40,6 +44,7 @@ fn one_to_sixteen_calls_are_up_at_once() {
     }
 }
 
+// covers: SEQ:vc-reused
 #[test]
 fn a_vc_serves_several_calls() {
     for (seed, model, family) in everywhere() {
@@ -47,6 +52,7 @@ fn a_vc_serves_several_calls() {
     }
 }
 
+// covers: SEQ:close-with-data-in-flight, MiniportReturnNetBufferLists
 #[test]
 fn frames_under_way_do_not_survive_their_call() {
     for (seed, model, family) in everywhere() {
@@ -54,6 +60,7 @@ fn frames_under_way_do_not_survive_their_call() {
     }
 }
 
+// covers: SEQ:close-while-connecting, CmCloseCall
 #[test]
 fn a_client_may_give_up_at_any_stage() {
     for (seed, model, family) in everywhere() {
@@ -68,6 +75,7 @@ fn a_client_may_give_up_at_any_stage() {
     }
 }
 
+// covers: SEQ:close-races-connect, CmCloseCall
 #[test]
 fn a_client_may_give_up_while_the_call_comes_up() {
     // From the PADI to the PADS and a little beyond; the session may be up or not when the close comes.
@@ -79,6 +87,7 @@ fn a_client_may_give_up_while_the_call_comes_up() {
     }
 }
 
+// covers: RFC2516:5.5
 #[test]
 fn a_session_that_comes_too_late_is_terminated() {
     for (seed, model, family) in everywhere() {

@@ -55,6 +55,7 @@ fn failed_call<T>(run: &Run<T>) -> String {
     line.and_then(|line| line.rsplit(' ').next()).expect("a failure was injected").to_owned()
 }
 
+// covers: MiniportInitializeEx, DriverEntry, NdisMCmRegisterAddressFamilyEx
 #[test]
 fn each_failure_of_the_start_is_reported_and_leaves_nothing() {
     for model in Model::ALL {
@@ -177,6 +178,7 @@ fn careful_call(lab: &scenarios::Lab, driver: &std::rc::Rc<ndis_sim::ndis::Drive
     up
 }
 
+// covers: CmMakeCall, CmCreateVc, NdisMCmActivateVc
 #[test]
 fn each_failure_of_a_call_leaves_nothing() {
     for (model, family) in [(Model::I82574l, Family::TAPI_PROXY), (Model::I82540em, Family::PPP)] {

@@ -11,37 +11,44 @@ fn each_card(seeds: u64, story: impl Fn(u64, Card, u32)) {
     }
 }
 
+// covers: MiniportPause, MiniportRestart, SEQ:pause-restart
 #[test]
 fn calls_survive_a_pause() {
     each_card(12, |seed, card, family| stories::paused(seed, card, family).clean());
 }
 
+// covers: MiniportPause, MiniportReturnNetBufferLists
 #[test]
 fn a_pause_waits_for_frames_that_the_client_keeps() {
     each_card(6, |seed, card, family| stories::paused_with_frames_out(seed, card, family).clean());
 }
 
+// covers: MiniportCancelSend
 #[test]
 fn sends_are_cancelled_by_their_id() {
     each_card(6, |seed, card, family| stories::cancelled_sends(seed, card, family).clean());
 }
 
+// covers: SEQ:sleep-wake, OID_PNP_SET_POWER@miniport
 #[test]
 fn sleep_ends_calls_and_new_ones_work_after_it() {
     each_card(6, |seed, card, family| stories::slept(seed, card, family).clean());
 }
 
+// covers: SEQ:surprise-removal, MiniportDevicePnPEventNotify
 #[test]
 fn a_card_is_pulled_out_at_any_moment() {
     // No PADT leaves a card that is gone.
     each_card(60, |seed, card, family| stories::pulled_out(seed, card, family).clean_but_for_sessions());
 }
 
+// covers: SEQ:halt-with-open-afs, NdisMCmNotifyCloseAddressFamily, MiniportHaltEx, CmCloseAf
 #[test]
 fn clients_are_asked_to_leave_a_halting_adapter() {
     each_card(6, |seed, card, _| stories::halted_while_open(seed, card).clean());
 }
 
+// covers: MiniportShutdownEx
 #[test]
 fn a_card_is_silent_after_shutdown() {
     each_card(3, |seed, card, _| stories::shut_down(seed, card).clean_but_for_sessions());

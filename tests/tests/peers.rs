@@ -16,6 +16,7 @@ use scenarios::{Card, Setup, Station, blocks::Destination, lab, set::REFUSALS, s
 
 const FAMILIES: [u32; 2] = [Family::TAPI_PROXY, Family::PPP];
 
+// covers: SEQ:outgoing-call-fails, CmMakeCall, RFC2516:5.4
 #[test]
 fn refusals_are_told_to_the_client() {
     for (mode, wanted) in REFUSALS {
@@ -27,6 +28,7 @@ fn refusals_are_told_to_the_client() {
     }
 }
 
+// covers: RFC2516:5.2
 #[test]
 fn services_and_concentrators_are_chosen_by_name() {
     let settings = Settings {
@@ -63,6 +65,7 @@ fn services_and_concentrators_are_chosen_by_name() {
     }
 }
 
+// covers: SEQ:network-closes, SEQ:close-from-both-sides, NdisMCmDispatchIncomingCloseCall, RFC2516:5.5
 #[test]
 fn the_peer_ends_calls() {
     let millis = Duration::from_millis;
@@ -74,6 +77,7 @@ fn the_peer_ends_calls() {
     }
 }
 
+// covers: SEQ:network-closes, NdisMCmDispatchIncomingCloseCall
 #[test]
 fn the_peer_ends_a_call_the_moment_it_is_up() {
     for seed in 0..12 {
@@ -83,6 +87,7 @@ fn the_peer_ends_a_call_the_moment_it_is_up() {
     }
 }
 
+// covers: SEQ:link-loss
 #[test]
 fn the_link_goes_while_a_call_is_made_and_while_it_is_up() {
     for seed in 0..12 {

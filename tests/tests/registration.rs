@@ -8,6 +8,7 @@ use ndis_sim::{
 };
 use scenarios::{Caller, Card, Setup, Station, lab, stories};
 
+// covers: DriverEntry, DriverUnload, MiniportSetOptions
 #[test]
 fn driver_registers_and_deregisters() {
     let run = lab::run(Setup::new(1, Card::new(Model::I82574l)), |lab| {
@@ -20,6 +21,7 @@ fn driver_registers_and_deregisters() {
     run.clean();
 }
 
+// covers: DriverEntry
 #[test]
 fn refused_registration_leaves_nothing() {
     use ndis_sim::machine::FailPlan;
@@ -33,6 +35,7 @@ fn refused_registration_leaves_nothing() {
     }
 }
 
+// covers: MiniportInitializeEx, MiniportHaltEx, NdisMCmRegisterAddressFamilyEx
 #[test]
 fn each_card_starts_with_its_attributes_and_halts() {
     for (seed, model) in (1..).zip(Model::ALL) {
@@ -54,6 +57,7 @@ fn each_card_starts_with_its_attributes_and_halts() {
     }
 }
 
+// covers: MiniportInitializeEx, MiniportHaltEx
 #[test]
 fn a_halted_adapter_starts_again() {
     let run = lab::run(Setup::new(3, Card::new(Model::I82574l)), |lab| {
@@ -69,12 +73,14 @@ fn a_halted_adapter_starts_again() {
     run.clean();
 }
 
+// covers: MiniportInterrupt, MiniportInterruptDPC
 #[test]
 fn line_interrupts_do_where_messages_are_not_granted() {
     let card = Card { messages: false, ..Card::new(Model::I82574l) };
     stories::calls(4, card, Family::TAPI_PROXY, 1, vec![300], 50).clean();
 }
 
+// covers: CmOpenAf, CmCloseAf, CmRegisterSap, CmDeregisterSap
 #[test]
 fn saps_and_opens_come_and_go() {
     for family in [Family::TAPI_PROXY, Family::PPP] {
@@ -82,6 +88,7 @@ fn saps_and_opens_come_and_go() {
     }
 }
 
+// covers: CmOpenAf, SEQ:several-clients
 #[test]
 fn both_families_are_open_at_once() {
     let run = lab::run(Setup::new(6, Card::new(Model::I82574l)), |lab| {

@@ -142,6 +142,7 @@ mod tests {
         frame
     }
 
+    // covers: RFC2516:4
     #[test]
     fn payload_ends_at_length() {
         let frame = frame();
@@ -163,6 +164,7 @@ mod tests {
         assert!(Packet::parse(&frame[..24]).is_ok());
     }
 
+    // covers: RFC2516:4
     #[test]
     fn bad_headers() {
         for (at, value, want) in [

@@ -228,6 +228,7 @@ mod tests {
         }
     }
 
+    // covers: RFC2516:4
     #[test]
     fn session_ids() {
         let any_service = [1, 1, 0, 0];
@@ -256,6 +257,7 @@ mod tests {
         assert_eq!(parse(Code::Padr, 0, &[]), Err(Malformed::ServiceName));
     }
 
+    // covers: RFC4638:4
     #[test]
     fn max_payload_needs_two_octets_and_more_than_1492() {
         for (tag, want) in [
@@ -272,6 +274,7 @@ mod tests {
         }
     }
 
+    // covers: RFC2516:A
     #[test]
     fn error_text_is_only_text_if_it_does_not_start_with_zero() {
         let text = |payload| parse(Code::Pads, 0, payload).unwrap().error.unwrap().text;

@@ -175,6 +175,7 @@ mod tests {
     extern crate std;
     use std::vec::Vec;
 
+    // covers: RFC2516:A
     #[test]
     fn end_of_list_ends() {
         let payload = [1, 1, 0, 1, b'x', 0, 0, 0, 0, 0xFF, 0xFF, 0xFF];

@@ -13,6 +13,7 @@ const UNIQUE: (TagType, &[u8]) = (TagType::HostUniq, b"host-uniq");
 const RELAY: (TagType, &[u8]) = (TagType::RelaySessionId, b"relay-12-oct");
 const VOICE: (TagType, &[u8]) = (TagType::ServiceName, b"voice");
 
+// covers: RFC2516:5.2
 #[test]
 fn a_pado_offers_and_returns() {
     let mut server = Server::new(&config());
@@ -39,6 +40,7 @@ fn who_asks_for_any_service_gets_the_empty_name_back_and_the_list() {
     server.receive(&direct).answer();
 }
 
+// covers: RFC2516:5.2
 #[test]
 fn what_cannot_be_served_is_met_with_silence() {
     let mut server = Server::new(&config());
@@ -48,6 +50,7 @@ fn what_cannot_be_served_is_met_with_silence() {
     assert_eq!(server.receive(&padi(HOST, &[])).ignored(), Ignored::ServiceName);
 }
 
+// covers: RFC2516:5.3, RFC2516:5.4
 #[test]
 fn a_request_is_offered_and_accepted() {
     let mut server = Server::new(&config());
@@ -73,6 +76,7 @@ fn a_request_is_offered_and_accepted() {
     assert_eq!(server.ac.sessions(), 0);
 }
 
+// covers: RFC2516:5.4
 #[test]
 fn a_request_is_refused_with_everything_returned() {
     for refusal in [Refusal::ServiceName("no"), Refusal::AcSystem(""), Refusal::Generic("why")] {
@@ -99,6 +103,7 @@ fn a_request_is_refused_with_everything_returned() {
     }
 }
 
+// covers: RFC2516:5.4, RFC2516:A
 #[test]
 fn a_service_that_went_away_is_an_error_without_state() {
     let mut server = Server::new(&config());
@@ -125,6 +130,7 @@ fn a_session_is_taken_back_before_its_pads_is_sent() {
     assert!(!server.ac.close(accepted.session.key));
 }
 
+// covers: RFC4638:4
 #[test]
 fn max_payload_is_granted_to_who_asks_and_up_to_the_link() {
     let ask = |octets: u16| octets.to_be_bytes();
@@ -193,6 +199,7 @@ fn a_session_that_ended_is_not_confirmed_again() {
     assert_eq!((server.ac.sessions(), server.ac.waiting()), (0, 0));
 }
 
+// covers: RFC2516:5.5
 #[test]
 fn a_padt_of_a_stranger_or_for_a_request_changes_nothing() {
     let mut server = Server::new(&config());
@@ -274,6 +281,7 @@ fn no_more_sessions_than_allowed() {
     server.connect(host(2), &[]);
 }
 
+// covers: RFC2516:5.4
 #[test]
 fn ids_are_not_guessable_and_rest() {
     let mut server = Server::new(&config());

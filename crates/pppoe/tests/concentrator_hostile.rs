@@ -22,6 +22,7 @@ fn refused(server: &mut Server, frame: &[u8]) -> BadCookie {
     why
 }
 
+// covers: RFC2516:8, RFC2516:5.4
 /// rp-pppoe opens one more session for each repetition of a PADR, and keeps those whose PADS was lost.
 #[test]
 fn a_repeated_padr_gets_the_same_pads() {
@@ -43,6 +44,7 @@ fn a_repeated_padr_gets_the_same_pads() {
     assert!(server.ac.close(key));
 }
 
+// covers: RFC2516:9
 /// However the time of the PADR falls, the request outlives the cookie.
 #[test]
 fn a_cookie_never_serves_twice() {
@@ -66,6 +68,7 @@ fn a_cookie_never_serves_twice() {
     }
 }
 
+// covers: RFC2516:9
 /// rp-pppoe: a constant cookie of address and boot time, good for any Host-Uniq, for ever, from a replay.
 #[test]
 fn a_cookie_serves_only_whom_it_was_made_for() {
@@ -137,6 +140,7 @@ fn answers_are_limited() {
     assert_eq!(server.receive(&padi(HOST, &[])).ignored(), Ignored::Rate);
 }
 
+// covers: RFC2516:9
 #[test]
 fn a_flood_from_everywhere_is_limited() {
     let mut server = Server::new(&config());
@@ -220,6 +224,7 @@ fn a_station_cannot_hold_all_requests() {
     }
 }
 
+// covers: RFC2516:A
 /// rp-pppoe takes the tags before one that overruns LENGTH, and of two Host-Uniqs the last.
 #[test]
 fn a_packet_with_a_bad_tag_or_two_services_is_dropped_whole() {
@@ -373,6 +378,7 @@ fn services_that_do_not_fit_are_left_out_whole() {
     assert!(event.answer().len <= MAX_FRAME);
 }
 
+// covers: RFC2516:A
 /// accel-ppp PR 262: a vendor tag fell through into the one after. RFC 5578 tags are as unknown.
 #[test]
 fn tags_of_no_concern_change_nothing() {

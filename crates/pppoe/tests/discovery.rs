@@ -18,6 +18,7 @@ fn key(id: u16) -> SessionKey {
     SessionKey::new(AC, id).unwrap()
 }
 
+// covers: RFC2516:5.1, RFC2516:5.2, RFC2516:5.3, RFC2516:5.4
 #[test]
 fn a_whole_call() {
     let config = any().with_service_name(b"internet");
@@ -63,6 +64,7 @@ fn a_whole_call() {
     assert_eq!((host.call.deadline(), host.call.linger(), host.poll()), (None, None, Ok(None)));
 }
 
+// covers: RFC2516:8
 #[test]
 fn padi_is_repeated_with_doubling_and_jitter() {
     let mut host = Host::new(&any());
@@ -96,6 +98,7 @@ fn jitter_depends_on_the_random_number_only() {
     assert!((2..20).any(|random| deadlines(random) != deadlines(1)));
 }
 
+// covers: RFC2516:8
 #[test]
 fn backoff_is_bounded() {
     let backoff = Backoff { initial: Duration::from_secs(1), doublings: 2, tries: 255 };
@@ -110,6 +113,7 @@ fn backoff_is_bounded() {
     assert_eq!(zero.wait(1), Duration::from_millis(10));
 }
 
+// covers: RFC2516:8, RFC2516:5.3
 #[test]
 fn unanswered_padrs_lead_back_to_a_broadcast_padi_without_cookie() {
     let mut host = Host::soliciting(&any());
@@ -153,6 +157,7 @@ fn a_short_buffer_changes_nothing() {
     assert_eq!(host.poll().unwrap().unwrap().code, Code::Padi);
 }
 
+// covers: RFC2516:5.2
 #[test]
 fn the_wanted_access_concentrator_and_service_are_waited_for() {
     let config =
@@ -181,6 +186,7 @@ fn the_wanted_access_concentrator_and_service_are_waited_for() {
     assert_eq!(host.receive(&offer(AC, &[any_service, service, name])), Event::Ignored(Ignored::State));
 }
 
+// covers: RFC2516:5.2
 /// rp-pppoe with named services answers a request for any without repeating the empty name.
 #[test]
 fn any_service_accepts_a_named_one() {
@@ -199,6 +205,7 @@ fn any_service_accepts_a_named_one() {
     assert_eq!(host.call.service_name(), "isp");
 }
 
+// covers: RFC2516:A
 #[test]
 fn a_prescribed_host_uniq_is_sent_and_matched_as_it_is() {
     let longest = [0; 64];
@@ -211,6 +218,7 @@ fn a_prescribed_host_uniq_is_sent_and_matched_as_it_is() {
     assert_eq!(Discovery::new(&too_long, at(0), 1).unwrap_err(), Error::TagTooLong(TagType::HostUniq));
 }
 
+// covers: RFC4638:4
 #[test]
 fn max_payload_is_decided_by_the_pads_and_capped() {
     for (own, pado, pads, want) in [
@@ -242,6 +250,7 @@ fn max_payload_is_decided_by_the_pads_and_capped() {
     }
 }
 
+// covers: RFC2516:5.4, RFC2516:A
 #[test]
 fn refusals_end_the_call_with_their_text() {
     for (kind, id) in [
@@ -268,6 +277,7 @@ fn refusals_end_the_call_with_their_text() {
     }
 }
 
+// covers: RFC2516:5.2, RFC2516:A
 #[test]
 fn an_offer_with_an_error_is_no_offer_but_explains_the_failure() {
     let mut host = Host::soliciting(&any());
@@ -294,6 +304,7 @@ fn a_tag_too_long_to_return_is_refused_not_cut() {
     }
 }
 
+// covers: RFC2516:5.1
 #[test]
 fn the_longest_packets_fit_the_longest_padi() {
     let config = Config {
@@ -314,6 +325,7 @@ fn the_longest_packets_fit_the_longest_padi() {
     assert!(host.poll().unwrap().unwrap().len <= pppoe::ethernet::MAX_FRAME);
 }
 
+// covers: RFC2516:5.4, RFC2516:5.5
 #[test]
 fn the_pads_again_is_ignored_and_another_session_is_superfluous() {
     let mut host = Host::requesting(&any());

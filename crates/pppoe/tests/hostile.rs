@@ -15,6 +15,7 @@ fn key(peer: Address, id: u16) -> SessionKey {
     SessionKey::new(peer, id).unwrap()
 }
 
+// covers: RFC2516:4
 /// `if_pppoe` and lwIP hand on what lies behind LENGTH.
 #[test]
 fn smuggled_octets_stay_outside() {
@@ -30,6 +31,7 @@ fn smuggled_octets_stay_outside() {
     assert_eq!(host.receive(&pado), Event::Ignored(Ignored::HostUniq));
 }
 
+// covers: RFC2516:7
 /// CVE-2026-53003: a compressed protocol field misaligned what came after.
 #[test]
 fn compressed_and_missing_protocols_are_dropped() {
@@ -39,6 +41,7 @@ fn compressed_and_missing_protocols_are_dropped() {
     assert!(parse(&raw(HOST, AC, 0x8864, 0, 1, &[0x00, 0x21])).is_ok());
 }
 
+// covers: RFC2516:6
 #[test]
 fn session_packets_need_a_session() {
     let ppp = [0xC0, 0x21];
@@ -58,6 +61,7 @@ fn session_packets_need_a_session() {
     assert_eq!(parse(&raw(HOST, AC, 0x8863, 0, 1, &ppp)), Err(Malformed::Code(Code::Session)));
 }
 
+// covers: RFC2516:A
 /// CVE-2008-3584 and rp-pppoe: a tag beyond LENGTH, with good ones before.
 #[test]
 fn a_packet_with_one_bad_tag_is_dropped_whole() {
@@ -85,6 +89,7 @@ fn extensions_are_recognised_and_left_alone() {
     assert_eq!(parse(&raw(Address::BROADCAST, AC, 0x8863, 0xD3, 0, &[])), Err(Malformed::Destination));
 }
 
+// covers: RFC2516:5.1
 #[test]
 fn only_a_padi_is_broadcast() {
     let padi = frame(Address::BROADCAST, OTHER, 0x09, 0, &[(TagType::ServiceName, b"")]);
@@ -98,6 +103,7 @@ fn only_a_padi_is_broadcast() {
     }
 }
 
+// covers: RFC2516:5.4
 /// An id may be given to a success only, never 0 or 0xFFFF.
 #[test]
 fn a_confirmation_needs_an_id() {
@@ -110,6 +116,7 @@ fn a_confirmation_needs_an_id() {
     assert!(matches!(host.receive(&host.pads(AC, 0xFFFE, &[])), Event::Connected(_)));
 }
 
+// covers: RFC2516:5.4
 #[test]
 fn strangers_do_not_confirm() {
     let mut host = Host::requesting(&Config::new(HOST));
@@ -147,6 +154,7 @@ fn a_session_in_use_is_left_alone() {
     assert_eq!(host.receive(&host.pads(AC, 7, &[])), Event::Ignored(Ignored::InUse));
 }
 
+// covers: RFC2516:5.5
 /// BNG Blaster #348: a PADT of an old Access Concentrator ended the new session.
 #[test]
 fn a_padt_ends_only_the_session_with_its_sender() {
@@ -170,6 +178,7 @@ fn a_padt_ends_only_the_session_with_its_sender() {
     assert_eq!(host.handle(&repr), Event::Ignored(Ignored::Code));
 }
 
+// covers: RFC2516:5.5, RFC2516:A
 #[test]
 fn a_padt_carries_its_reason_there_and_back() {
     let padt = Padt { reason: pppoe::bounded::Text::new(b"shutdown"), ..Padt::new(key(HOST, 7)) };

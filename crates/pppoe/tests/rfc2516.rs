@@ -17,6 +17,7 @@ const PADO: [u8; 52] = [
 const LCP: [u8; 22] =
     [2, 0, 0, 0, 0xAC, 1, 2, 0, 0, 0, 0xC1, 1, 0x88, 0x64, 0x11, 0, 0x12, 0x34, 0, 2, 0xC0, 0x21];
 
+// covers: RFC2516:5.1, RFC2516:4
 #[test]
 fn padi() {
     let mut repr = Repr::new(Address::BROADCAST, HOST, Code::Padi);
@@ -30,6 +31,7 @@ fn padi() {
     assert_eq!((parsed.code, parsed.service_name, parsed.host_uniq), (Code::Padi, Some(&b""[..]), None));
 }
 
+// covers: RFC2516:5.1
 #[test]
 fn a_call_sends_that_padi_and_its_host_uniq() {
     let config = Config { host_uniq: Some(b"ab"), ..Config::new(HOST) };
@@ -43,6 +45,7 @@ fn a_call_sends_that_padi_and_its_host_uniq() {
     assert_eq!(buffer[..], want);
 }
 
+// covers: RFC2516:5.2
 #[test]
 fn pado() {
     let Ok(Inbound::Host(parsed)) = Inbound::parse(&PADO, HOST) else { panic!() };
@@ -53,6 +56,7 @@ fn pado() {
     assert_eq!(buffer[..52], PADO);
 }
 
+// covers: RFC2516:6
 #[test]
 fn session_packet() {
     let key = SessionKey::new(AC, 0x1234).unwrap();
