@@ -216,9 +216,12 @@ impl Discovery {
         Some(sent.saturating_add(self.timing.padr.wait(1)))
     }
 
-    /// Gives the call up. Nothing more is sent; see [`linger`](Self::linger).
+    /// Gives the call up. Nothing more is sent; see [`linger`](Self::linger). A connected call stays connected: there is
+    /// nothing to give up any more, and the PADS that it has had is not to be waited for.
     pub fn cancel(&mut self) {
-        self.phase = Phase::Closed;
+        if !matches!(self.phase, Phase::Connected(_)) {
+            self.phase = Phase::Closed;
+        }
     }
 
     /// Does what is due: writes a frame, padded, to the start of `buffer`, or gives up. `Ok(None)`: nothing

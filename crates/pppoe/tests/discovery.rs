@@ -355,6 +355,23 @@ fn a_cancelled_call_refuses_the_session_that_comes_late() {
     assert_eq!(host.receive(&host.pads(AC, 1, &[])), Event::Superfluous(key(1)));
 }
 
+/// Every call that was set up would else be kept for seconds.
+#[test]
+fn a_connected_call_does_not_linger() {
+    let mut host = Host::requesting(&any());
+    assert!(matches!(host.receive(&host.pads(AC, 1, &[])), Event::Connected(_)));
+    host.call.cancel();
+    assert_eq!((host.call.linger(), host.call.state()), (None, State::Connected));
+
+    // Two PADRs: a second session may come.
+    let mut host = Host::requesting(&any());
+    host.wait().unwrap();
+    assert!(matches!(host.receive(&host.pads(AC, 1, &[])), Event::Connected(_)));
+    host.call.cancel();
+    assert!(host.call.linger() > Some(host.now));
+    assert_eq!(host.receive(&host.pads(AC, 2, &[])), Event::Superfluous(key(2)));
+}
+
 /// Terminated, it would come back: a copy of it could pass for the answer to the next PADR.
 #[test]
 fn a_late_pads_after_the_return_to_padi_connects() {
