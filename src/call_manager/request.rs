@@ -30,7 +30,7 @@ impl Wanted {
         lines: &tapi::Lines,
     ) -> Result<Self> {
         let longest = usize::try_from(MAX_SPECIFIC).unwrap_or(0);
-        let mut storage = ndis::memory::filled(longest, |_| Ok(0_u8))?;
+        let mut storage = ndis::memory::zeroed(longest)?;
         let specific = call.parameters().media_specific(&mut storage);
         let fixed = Fixed {
             flags: call.parameters().flags(),

@@ -59,7 +59,7 @@ impl Transmit {
     /// An empty ring.
     pub(crate) fn new(ring: TransmitRing, own: Address, tags: Tags) -> Result<Self> {
         let owners = ndis::memory::filled(ring.count(), |_| Ok(None))?;
-        let scattered = ndis::memory::filled(e1000::BUFFER_SIZE, |_| Ok(0))?;
+        let scattered = ndis::memory::zeroed(e1000::BUFFER_SIZE)?;
         Ok(Self {
             ring,
             owners,

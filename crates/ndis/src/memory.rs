@@ -40,6 +40,17 @@ pub fn filled<T>(length: usize, mut make: impl FnMut(usize) -> Result<T>) -> Res
     Ok(values)
 }
 
+/// A vector of `length` zeros. Callable at IRQL <= `DISPATCH_LEVEL`.
+pub fn zeroed(length: usize) -> Result<Vec<u8>> {
+    let mut bytes = Vec::<u8>::new();
+    bytes.try_reserve_exact(length).map_err(|_| Status::RESOURCES)?;
+    // SAFETY: there is room for `length` bytes.
+    unsafe { bytes.as_mut_ptr().write_bytes(0, length) };
+    // SAFETY: so many were just written, and there is room for them.
+    unsafe { bytes.set_len(length) };
+    Ok(bytes)
+}
+
 /// `Vec::push` that can fail. Callable at IRQL <= `DISPATCH_LEVEL`.
 pub fn push<T>(values: &mut Vec<T>, value: T) -> Result<()> {
     values.try_reserve(1).map_err(|_| Status::RESOURCES)?;
