@@ -145,6 +145,7 @@ fn rp_pppoe_serves_every_card() {
             service: "isp".to_owned(),
             sessions: 8,
             stand_in: PathBuf::from(env!("CARGO_BIN_EXE_scenarios")),
+            echo: true,
         };
         let peer = match RpPppoe::start(&settings) {
             Ok(peer) => peer,

@@ -34,6 +34,8 @@ pub struct Settings {
     pub sessions: u16,
     /// The program that serves as `pppd`; it has to call [`stand_in::run`].
     pub stand_in: PathBuf,
+    /// Whether sessions send back what they receive. Else each is a process that does nothing.
+    pub echo: bool,
 }
 
 /// Why the server could not be started.
@@ -89,6 +91,11 @@ impl RpPppoe {
         namespace.start_server(settings)?;
         let interface = LinuxInterface::open(namespace.near_end()).map_err(StartError::Interface)?;
         Ok(Self { interface, namespace })
+    }
+
+    /// The server's process.
+    pub fn process(&self) -> Option<u32> {
+        self.namespace.server()
     }
 
     /// The interface in this namespace, for a capture tool to watch.

@@ -67,6 +67,11 @@ impl Namespace {
         &self.near_end
     }
 
+    /// The process of the server, while there is one.
+    pub(super) fn server(&self) -> Option<u32> {
+        lock().get(&self.name)?.server.as_ref().map(Child::id)
+    }
+
     /// Starts the server and waits until its discovery socket is open.
     pub(super) fn start_server(&mut self, settings: &Settings) -> Result<(), StartError> {
         let server = find("pppoe-server", "pppoe")?;
@@ -80,7 +85,7 @@ impl Namespace {
             .arg(&settings.stand_in)
             .arg("-Q")
             .arg(relay)
-            .env(stand_in::VARIABLE, "echo")
+            .env(stand_in::VARIABLE, if settings.echo { stand_in::ECHO } else { stand_in::IDLE })
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())

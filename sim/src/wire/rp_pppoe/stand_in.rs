@@ -12,12 +12,21 @@ use std::{
 
 /// Set in the server's environment; it makes a program that calls [`run`] the stand-in.
 pub const VARIABLE: &str = "NDIS_SIM_PPPD_STAND_IN";
+/// Its value for sessions that send back what they receive.
+pub const ECHO: &str = "echo";
+/// Its value for sessions that do nothing until they are ended.
+pub const IDLE: &str = "idle";
 
 /// To be called first in `main`: when the process was started as `pppd`, becomes the relay and returns only on
 /// failure; otherwise `None`.
 pub fn run() -> Option<ExitCode> {
-    std::env::var_os(VARIABLE)?;
+    let kind = std::env::var_os(VARIABLE)?;
     let command = relay_command(std::env::args_os().skip(1))?;
+    if kind == IDLE {
+        loop {
+            std::thread::park();
+        }
+    }
     let error = match echo(&command) {
         Ok(never) => never,
         Err(error) => error,
