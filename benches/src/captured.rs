@@ -28,6 +28,21 @@ pub(crate) struct Captured {
     pub(crate) shared: Vec<Shared>,
     /// VCs in the order of their creation: the handle and the driver's context.
     pub(crate) vcs: Vec<(usize, usize)>,
+    /// The call manager's handlers.
+    pub(crate) handlers: Handlers,
+    /// The driver's contexts of open address families.
+    pub(crate) families: Vec<usize>,
+    /// Timers: the handle, the function and its context.
+    pub(crate) timers: Vec<(usize, usize, usize)>,
+}
+
+/// Handlers of `NDIS_CO_CALL_MANAGER_OPTIONAL_HANDLERS`.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Handlers {
+    pub(crate) create_vc: usize,
+    pub(crate) delete_vc: usize,
+    pub(crate) make_call: usize,
+    pub(crate) close_call: usize,
 }
 
 thread_local! {
@@ -48,9 +63,12 @@ const REGISTRATION_ATTRIBUTES: u8 = 0x9E;
 /// `NDIS_OBJECT_TYPE_CO_MINIPORT_CHARACTERISTICS`, `NDIS_OBJECT_TYPE_CO_CALL_MANAGER_OPTIONAL_HANDLERS`.
 const CO_MINIPORT: u8 = 0x91;
 const CALL_MANAGER: u8 = 0xA5;
-/// `CmCreateVcHandler` in `NDIS_CO_CALL_MANAGER_OPTIONAL_HANDLERS`, and the size of that with its last member, which the
-/// header does not count.
+/// Offsets in `NDIS_CO_CALL_MANAGER_OPTIONAL_HANDLERS`, and its size with its last member, which the header does not count.
 const CREATE_VC: usize = 8;
+const DELETE_VC: usize = 16;
+const OPEN_AF: usize = 24;
+const MAKE_CALL: usize = 56;
+const CLOSE_CALL: usize = 64;
 const CALL_MANAGER_SIZE: usize = 144;
 
 /// The simulator's routine in place of which one of those below is called.
@@ -77,6 +95,8 @@ static REGISTER_INTERRUPT: Original = Original::new();
 static MAP_IO_SPACE: Original = Original::new();
 static ALLOCATE_SHARED: Original = Original::new();
 static CREATE: Original = Original::new();
+static OPEN: Original = Original::new();
+static ALLOCATE_TIMER: Original = Original::new();
 
 unsafe extern "win64" fn register_miniport(a: usize, b: usize, c: usize, table: usize, e: usize) -> u32 {
     note(|it| it.returned = raw::read(table + 80));
@@ -91,12 +111,22 @@ unsafe extern "win64" fn set_optional_handlers(driver: usize, table: usize) -> u
     if kind != CALL_MANAGER {
         return SET_OPTIONAL_HANDLERS.call([driver, table, 0, 0, 0]);
     }
-    // The call manager's table, with an ear at the creation of VCs.
+    note(|it| {
+        it.handlers = Handlers {
+            create_vc: raw::read(table + CREATE_VC),
+            delete_vc: raw::read(table + DELETE_VC),
+            make_call: raw::read(table + MAKE_CALL),
+            close_call: raw::read(table + CLOSE_CALL),
+        };
+    });
+    // The call manager's table, with an ear at the opening of address families and the creation of VCs.
     let mut copy = [0_u64; CALL_MANAGER_SIZE / 8];
     let address = copy.as_mut_ptr().expose_provenance();
     raw::store(address, &raw::bytes(table, CALL_MANAGER_SIZE));
     CREATE.0.store(raw::read(table + CREATE_VC), Relaxed);
     raw::write(address + CREATE_VC, create_vc as *const () as usize);
+    OPEN.0.store(raw::read(table + OPEN_AF), Relaxed);
+    raw::write(address + OPEN_AF, open_af as *const () as usize);
     SET_OPTIONAL_HANDLERS.call([driver, address, 0, 0, 0])
 }
 
@@ -105,6 +135,18 @@ unsafe extern "win64" fn create_vc(af: usize, handle: usize, context: usize) -> 
     if status == 0 {
         note(|it| it.vcs.push((handle, raw::read(context))));
     }
+    status
+}
+
+unsafe extern "win64" fn open_af(binding: usize, family: usize, handle: usize, context: usize) -> u32 {
+    let status = OPEN.call([binding, family, handle, context, 0]);
+    note(|it| it.families.push(raw::read(context)));
+    status
+}
+
+unsafe extern "win64" fn allocate_timer(adapter: usize, table: usize, out: usize) -> u32 {
+    let status = ALLOCATE_TIMER.call([adapter, table, out, 0, 0]);
+    note(|it| it.timers.push((raw::read(out), raw::read(table + 8), raw::read(table + 16))));
     status
 }
 
@@ -145,6 +187,7 @@ pub(crate) fn listen(mut exports: Vec<Export>) -> Vec<Export> {
         ("NdisMSetMiniportAttributes", &SET_ATTRIBUTES, set_attributes as *const () as usize),
         ("NdisMRegisterInterruptEx", &REGISTER_INTERRUPT, register_interrupt as *const () as usize),
         ("NdisMMapIoSpace", &MAP_IO_SPACE, map_io_space as *const () as usize),
+        ("NdisAllocateTimerObject", &ALLOCATE_TIMER, allocate_timer as *const () as usize),
         ("NdisMAllocateSharedMemory", &ALLOCATE_SHARED, allocate_shared as *const () as usize),
     ];
     for (name, original, ear) in ears {

@@ -5,10 +5,10 @@ use anyhow::{Result, bail, ensure};
 use crate::boot::{Booted, STATION};
 use crate::captured::Captured;
 use crate::card::Card;
-use crate::clock::{self, middle_mean, ticks_to_f64};
+use crate::clock::{middle_mean, ticks_to_f64};
 use crate::floor::{self, Floor};
+use crate::instrument::{self, Instrument, RECEIVE_MESSAGE, Stopwatch, TRANSMIT_MESSAGE};
 use crate::layout::{self, Lists};
-use crate::raw;
 use crate::routines;
 use crate::row::{Direction, Row, Spread};
 use crate::services::{self, Bound, Chain};
@@ -26,9 +26,6 @@ const TURNS: usize = 8;
 const RING: u32 = 512;
 /// Most frames of a batch.
 const LARGEST: usize = 256;
-/// Message numbers of the card's interrupts.
-const RECEIVE_MESSAGE: usize = 0;
-const TRANSMIT_MESSAGE: usize = 1;
 /// Address and control field, which NDISWAN puts before PPP.
 const ADDRESS_AND_CONTROL: [u8; 2] = [0xFF, 0x03];
 /// Bytes of Ethernet and PPPoE headers.
@@ -38,59 +35,6 @@ const AT_DISPATCH_LEVEL: usize = 1;
 const RESOURCES: usize = 2;
 /// A step through the VCs that meets each once: no divisor of 65,534, and prime.
 const STRIDE: usize = 40_507;
-
-/// A routine of the driver or of the floor, and its arguments.
-pub(crate) type Call = (usize, [usize; 5]);
-
-/// How routines are called.
-trait Instrument {
-    fn call(&mut self, call: Call);
-}
-
-/// Calls and measures time.
-struct Stopwatch {
-    /// Ticks that timing a call takes by itself.
-    overhead: u64,
-    ticks: u64,
-}
-
-unsafe extern "win64" fn nothing() {}
-
-impl Stopwatch {
-    fn new() -> Self {
-        let mut watch = Self { overhead: 0, ticks: 0 };
-        let mut empty: Vec<f64> = (0..10_000)
-            .map(|_| {
-                watch.call((nothing as *const () as usize, [0; 5]));
-                ticks_to_f64(watch.take())
-            })
-            .collect();
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few dozen ticks")]
-        let overhead = middle_mean(&mut empty) as u64;
-        Self { overhead, ticks: 0 }
-    }
-
-    fn take(&mut self) -> u64 {
-        std::mem::take(&mut self.ticks)
-    }
-}
-
-impl Instrument for Stopwatch {
-    fn call(&mut self, (address, arguments): Call) {
-        let start = clock::begin();
-        // SAFETY: a routine of the driver or the floor, and the arguments that its contract asks for.
-        unsafe { raw::call(address, &arguments) };
-        let ticks = clock::end() - start;
-        self.ticks += ticks.saturating_sub(self.overhead);
-    }
-}
-
-impl Instrument for &Counter {
-    fn call(&mut self, (address, arguments): Call) {
-        // SAFETY: as for the stopwatch.
-        unsafe { Counter::call(self, address, &arguments) };
-    }
-}
 
 /// A VC of the driver.
 #[derive(Clone, Copy)]
@@ -132,7 +76,7 @@ impl<'a> Path<'a> {
             payload,
             stopwatch: Stopwatch::new(),
             counter: Counter::new(&[image, routines::code()]),
-            bound: Bound::new(&booted.image),
+            bound: Bound::new(&booted.image, &[]),
             entry,
         };
         path.learn_sessions()?;
@@ -141,7 +85,7 @@ impl<'a> Path<'a> {
 
     /// Gives the card back to the simulator as it was.
     pub(crate) fn finish(mut self) -> Result<()> {
-        let mut stopwatch = Stopwatch { overhead: 0, ticks: 0 };
+        let mut stopwatch = Stopwatch::careless();
         while !self.card.sends_are_round() {
             self.send(&mut stopwatch, 64, 1, Spread::One)?;
         }
@@ -181,25 +125,12 @@ impl<'a> Path<'a> {
     }
 
     fn interrupt_with_stopwatch(&mut self, message: usize) {
-        let mut stopwatch = Stopwatch { overhead: 0, ticks: 0 };
+        let mut stopwatch = Stopwatch::careless();
         self.interrupt(&mut stopwatch, message);
     }
 
-    /// The card's interrupt: the service routine, and the DPC until it has nothing left.
     fn interrupt(&self, instrument: &mut impl Instrument, message: usize) {
-        let Captured { interrupt, dpc, interrupt_context: context, .. } = self.entry;
-        let mut answer = [0_u32; 2];
-        let [queue, processors] = answer.each_mut().map(|it| std::ptr::from_mut(it).expose_provenance());
-        instrument.call((interrupt, [context, message, queue, processors, 0]));
-        assert!(raw::read::<u8>(queue) == 1, "the driver queues its DPC");
-        let mut throttle = [u32::MAX, 0];
-        let parameters = throttle.as_mut_ptr().expose_provenance();
-        loop {
-            instrument.call((dpc, [context, message, 0, parameters, 0]));
-            if raw::read::<u32>(parameters + 4) & 1 == 0 {
-                break;
-            }
-        }
+        instrument::interrupt(&self.entry, instrument, message);
     }
 
     /// The VC whose turn it is.
@@ -322,7 +253,7 @@ impl<'a> Path<'a> {
         self.verify(size)?;
         let mut floor = Floor::new(RING, u32::try_from(HEADERS + size)?);
         let counted_batches = COUNTED.div_ceil(batch);
-        let mut stopwatch = Stopwatch { overhead: self.stopwatch.overhead, ticks: 0 };
+        let mut stopwatch = self.stopwatch.another();
         for _ in 0..WARM_UP / batch {
             self.pass(&mut stopwatch, direction, size, batch, spread)?;
         }

@@ -141,7 +141,7 @@ unsafe extern "win64" fn other() -> usize {
     0
 }
 
-fn address(import: &str) -> usize {
+fn address(import: &str, more: &[(&str, usize)]) -> usize {
     let name = import.rsplit('!').next().unwrap_or(import);
     let known = [
         ("KeAcquireSpinLockRaiseToDpc", acquire_raise as *const () as usize),
@@ -155,7 +155,8 @@ fn address(import: &str) -> usize {
         ("ExFreePool", free as *const () as usize),
         ("KeQueryPerformanceCounter", performance_counter as *const () as usize),
     ];
-    let found = known.into_iter().chain(routines::exports()).find(|(known, _)| *known == name);
+    let all = more.iter().copied().chain(known).chain(routines::exports());
+    let found = all.into_iter().find(|(known, _)| *known == name);
     found.map_or(other as *const () as usize, |(_, address)| address)
 }
 
@@ -166,10 +167,10 @@ pub(crate) struct Bound<'a> {
 }
 
 impl<'a> Bound<'a> {
-    /// Binds every import of the image to its stand-in.
-    pub(crate) fn new(image: &'a Image) -> Self {
+    /// Binds every import of the image to its stand-in: one of `more`, or one of this module.
+    pub(crate) fn new(image: &'a Image, more: &[(&str, usize)]) -> Self {
         let bind = |(index, import): (usize, &String)| {
-            let former = image.rebind(index, address(import));
+            let former = image.rebind(index, address(import, more));
             match import.rsplit('!').next() {
                 Some("ExAllocatePool2") => ALLOCATE.store(former, Relaxed),
                 Some("ExFreePool") => FREE.store(former, Relaxed),
@@ -178,6 +179,14 @@ impl<'a> Bound<'a> {
             former
         };
         Self { image, former: image.imports().iter().enumerate().map(bind).collect() }
+    }
+}
+
+impl Bound<'_> {
+    /// What an import was bound to before.
+    pub(crate) fn former(&self, routine: &str) -> Option<usize> {
+        let name = |import: &String| import.rsplit('!').next() == Some(routine);
+        self.former.get(self.image.imports().iter().position(name)?).copied()
     }
 }
 

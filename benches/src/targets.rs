@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::Serialize;
+
 use crate::row::{Row, Spread};
 
 /// The batch at which targets hold.
@@ -16,7 +18,7 @@ const MANY_VCS: f64 = 1.25;
 const RELAY: f64 = 20.0;
 
 /// A target and what was measured.
-#[derive(Debug)]
+#[derive(Debug, Serialize)]
 pub(crate) struct Target {
     text: String,
     measured: f64,
@@ -24,11 +26,13 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    fn most(text: &str, measured: f64, limit: f64) -> Self {
+    /// One that is met at or below a limit.
+    pub(crate) fn most(text: &str, measured: f64, limit: f64) -> Self {
         Self { text: format!("{text}: at most {limit}"), measured, met: measured <= limit }
     }
 
-    fn least(text: &str, measured: f64, limit: f64) -> Self {
+    /// One that is met at or above a limit.
+    pub(crate) fn least(text: &str, measured: f64, limit: f64) -> Self {
         Self { text: format!("{text}: at least {limit}"), measured, met: measured >= limit }
     }
 }

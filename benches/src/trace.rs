@@ -56,19 +56,21 @@ impl Counter {
             .filter(|(_, count)| *count != 0)
     }
 
-    /// Calls a routine of the Windows convention, which takes up to five numbers, and counts its instructions.
+    /// Calls a routine of the Windows convention, which takes up to five numbers, and counts its instructions; what it
+    /// returns, if anything.
     ///
     /// # Safety
     /// As for calling the routine.
-    pub(crate) unsafe fn call(&self, routine: usize, arguments: &[usize; 5]) {
+    pub(crate) unsafe fn call(&self, routine: usize, arguments: &[usize; 5]) -> usize {
         let _counting = COUNTING.lock().unwrap_or_else(PoisonError::into_inner);
         // The handler is told where to count, and is installed for the duration: the simulator has one of its own.
         CURRENT.store(ptr::from_ref(self).cast_mut(), Ordering::Release);
         let former = install();
         // SAFETY: passed on; the handler for the traps is installed.
-        unsafe { trapping_call(routine, arguments, TRAP) };
+        let result = unsafe { trapping_call(routine, arguments, TRAP) };
         restore(&former);
         CURRENT.store(ptr::null_mut(), Ordering::Release);
+        result
     }
 
     /// The instruction at `address` is about to be executed.
@@ -121,7 +123,7 @@ extern "C" fn on_trap(_signal: libc::c_int, _info: *mut libc::siginfo_t, context
 /// # Safety
 /// As for calling the routine; with the trap flag, SIGTRAP must be handled.
 #[unsafe(naked)]
-unsafe extern "sysv64" fn trapping_call(routine: usize, arguments: &[usize; 5], flags: usize) {
+unsafe extern "sysv64" fn trapping_call(routine: usize, arguments: &[usize; 5], flags: usize) -> usize {
     std::arch::naked_asm!(
         "push rbp",
         "mov rbp, rsp",

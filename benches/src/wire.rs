@@ -13,28 +13,38 @@ const PADI: u8 = 0x09;
 const PADO: u8 = 0x07;
 const PADR: u8 = 0x19;
 const PADS: u8 = 0x65;
+const PADT: u8 = 0xA7;
 /// An AC-Name tag.
 const NAME: &[u8] = b"\x01\x02\x00\x05bench";
 /// From a request to its answer.
 const LATENCY: Duration = Duration::from_micros(10);
 
-/// The access concentrator. Ids are given in order and not given again.
+/// The access concentrator. Ids of sessions that have ended are given again, the last one first; else they are given in
+/// order.
 #[derive(Debug, Default)]
 pub(crate) struct Concentrator {
     last: u16,
+    free: Vec<u16>,
     queue: VecDeque<(Duration, Vec<u8>)>,
 }
 
 impl Concentrator {
     /// The answer to a discovery frame, if there is one.
-    fn answer(&mut self, frame: &[u8]) -> Option<Vec<u8>> {
+    pub(crate) fn answer(&mut self, frame: &[u8]) -> Option<Vec<u8>> {
         let length = usize::from(u16::from_be_bytes([*frame.get(18)?, *frame.get(19)?]));
         let tags = frame.get(20..20 + length)?;
         let (code, session, name) = match (frame.get(12..14)?, frame.get(15)?) {
             (ethertype, &PADI) if ethertype == DISCOVERY => (PADO, 0, NAME),
             (ethertype, &PADR) if ethertype == DISCOVERY => {
-                self.last = self.last.checked_add(1)?;
-                (PADS, self.last, &[][..])
+                let session = self.free.pop().or_else(|| {
+                    self.last = self.last.checked_add(1)?;
+                    Some(self.last)
+                });
+                (PADS, session?, &[][..])
+            }
+            (ethertype, &PADT) if ethertype == DISCOVERY => {
+                self.free.push(u16::from_be_bytes([*frame.get(16)?, *frame.get(17)?]));
+                return None;
             }
             _ => return None,
         };
@@ -82,5 +92,10 @@ mod tests {
             assert_eq!(got.len(), 20 + usize::from(got[19]));
         }
         assert_eq!(peer.deadline(), None);
+        let mut end = frame(PADT);
+        end[17] = 1;
+        assert_eq!(peer.answer(&end), None);
+        let ids: Vec<_> = (0..2).map(|_| peer.answer(&frame(PADR)).expect("a session")[17]).collect();
+        assert_eq!(ids, [1, 3]);
     }
 }

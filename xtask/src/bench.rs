@@ -28,12 +28,15 @@ pub(crate) struct Options {
 enum Benchmark {
     /// Instructions and cycles of a frame, sent and received
     Datapath,
+    /// Instructions, cycles and memory of a call, one and all 65,534 of them
+    Calls,
 }
 
 impl Benchmark {
     fn name(self) -> &'static str {
         match self {
             Self::Datapath => "datapath",
+            Self::Calls => "calls",
         }
     }
 }
@@ -80,6 +83,8 @@ mod tests {
         let options = parse(&["datapath", "--debug", "--json", "--vcs", "1"]).unwrap().options;
         assert!(options.build.debug && options.benchmark == Benchmark::Datapath);
         assert_eq!(options.arguments, ["--json", "--vcs", "1"]);
+        let options = parse(&["calls", "--calls", "100"]).unwrap().options;
+        assert_eq!((options.benchmark, options.benchmark.name()), (Benchmark::Calls, "calls"));
         assert!(parse(&["memory"]).is_err());
     }
 }

@@ -1,27 +1,9 @@
 //! `datapath`: what a frame costs in `mcm.sys`, in instructions and cycles, beside a bare loop and beside rp-pppoe.
 //!
 //! The driver is booted in the simulator, makes its calls and comes to rest. Then its imports are bound to the least that
-//! is right ([`services`]), its registers become plain memory, a few lines play the card ([`card`]), and batches of frames
-//! are timed ([`clock`]) and, in other passes, counted instruction by instruction ([`trace`]). At last everything is given
+//! is right ([`crate::services`]), its registers become plain memory, a few lines play the card ([`crate::card`]), and batches of frames
+//! are timed ([`crate::clock`]) and, in other passes, counted instruction by instruction ([`crate::trace`]). At last everything is given
 //! back to the simulator, which takes the driver down and reports what it finds.
-
-mod boot;
-mod captured;
-mod card;
-mod clock;
-mod floor;
-mod layout;
-mod measure;
-mod plot;
-mod profile;
-mod raw;
-mod relay;
-mod routines;
-mod row;
-mod services;
-mod targets;
-mod trace;
-mod wire;
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -34,8 +16,9 @@ use ndis_sim::image::Image;
 use ndis_sim::wire::rp_pppoe;
 use serde::Serialize;
 
-use relay::Relay;
-use row::{Direction, Row, Spread};
+use crate::relay::Relay;
+use crate::row::{Direction, Row, Spread};
+use crate::{boot, clock, measure, plot, profile, targets};
 
 /// Measures the data path of mcm.sys.
 #[derive(Debug, Parser)]
@@ -280,7 +263,8 @@ fn report_profile(out: &mut impl io::Write, profile: &Profile) -> io::Result<()>
     Ok(())
 }
 
-fn main() -> ExitCode {
+/// The command.
+pub fn main() -> ExitCode {
     let result = run(&Arguments::parse());
     while STOPPING.load(Ordering::Acquire) {
         std::thread::park();
