@@ -129,18 +129,15 @@ impl Adapter {
 
     /// Asks the client of every open family to close it, and waits until all have.
     fn close_families(&self, irql: &Passive) {
-        let mut asked = 0_usize;
         loop {
+            // Families that were asked come and go in the list while the next one is looked for.
             let (family, left) = {
                 let families = self.families.lock();
-                (families.get(asked).cloned(), families.len())
+                (families.iter().find(|family| family.ask_to_close()).cloned(), families.len())
             };
             match family {
                 Some(family) => {
                     ndis::AddressFamily::handle(&*family).notify_close(irql);
-                    drop(family);
-                    // A family that closed at once is gone from the list, and another stands in its place.
-                    asked = asked.saturating_add(usize::from(self.families.lock().len() == left));
                 }
                 None if left == 0 => return,
                 None => ndis::sleep(LOOK_INTERVAL, irql),

@@ -1,5 +1,7 @@
 //! Open address families.
 
+use core::sync::atomic::{AtomicBool, Ordering};
+
 use alloc::vec::Vec;
 use condis::address_family::AddressFamily as Family;
 use ndis::{
@@ -15,6 +17,8 @@ pub(crate) struct AddressFamily {
     handle: AddressFamilyHandle,
     kind: Family,
     open: SpinLock<Open>,
+    /// Its client was asked to close it.
+    asked_to_close: AtomicBool,
 }
 
 struct Open {
@@ -48,6 +52,7 @@ impl AddressFamily {
             handle,
             kind,
             open: SpinLock::new(Open { objects: 0, saps: Vec::new(), closing: None }),
+            asked_to_close: AtomicBool::new(false),
         })?;
         adapter.family_opened(&family)?;
         Ok(family)
@@ -64,6 +69,11 @@ impl AddressFamily {
         drop(open);
         self.adapter.family_closed(self);
         request.finish()
+    }
+
+    /// Whether its client is still to be asked to close it; true once.
+    pub(crate) fn ask_to_close(&self) -> bool {
+        !self.asked_to_close.swap(true, Ordering::Relaxed)
     }
 
     /// A VC or SAP is to be added; not while the family is closing.
