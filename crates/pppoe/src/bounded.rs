@@ -78,6 +78,22 @@ impl Text {
         self.0.len == 0
     }
 
+    /// Appends text of one's own, as far as it fits.
+    pub(crate) fn append(&mut self, text: &str) {
+        let _ = text.chars().all(|c| self.push(c));
+    }
+
+    /// Appends a number in decimal.
+    pub(crate) fn append_number(&mut self, number: u64) {
+        let places = number.checked_ilog10().unwrap_or(0);
+        for place in (0..=places).rev() {
+            let power = 10_u64.checked_pow(place).unwrap_or(1);
+            let digit = number.checked_div(power).and_then(|rest| rest.checked_rem(10)).unwrap_or(0);
+            let digit = u32::try_from(digit).ok().and_then(|digit| char::from_digit(digit, 10));
+            self.push(digit.unwrap_or('0'));
+        }
+    }
+
     fn push(&mut self, c: char) -> bool {
         let start = usize::from(self.0.len);
         let end = start.saturating_add(c.len_utf8());

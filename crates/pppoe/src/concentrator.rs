@@ -65,7 +65,7 @@
 //! # Extensions
 //!
 //! PPP-Max-Payload (RFC 4638) is granted up to [`Config::max_payload`]. Credit flow control (RFC 5578) is not
-//! spoken: Credits and Credit Scale Factor in a PADR are ignored and left out of the PADS, by which the Host knows;
+//! agreed to: Credits and Credit Scale Factor in a PADR are ignored and left out of the PADS, by which the Host knows;
 //! PADG, PADC and PADQ never get here, since they are [`Inbound::Extension`](crate::Inbound::Extension).
 
 mod answer;

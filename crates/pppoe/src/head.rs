@@ -26,6 +26,20 @@ impl Head {
     /// Octets that [`Head::parse`] looks at.
     pub const LEN: usize = Header::LEN + 2;
 
+    /// The session that a frame's head names, whatever is wrong with the rest of it; `None` for a frame that is no
+    /// session's, or not for `own`.
+    pub fn claimed(head: &[u8; Self::LEN], own: Address) -> Option<SessionKey> {
+        #[rustfmt::skip]
+        let [
+            d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5, type0, type1,
+            _, _, id0, id1, _, _, _, _,
+        ] = *head;
+        let session = u16::from_be_bytes([type0, type1]) == ETHERTYPE_SESSION;
+        let mine = Address([d0, d1, d2, d3, d4, d5]) == own;
+        let peer = Address([s0, s1, s2, s3, s4, s5]);
+        if session && mine { SessionKey::new(peer, u16::from_be_bytes([id0, id1])) } else { None }
+    }
+
     /// Checks the head of a frame of `frame_length` octets received by `own`, by the rules of
     /// [`Data::parse`](crate::Data::parse). `Ok(None)`: no session frame; look at the whole of it.
     ///
@@ -102,6 +116,20 @@ mod tests {
     fn a_session_frame_and_its_padding() {
         let head = parse(&frame(&[], 30)).unwrap().unwrap();
         assert_eq!((head.key.peer(), head.key.id(), head.length), (Address([2, 0, 0, 0, 0, 2]), 0x1234, 10));
+    }
+
+    #[test]
+    fn a_damaged_frame_names_its_session_still() {
+        let claimed = |mangle: &[(usize, u8)]| Head::claimed(frame(mangle, 0).first_chunk().unwrap(), OWN);
+        let key = SessionKey::new(Address([2, 0, 0, 0, 0, 2]), 0x1234);
+        // Another version, a LENGTH beyond the frame, an odd protocol.
+        for damage in [(14, 0x22), (18, 0xFF), (20, 1)] {
+            assert!(parse(&frame(&[damage], 0)).is_err());
+            assert_eq!(claimed(&[damage]), key);
+        }
+        assert_eq!(claimed(&[(13, 0x63)]), None);
+        assert_eq!(claimed(&[(5, 9)]), None);
+        assert_eq!(claimed(&[(6, 3)]), None);
     }
 
     #[test]

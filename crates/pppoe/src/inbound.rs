@@ -2,6 +2,7 @@
 
 use crate::error::Malformed;
 use crate::ethernet::Address;
+use crate::extension::Extension;
 use crate::packet::{Code, Packet, Stage};
 use crate::padt::Padt;
 use crate::repr::Repr;
@@ -19,9 +20,8 @@ pub enum Inbound<'a> {
     Terminate(Padt),
     /// A PPP packet, for the session.
     Data(Data<'a>),
-    /// A packet of a protocol extension that is not spoken here (PADM, PADN, PADG, PADC, PADQ) or of an
-    /// unknown CODE: to be counted and ignored.
-    Extension(Code),
+    /// A packet of a protocol extension (PADM, PADN, PADG, PADC, PADQ), for the session, or of an unknown CODE.
+    Extension(Extension<'a>),
 }
 
 impl<'a> Inbound<'a> {
@@ -45,7 +45,7 @@ impl<'a> Inbound<'a> {
             Code::Padi | Code::Padr => Repr::parse(&packet).map(Self::Concentrator),
             Code::Padt => Padt::parse(&packet).map(Self::Terminate),
             code @ Code::Session => Err(Malformed::Code(code)),
-            code => Ok(Self::Extension(code)),
+            _ => Extension::parse(&packet).map(Self::Extension),
         }
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! The crate turns received frames and the time into frames to send, events and the next deadline. It owns no
 //! socket, no clock and no lock, so the same code runs in a miniport driver and in a test on any host.
-//! References are to RFC 2516 (PPPoE) and RFC 4638 (PPP-Max-Payload) unless said otherwise.
+//! References are to RFC 2516 (PPPoE) and RFC 4638 (PPP-Max-Payload) unless said otherwise; of RFC 5578, metrics are
+//! spoken and credits are not ([`extension`]).
 //!
 //! # From the wire
 //!
@@ -55,6 +56,7 @@ pub mod config;
 pub mod discovery;
 pub mod error;
 pub mod ethernet;
+pub mod extension;
 pub mod head;
 pub mod inbound;
 pub mod instant;
@@ -73,6 +75,7 @@ pub use config::{Backoff, Config, Timing};
 pub use discovery::{Discovery, Event, Ignored, State, Transmit};
 pub use error::{Error, Malformed, OutOfMemory};
 pub use ethernet::Address;
+pub use extension::Extension;
 pub use head::Head;
 pub use inbound::Inbound;
 pub use instant::Instant;
