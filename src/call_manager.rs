@@ -3,6 +3,7 @@
 mod address_family;
 mod call;
 mod calls;
+mod extension;
 mod lines;
 mod request;
 mod sap;

@@ -5,7 +5,6 @@
 use condis::call::{Activated, Close, Lost, Next, Teardown, Upcall};
 use condis::call_failure::CallFailure;
 use condis::call_parameters::bytes_per_second;
-use condis::wan::LinkParams;
 use ndis::{Answer, CloseCall, Granted, MakeCall, PendedMakeCall, Ref, Result, Status};
 use pppoe::bounded::Text;
 use pppoe::{Discovery, Error, Event, Inbound, Instant, Padt, Repr, Session, SessionKey};
@@ -125,7 +124,7 @@ impl Vc {
         let outcome = self.life.lock().call.activated(activated);
         match outcome {
             Activated::Complete => {
-                self.indicate_link_parameters(rate, session);
+                self.indicate_link_parameters(rate, rate, session.max_payload);
                 make.complete(Status::SUCCESS);
             }
             Activated::Undo(failure) => {
@@ -138,14 +137,6 @@ impl Vc {
             }
         }
         self.returned(upcall);
-    }
-
-    /// Tells NDISWAN the rate and the frame size of the VC.
-    fn indicate_link_parameters(&self, rate: u32, session: &Session) {
-        let window = settings::wan(&self.adapter().settings).max_send_window;
-        let parameters = LinkParams { transmit_speed: rate, receive_speed: rate, send_window: window };
-        let mut data = parameters.to_bytes_with_mtu(session.max_payload.into());
-        self.handle.indicate_status(MTU_LINK_PARAMETERS, &mut data);
     }
 
     /// Ends the session, completes what is queued on it, and deactivates the VC when nothing is in flight.
@@ -216,9 +207,6 @@ impl Vc {
     }
 }
 
-/// `NDIS_STATUS_WAN_CO_MTULINKPARAMS`.
-const MTU_LINK_PARAMETERS: Status = Status::new(0x4001_0025);
-
 /// What a discovery packet led to, to be done once the tables are unlocked.
 enum Outcome {
     Nothing,
@@ -285,8 +273,9 @@ impl Adapter {
         match Inbound::parse(frame, self.station) {
             Ok(Inbound::Host(packet)) => self.host_packet(&packet),
             Ok(Inbound::Terminate(padt)) => self.terminated(&padt),
-            Ok(Inbound::Concentrator(_) | Inbound::Extension(_) | Inbound::Data(_)) => {}
-            Err(_) => self.statistics.receive_error(),
+            Ok(Inbound::Extension(extension)) => self.extension(&extension),
+            Ok(Inbound::Concentrator(_) | Inbound::Data(_)) => {}
+            Err(_) => self.damaged(frame),
         }
     }
 

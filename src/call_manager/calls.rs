@@ -83,6 +83,11 @@ impl Calls {
         self.sessions.lock().table.contains(key)
     }
 
+    /// The VC of a session.
+    pub(super) fn session(&self, key: SessionKey) -> Option<Ref<Vc>> {
+        self.sessions.lock().find(key).map(Ref::clone)
+    }
+
     /// Adds the session of a VC.
     pub(super) fn add_session(&self, key: SessionKey, vc: &Ref<Vc>) -> Result<()> {
         let mut sessions = self.sessions.lock();

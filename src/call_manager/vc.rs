@@ -4,7 +4,7 @@ use condis::call::Call;
 use condis::wan::LinkInfo;
 use ndis::{NetBufferList, PendedCloseCall, PendedMakeCall, Ref, Result, SpinLock, VcHandle};
 use pppoe::bounded::Text;
-use pppoe::{Session, SessionKey};
+use pppoe::{Instant, Session, SessionKey};
 
 use super::lines::Line;
 use super::{AddressFamily, from_condis};
@@ -29,8 +29,10 @@ pub(super) struct Life {
     pub(super) session: Option<Session>,
     /// What NDISWAN has negotiated in a session; void when the session is.
     pub(super) link_info: Option<(SessionKey, LinkInfo)>,
-    /// What the peer said when it refused or ended the last call.
+    /// What the peer said last: in the session, or when it refused or ended the call.
     pub(super) diagnostics: Text,
+    /// Until then what it says in the session is not looked at.
+    pub(super) quiet_until: Instant,
 }
 
 impl ndis::Vc for Vc {
@@ -78,6 +80,7 @@ impl Vc {
                 session: None,
                 link_info: None,
                 diagnostics: Text::EMPTY,
+                quiet_until: Instant::ZERO,
             }),
             statistics: Statistics::default(),
         })?;

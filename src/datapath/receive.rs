@@ -3,7 +3,7 @@
 use core::sync::atomic::Ordering;
 
 use ndis::{Chain, Dispatch, Ref, ReturnedChain, Throttle};
-use pppoe::{Head, SessionKey};
+use pppoe::{Head, Malformed, SessionKey};
 
 use super::batch::{BATCH, Batch, Group};
 use crate::adapter::Adapter;
@@ -123,7 +123,8 @@ impl Adapter {
         }
         match Head::parse(&head, frame.length, self.station) {
             Ok(Some(head)) => Kind::Session(head),
-            Ok(None) => Kind::Other,
+            // A part of a frame is told to its VC, which takes a look at the whole of it.
+            Ok(None) | Err(Malformed::Length | Malformed::Protocol) => Kind::Other,
             Err(_) => Kind::Malformed,
         }
     }

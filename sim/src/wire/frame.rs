@@ -35,6 +35,10 @@ pub mod tag {
     pub const HOST_UNIQ: u16 = 0x0103;
     /// What the access concentrator recognizes its hosts by.
     pub const AC_COOKIE: u16 = 0x0104;
+    /// RFC 5578: credits granted and left, 16 bits each.
+    pub const CREDITS: u16 = 0x0106;
+    /// RFC 5578: bytes that a credit is worth, 16 bits.
+    pub const CREDIT_SCALE: u16 = 0x0109;
     /// What a relay recognizes sessions by.
     pub const RELAY_SESSION_ID: u16 = 0x0110;
     /// RFC 4638: largest PPP payload, 16 bits.

@@ -172,6 +172,10 @@ impl AccessConcentrator {
             }
             None => self.open(now, frame, first(&tags, tag::HOST_UNIQ).unwrap_or_default()),
         };
+        if self.settings.credits && id != 0 {
+            push_tag(&mut payload, tag::CREDITS, &[0, 100, 0, 0]);
+            push_tag(&mut payload, tag::CREDIT_SCALE, &64_u16.to_be_bytes());
+        }
         self.queue(now, frame.source, DISCOVERY, code::PADS, id, payload);
         Some(())
     }

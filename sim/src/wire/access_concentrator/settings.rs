@@ -49,6 +49,8 @@ pub struct Settings {
     pub services: Vec<String>,
     /// Largest PPP payload it can take; above 1,492 it grants RFC 4638 requests.
     pub max_payload: u16,
+    /// Whether it confirms sessions with credits (RFC 5578), asked for or not.
+    pub credits: bool,
     /// From a frame's arrival until its answer is at the host.
     pub latency: Duration,
     /// How it treats requests.
@@ -66,6 +68,7 @@ impl Default for Settings {
             ac_name: "AC-sim".to_owned(),
             services: vec!["internet".to_owned()],
             max_payload: 1500,
+            credits: false,
             latency: Duration::from_micros(200),
             mode: Mode::Serve,
             hang_up: None,

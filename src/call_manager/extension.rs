@@ -1,0 +1,136 @@
+//! What peers say in a session beside PPP (RFC 5578, draft-carrel-info-pppoe-ext), and frames that are damaged: passed
+//! on to whom it concerns.
+//!
+//! Credits are not agreed on in any session, so grants mean nothing. Metrics of the link behind the peer become the
+//! link parameters of the VC; they, messages and routes are what `OID_CO_TAPI_GET_CALL_DIAGNOSTICS` shows while the call
+//! is up. Anybody on the segment who knows a session's id and its peer's address can say such things, so they are looked
+//! at only so often, and change nothing else.
+
+use condis::call_parameters::bytes_per_second;
+use condis::wan::{LinkParams, fragment};
+use ndis::Status;
+use pppoe::bounded::Text;
+use pppoe::extension::{Extension, Metrics, Quality};
+use pppoe::{Head, SessionKey};
+
+use super::Vc;
+use super::calls::now;
+use crate::adapter::{Adapter, settings};
+
+/// `NDIS_STATUS_WAN_CO_MTULINKPARAMS`.
+const MTU_LINK_PARAMETERS: Status = Status::new(0x4001_0025);
+
+/// `NDIS_STATUS_WAN_CO_FRAGMENT`.
+const FRAGMENT: Status = Status::new(0x4001_0015);
+
+/// Milliseconds between two packets of a session that are looked at. Peers send metrics about once a second.
+const INTERVAL: u64 = 100;
+
+impl Adapter {
+    /// A packet of an extension arrived.
+    pub(super) fn extension(&self, extension: &Extension<'_>) {
+        match extension {
+            Extension::Quality(Quality { key, metrics: Some(metrics) }) => self.metrics(*key, metrics),
+            Extension::Quality(Quality { key, metrics: None }) => self.metrics_asked(*key),
+            Extension::Message(message) => self.remark(message.key, message.text()),
+            Extension::Routes(routes) => self.remark(routes.key, routes.text()),
+            Extension::Grant(_) | Extension::Response(_) | Extension::Unknown(_) => {}
+        }
+    }
+
+    /// The peer says what its link is worth: the rate of the VC is that, or the card's if that is less.
+    fn metrics(&self, key: SessionKey, metrics: &Metrics) {
+        let Some(vc) = self.calls.session(key).filter(|vc| vc.may_speak(key)) else { return };
+        vc.remark(key, metrics.text());
+        // Counted as a receive, so that the VC stays active while NDIS is told.
+        if !vc.begin_receives(key, 1) {
+            return;
+        }
+        let own = bytes_per_second(self.link_speed().unwrap_or(settings::MAX_LINK_SPEED));
+        // Zero would mean 28.8 kbit/s.
+        let rate = bytes_per_second(metrics.current_rate).clamp(1, own.max(1));
+        let transmit = if metrics.receive_only { own } else { rate };
+        if let Some(max_payload) = vc.max_payload(key) {
+            vc.indicate_link_parameters(transmit, rate, max_payload);
+        }
+        vc.receives_ended(1);
+    }
+
+    /// The peer asks what our link is worth.
+    fn metrics_asked(&self, key: SessionKey) {
+        if !self.calls.session(key).is_some_and(|vc| vc.may_speak(key)) {
+            return;
+        }
+        let rate = self.link_speed().unwrap_or(0);
+        let metrics = Metrics {
+            receive_only: false,
+            link_quality: if rate == 0 { 0 } else { 100 },
+            resources: 100,
+            latency: 0,
+            current_rate: rate,
+            maximum_rate: settings::MAX_LINK_SPEED,
+        };
+        let mut frame = [0; Quality::FRAME_LEN];
+        let length = Quality { key, metrics: Some(metrics) }.emit(self.station, &mut frame);
+        if let Some(bytes) = length.ok().and_then(|length| frame.get(..length)) {
+            self.send_control(bytes);
+        }
+    }
+
+    /// The peer has something to say about a session.
+    fn remark(&self, key: SessionKey, text: Text) {
+        if let Some(vc) = self.calls.session(key).filter(|vc| vc.may_speak(key)) {
+            vc.remark(key, text);
+        }
+    }
+}
+
+impl Adapter {
+    /// A frame that is not well formed arrived; the VC it names, if there is one, has received a part of a frame.
+    pub(super) fn damaged(&self, frame: &[u8]) {
+        self.statistics.receive_error();
+        let key = frame.first_chunk().and_then(|head| Head::claimed(head, self.station));
+        let vc = key.and_then(|key| Some((key, self.calls.session(key)?)));
+        let Some((key, vc)) = vc.filter(|(key, vc)| vc.begin_receives(*key, 1)) else { return };
+        vc.statistics.receive_error();
+        if vc.may_speak(key) {
+            vc.handle.indicate_status(FRAGMENT, &mut fragment::to_bytes(fragment::FRAMING));
+        }
+        vc.receives_ended(1);
+    }
+}
+
+impl Vc {
+    /// Whether the peer of a session is to be listened to again.
+    fn may_speak(&self, key: SessionKey) -> bool {
+        let mut life = self.life.lock();
+        let time = now();
+        let may = life.session.is_some_and(|session| session.key == key) && life.quiet_until <= time;
+        if may {
+            life.quiet_until = time.saturating_add(core::time::Duration::from_millis(INTERVAL));
+        }
+        may
+    }
+
+    /// Keeps what the peer said while its session is up.
+    fn remark(&self, key: SessionKey, text: Text) {
+        let mut life = self.life.lock();
+        if life.session.is_some_and(|session| session.key == key) {
+            life.diagnostics = text;
+        }
+    }
+
+    /// The largest payload of a session that is still this VC's.
+    fn max_payload(&self, key: SessionKey) -> Option<u16> {
+        let life = self.life.lock();
+        life.session.filter(|session| session.key == key).map(|session| session.max_payload)
+    }
+
+    /// Tells NDISWAN the rates, in bytes per second, and the frame size of the VC, which must stay active meanwhile.
+    pub(super) fn indicate_link_parameters(&self, transmit: u32, receive: u32, max_payload: u16) {
+        let window = settings::wan(&self.adapter().settings).max_send_window;
+        let parameters = LinkParams { transmit_speed: transmit, receive_speed: receive, send_window: window };
+        let mut data = parameters.to_bytes_with_mtu(max_payload.into());
+        self.handle.indicate_status(MTU_LINK_PARAMETERS, &mut data);
+    }
+}
