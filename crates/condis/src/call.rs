@@ -5,114 +5,72 @@
 //! the driver's own types `M` and `C`; each leaves exactly once, by value, when it is to be
 //! completed, so nothing is completed twice or forgotten.
 //!
+//! A call that the client makes, on a VC that the client created:
+//!
 //! ```text
-//!          make_call            connected              activated(true)
-//!   Idle ─────────────▶ Connecting ─────────▶ Activating ─────────────▶ Active
-//!    ▲                      │ lost, close         │ activated(false)      │   │ lost
-//!    │◀─────────────────────┴─────────────────────┘                close │   ▼
-//!    │                                                                    │  ClosedByPeer
-//!    │        deactivated                    nothing in flight            ▼   │ close
-//!    └──────────────────────── Deactivating ◀──────────────────────── Draining◀┘
+//!          make_call            connected              activated
+//!   Idle ─────────────▶ Connecting ─────────▶ Activating ─────────▶ Active
+//!    ▲                      │ lost, close         │ failed           │   │ lost
+//!    │◀─────────────────────┴───── Deactivating ◀─┘            close │   ▼
+//!    │                                                               │  ClosedByPeer
+//!    │        deactivated                nothing in flight           ▼   │ close
+//!    └──────────────────────── Deactivating ◀─────────────────── Draining◀┘
 //! ```
 //!
-//! **Upcalls.** To complete a make call or to dispatch a close, the driver must let go of the lock
-//! and call NDIS, and NDIS calls the client. In that window the client may close the call from
-//! another processor, or from within. If the close ran to its end there and then, the client could
-//! delete the VC that the first call still speaks about, or see its close completed before its make
-//! call. So each such answer carries an [`Upcall`]; while it is out, a close waits, and
-//! [`Call::returned`] says what comes next once NDIS has returned.
+//! A call that comes in, on a VC that the driver creates for it and deletes after it:
+//!
+//! ```text
+//!   incoming                activated           accepted          established
+//!  ──────────▶ Activating ───────────▶ Offered ──────────▶ Accepted ───────────▶ Active, as above
+//!                  │ failed, lost         │  │ lost            │ lost
+//!                  ▼       rejected       │  ▼                 ▼                    the end:
+//!             Deactivating ◀──────────────┤ Offered, told ──▶ ClosedByPeer         Deactivating ─▶ Deleted
+//!                  │                      │ close       accepted    │ close
+//!                  ▼                      ▼                         ▼
+//!               Deleted                Draining                  Draining
+//! ```
+//!
+//! **Upcalls.** To complete a make call, to offer a call or to dispatch a close, the driver must let
+//! go of the lock and call NDIS, and NDIS calls the client. In that window the client may answer or
+//! close from another processor, or from within. If the close ran to its end there and then, the
+//! client could delete the VC that the first call still speaks about, or see its close completed
+//! before its make call. So each such answer carries an [`Upcall`]; while it is out, a close waits,
+//! an answer to an offer waits, and [`Call::returned`] says what comes next once NDIS has returned.
+//!
+//! **Activation.** Pages differ on whether `NdisMCmActivateVc` and `NdisMCmDeactivateVc` can answer
+//! PENDING to a miniport call manager, and on whether `CmActivateVcComplete` and
+//! `CmDeactivateVcComplete` are called for one. Here PENDING waits for the completion, which may come
+//! before the PENDING does, and a completion that nobody waits for changes nothing.
 //!
 //! Rules of NDIS behind this: a pended make call is completed exactly once, also when the client
 //! closes first (`ProtocolCmCloseCall`); a VC is deactivated only when its sends are complete and
 //! its receives returned (`NdisMCmDeactivateVc`), and before the close is completed; after a call
-//! has ended the client may delete the VC or use it again.
-//!
-//! A VC that the driver itself creates for an incoming call starts with a dispatch in place of a
-//! make call and ends in `NdisMCmDeleteVc`; nothing below assumes who created the VC.
+//! has ended the client may delete its VC or use it again; an offered call whose caller goes away is
+//! ended as an active one is (`NdisMCmDispatchIncomingCloseCall`: "an active or offered call").
 
-use crate::call_failure::CallFailure;
-use crate::status::Status;
-
+mod activation;
+mod answers;
+mod incoming;
 #[cfg(test)]
 mod tests;
 
-/// A call into NDIS about this VC that has not returned yet. Give it back to [`Call::returned`].
-#[derive(Debug, PartialEq, Eq)]
-#[must_use = "a close of this call waits until the upcall is given back"]
-pub struct Upcall(u32);
+pub use self::answers::{Activated, Activation, After, Close, Lost, Next, Teardown, Upcall};
 
-/// What to do at the start of a teardown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use]
-pub struct Teardown {
-    /// The peer may believe in the session still: send a PADT.
-    pub tell_peer: bool,
-    /// Nothing is in flight: deactivate the VC, then call [`Call::deactivated`].
-    /// When `false`, complete what is queued; [`Call::end_sends`] or [`Call::end_receives`] will say.
-    pub deactivate: bool,
-}
-
-/// What to do after [`Call::activated`], with the make call's token in hand. Complete it, then call
-/// [`Call::returned`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use]
-pub enum Activated {
-    /// Complete the make call with success.
-    Complete,
-    /// End the session, deactivate the VC if it was activated, and complete with this failure.
-    Undo(CallFailure),
-}
-
-/// What to do after [`Call::lost`].
-#[derive(Debug, PartialEq, Eq)]
-#[must_use]
-pub enum Lost<M> {
-    /// Nobody is to be told now.
-    Nothing,
-    /// Complete the make call with the failure, then call [`Call::returned`].
-    CompleteMake(M, Upcall),
-    /// Dispatch an incoming close with the failure, then call [`Call::returned`].
-    DispatchClose(Upcall),
-}
-
-/// What to do after [`Call::close`].
-#[derive(Debug, PartialEq, Eq)]
-#[must_use]
-pub enum Close<M, C> {
-    /// There is no call: return the status from `CmCloseCall`; nothing pends.
-    Refused(C, Status),
-    /// Pend. What remains is told by [`Call::returned`] or [`Call::activated`].
-    Wait,
-    /// Pend; end discovery, complete the make call with [`CallFailure::Aborted`], then call
-    /// [`Call::returned`], which hands out the close.
-    AbortMake(M, Upcall),
-    /// Pend; take the session down.
-    Start(Teardown),
-}
-
-/// What to do after an upcall has returned.
-#[derive(Debug, PartialEq, Eq)]
-#[must_use]
-pub enum Next<C> {
-    /// Nothing.
-    Nothing,
-    /// The call was lost meanwhile: dispatch an incoming close, then call [`Call::returned`].
-    DispatchClose(CallFailure, Upcall),
-    /// The client closed meanwhile: take the session down.
-    Start(Teardown),
-    /// The client closed meanwhile and the VC is not active: complete the close.
-    CompleteClose(C),
-}
+use self::activation::Pend;
+use crate::call_failure::CallFailure;
+use crate::status::Status;
 
 #[derive(Debug)]
 enum State<M, C> {
     Idle,
     Connecting(M),
-    Activating,
+    Activating(Pend<Activation<M>, bool>),
+    Offered { answer: Option<bool>, told: bool },
+    Accepted,
     Active,
     ClosedByPeer,
     Draining(C),
-    Deactivating(C),
+    Deactivating(After<M, C>, Pend<(), ()>),
     Deleted,
 }
 
@@ -120,6 +78,8 @@ enum State<M, C> {
 #[derive(Debug)]
 pub struct Call<M, C> {
     state: State<M, C>,
+    /// The driver created the VC, for a call that comes in.
+    incoming: bool,
     /// A close that arrived while an upcall or an activation was under way.
     held_close: Option<C>,
     /// Why the call is over, once it is.
@@ -138,10 +98,11 @@ impl<M, C> Default for Call<M, C> {
 }
 
 impl<M, C> Call<M, C> {
-    /// A VC without a call.
+    /// A VC without a call, created by the client.
     pub const fn new() -> Self {
         Self {
             state: State::Idle,
+            incoming: false,
             held_close: None,
             lost: None,
             upcall: None,
@@ -165,34 +126,10 @@ impl<M, C> Call<M, C> {
         Ok(())
     }
 
-    /// The session is up. Activate the VC and call [`Call::activated`], then complete the make call.
-    /// `None` when the call was given up before: end the session.
-    pub fn connected(&mut self) -> Option<(M, Upcall)> {
-        let make = self.leave_connecting(State::Activating)?;
-        Some((make, self.begin_upcall()))
-    }
-
-    /// `NdisMCmActivateVc` has returned. From here, on success, data may flow.
-    pub fn activated(&mut self, success: bool) -> Activated {
-        if !matches!(self.state, State::Activating) {
-            return Activated::Undo(CallFailure::Aborted);
-        }
-        let failure = match self.lost {
-            Some(failure) => Some(failure),
-            None if self.held_close.is_some() => Some(CallFailure::Aborted),
-            None if !success => Some(CallFailure::Resources),
-            None => None,
-        };
-        match failure {
-            None => {
-                self.state = State::Active;
-                Activated::Complete
-            }
-            Some(failure) => {
-                self.state = State::Idle;
-                Activated::Undo(failure)
-            }
-        }
+    /// The session is up: activate the VC. `None` when the call was given up before: end the session.
+    pub fn connected(&mut self) -> Option<Activation<M>> {
+        let make = self.leave_connecting(State::Activating(Pend::Called))?;
+        Some(Activation { make: Some(make), upcall: self.begin_upcall() })
     }
 
     /// The call failed or ended, and not by the client's wish: discovery gave up, a PADT came, the
@@ -201,13 +138,23 @@ impl<M, C> Call<M, C> {
         if let Some(make) = self.leave_connecting(State::Idle) {
             return Lost::CompleteMake(make, self.begin_upcall());
         }
-        match self.state {
-            State::Active if self.upcall.is_none() && self.held_close.is_none() => {
+        let free = self.upcall.is_none() && self.held_close.is_none();
+        match &mut self.state {
+            State::Active if free => {
                 self.lost = Some(failure);
                 self.state = State::ClosedByPeer;
                 Lost::DispatchClose(self.begin_upcall())
             }
-            State::Activating | State::Active | State::Draining(_) => {
+            State::Offered { told, .. } if free && !*told => {
+                *told = true;
+                self.lost = Some(failure);
+                Lost::DispatchClose(self.begin_upcall())
+            }
+            State::Activating(_)
+            | State::Offered { .. }
+            | State::Accepted
+            | State::Active
+            | State::Draining(_) => {
                 self.lost.get_or_insert(failure);
                 Lost::Nothing
             }
@@ -225,11 +172,14 @@ impl<M, C> Call<M, C> {
             return Close::AbortMake(make, self.begin_upcall());
         }
         match self.state {
-            State::Draining(_) | State::Deactivating(_) => Close::Refused(close, Status::CLOSING),
+            State::Draining(_)
+            | State::Deactivating(After::Close(_) | After::CloseAndDelete(_) | After::Delete, _) => {
+                Close::Refused(close, Status::CLOSING)
+            }
             State::Idle | State::Deleted if self.upcall.is_none() => {
                 Close::Refused(close, Status::VC_NOT_ACTIVATED)
             }
-            State::Active | State::ClosedByPeer if self.upcall.is_none() => {
+            State::Offered { .. } | State::Active | State::ClosedByPeer if self.upcall.is_none() => {
                 Close::Start(self.tear_down(close))
             }
             _ => {
@@ -247,29 +197,21 @@ impl<M, C> Call<M, C> {
             return Next::Nothing;
         }
         self.upcall = None;
-        match (self.held_close.take(), &self.state) {
-            (Some(close), State::Active | State::ClosedByPeer) => Next::Start(self.tear_down(close)),
-            (Some(close), _) => Next::CompleteClose(close),
-            (None, State::Active) => match self.lost {
-                Some(failure) => {
-                    self.state = State::ClosedByPeer;
-                    Next::DispatchClose(failure, self.begin_upcall())
+        if let Some(close) = self.held_close.take() {
+            return match self.state {
+                State::Offered { .. } | State::Accepted | State::Active | State::ClosedByPeer => {
+                    Next::Start(self.tear_down(close))
                 }
-                None => Next::Nothing,
-            },
-            (None, _) => Next::Nothing,
+                _ => Next::CompleteClose(close),
+            };
         }
-    }
-
-    /// `NdisMCmDeactivateVc` is done: complete the close with this token. The client may delete the
-    /// VC, or call again, from within that completion.
-    pub fn deactivated(&mut self) -> Option<C> {
-        match core::mem::replace(&mut self.state, State::Idle) {
-            State::Deactivating(close) => Some(close),
-            other => {
-                self.state = other;
-                None
+        match (&self.state, self.lost) {
+            (State::Active | State::Accepted, Some(failure)) => {
+                self.state = State::ClosedByPeer;
+                Next::DispatchClose(failure, self.begin_upcall())
             }
+            (State::Offered { .. }, _) => self.decide(),
+            _ => Next::Nothing,
         }
     }
 
@@ -287,14 +229,14 @@ impl<M, C> Call<M, C> {
         matches!(self.state, State::Idle) && self.held_close.is_none()
     }
 
+    /// Whether the driver created the VC, for a call that comes in.
+    pub const fn is_incoming(&self) -> bool {
+        self.incoming
+    }
+
     /// Whether data may flow: sends are taken and received frames indicated.
     pub const fn is_open(&self) -> bool {
         matches!(self.state, State::Active) && self.held_close.is_none() && self.lost.is_none()
-    }
-
-    /// Whether there is anything that halting, sleep or a lost link must end with [`Call::lost`].
-    pub const fn has_call(&self) -> bool {
-        matches!(self.state, State::Connecting(_) | State::Activating | State::Active)
     }
 
     /// Counts `count` net buffer lists in before they are queued for the card. `false`: refuse them.
@@ -369,7 +311,8 @@ impl<M, C> Call<M, C> {
         }
         match core::mem::replace(&mut self.state, State::Idle) {
             State::Draining(close) => {
-                self.state = State::Deactivating(close);
+                let after = if self.incoming { After::CloseAndDelete(close) } else { After::Close(close) };
+                self.state = State::Deactivating(after, Pend::Called);
                 true
             }
             other => {

@@ -16,6 +16,7 @@
 //! | Numbers of NDIS | [`status`], [`address_family`], [`oid`] |
 //! | An outgoing call's parameters | [`call_parameters`], [`tapi::make_call`], [`ppp::make_call`], [`destination`] |
 //! | Incoming calls' filters | [`sap`], [`tapi::sap`], [`ppp::sap`] |
+//! | An incoming call's parameters | [`tapi::incoming_call`], [`ppp::incoming_call`] |
 //! | What clients ask | [`oid`], [`wan`], [`tapi`] |
 //! | State | [`call`], [`adapter`] |
 //! | The registry | [`config`] |

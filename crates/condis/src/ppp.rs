@@ -6,6 +6,7 @@
 
 use crate::bytes::{slice32, u16_at, u32_at};
 
+pub mod incoming_call;
 pub mod make_call;
 pub mod sap;
 

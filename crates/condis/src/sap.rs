@@ -41,6 +41,14 @@ impl Sap {
         self == other
     }
 
+    /// The service that the SAP names; `None` if it takes any.
+    pub fn service(&self) -> Option<&[u8]> {
+        match self {
+            Self::Ppp(name) if !name.is_empty() => Some(name.as_bytes()),
+            _ => None,
+        }
+    }
+
     /// Whether a session asking for `service` (empty: any) may be offered to this SAP's client.
     pub fn accepts(&self, service: &[u8]) -> bool {
         match self {

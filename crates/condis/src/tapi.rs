@@ -8,6 +8,7 @@ pub mod address_caps;
 pub mod call_diagnostics;
 pub mod cm_caps;
 pub mod in_use;
+pub mod incoming_call;
 pub mod line_caps;
 pub mod make_call;
 pub mod sap;
