@@ -115,7 +115,7 @@ pub(super) unsafe extern "win64" fn deactivate(handle: Handle) -> Status {
         finding("CO-077", Some(vc.name()), "deactivated but not active".to_owned());
         return status::NOT_ACCEPTED;
     }
-    let (sends, receives) = (vc.sends_outstanding(), vc.receives_outstanding());
+    let (sends, receives) = (vc.sends.taken(), vc.receives_outstanding());
     if sends != 0 {
         finding("CO-078", Some(vc.name()), format!("deactivated with {sends} sends not completed"));
     }

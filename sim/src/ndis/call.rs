@@ -287,6 +287,8 @@ pub(super) unsafe extern "win64" fn dispatch_close(status: Status, handle: Handl
             finding("CO-101", Some(vc.name()), "close of a call that is not completed".to_owned());
             return;
         }
+        // The client's rejection of an offer crosses the network's close.
+        CallState::Idle if vc.rejected.get() => return,
         CallState::Idle => {
             finding("CO-124", Some(vc.name()), "close without a call".to_owned());
             return;

@@ -19,6 +19,7 @@ pub fn accept_call(vc: &Rc<Vc>, status: Status) {
     }
     let accepted = status == status::SUCCESS;
     vc.call.set(if accepted { CallState::Accepted } else { CallState::Idle });
+    vc.rejected.set(!accepted);
     let verb = if accepted { "accepts" } else { "rejects" };
     note(Step::new("client", format!("{} {verb} the call on {}", vc.client().name(), vc.name())));
     complete(vc, status);
@@ -58,6 +59,7 @@ pub(super) unsafe extern "win64" fn dispatch(sap: Handle, handle: Handle, parame
         return status::FAILURE;
     }
     vc.call.set(CallState::Offered);
+    vc.rejected.set(false);
     vc.close_dispatched.set(false);
     vc.offered.set(parameters);
     let offer: CallParameters = read_foreign(parameters, raw::bytes);
@@ -66,7 +68,10 @@ pub(super) unsafe extern "win64" fn dispatch(sap: Handle, handle: Handle, parame
     match status {
         status::PENDING => return status,
         status::SUCCESS => vc.call.set(CallState::Accepted),
-        _ => vc.call.set(CallState::Idle),
+        _ => {
+            vc.call.set(CallState::Idle);
+            vc.rejected.set(true);
+        }
     }
     if readings().every_answer_completed {
         complete(&vc, status);

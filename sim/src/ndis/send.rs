@@ -47,6 +47,12 @@ impl Sends {
     pub(crate) fn outstanding(&self) -> usize {
         self.pending.borrow().len()
     }
+
+    /// Those of them that the driver had, and took: its handler has returned. Before that the driver may not know of
+    /// them, whatever happens on other processors.
+    pub(crate) fn taken(&self) -> usize {
+        self.pending.borrow().values().filter(|sent| sent.taken).count()
+    }
 }
 
 /// One list in the hands of the driver.
@@ -58,6 +64,8 @@ struct Sent {
     /// As given to the driver; see [`Sent::changes`].
     before: Before,
     watch: EventId,
+    /// The driver's handler has returned.
+    taken: bool,
 }
 
 /// What the driver has to leave alone.
@@ -216,7 +224,7 @@ pub fn send(vc: &Rc<Vc>, frames: &Frames) -> Vec<SendId> {
             late.then(|| format!("{} send {id}", watched.name()))
         });
         let before = Before::of(nbl);
-        vc.sends.pending.borrow_mut().insert(nbl.0, Sent { id, nbl, blocks, before, watch });
+        vc.sends.pending.borrow_mut().insert(nbl.0, Sent { id, nbl, blocks, before, watch, taken: false });
         vc.adapter().ndis().sent(nbl.0, vc);
         match previous.replace(nbl) {
             None => first = nbl.0,
@@ -235,6 +243,9 @@ pub fn send(vc: &Rc<Vc>, frames: &Frames) -> Vec<SendId> {
         first,
         flags(machine.irql(), machine.chance(1, 2)),
     );
+    for sent in vc.sends.pending.borrow_mut().values_mut().filter(|sent| ids.contains(&sent.id)) {
+        sent.taken = true;
+    }
     ids
 }
 

@@ -65,6 +65,8 @@ pub struct Vc {
     pub(super) close_dispatched: Cell<bool>,
     /// The client's parameters while the driver may use them, and as they were handed over.
     pub(super) parameters: RefCell<Option<super::call::Lent>>,
+    /// The client rejected the call that was offered.
+    pub(super) rejected: Cell<bool>,
     /// The driver's parameters while the client has not answered an offer.
     pub(super) offered: Cell<usize>,
     pub(super) sends: Sends,
@@ -91,6 +93,7 @@ impl Vc {
             modifying: Pend::default(),
             close_dispatched: Cell::new(false),
             parameters: RefCell::default(),
+            rejected: Cell::new(false),
             offered: Cell::new(0),
             sends: Sends::default(),
             indicated: Indicated::default(),

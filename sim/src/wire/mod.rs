@@ -4,6 +4,8 @@
 pub mod access_concentrator;
 pub(crate) mod describe;
 pub mod frame;
+pub mod host;
+pub mod hub;
 pub mod impair;
 pub mod linux_interface;
 mod pcapng;
@@ -12,6 +14,8 @@ pub mod rp_pppoe;
 use std::{os::fd::RawFd, time::Duration};
 
 pub use access_concentrator::AccessConcentrator;
+pub use host::Hosts;
+pub use hub::Hub;
 pub use impair::Impaired;
 pub use linux_interface::LinuxInterface;
 pub use pcapng::PcapTee;

@@ -1,0 +1,176 @@
+//! PPPoE hosts at the far end of the cable: they dial the card as their access concentrator (RFC 2516's client side),
+//! and send every session frame back. They share no code with the driver's PPPoE engine.
+//!
+//! A script dials, hangs up and looks on through a [`Control`]; how well a call behaves is its [`Dial`]'s affair.
+
+mod call;
+mod control;
+#[cfg(test)]
+mod tests;
+
+use std::{collections::VecDeque, os::fd::RawFd, time::Duration};
+
+pub use call::{CallState, Dial, View};
+pub use control::Control;
+
+use super::{
+    Wire,
+    frame::{BROADCAST, DISCOVERY, Frame, SESSION, code, push_tag, tag},
+};
+use call::Call;
+use control::Command;
+
+/// How often the hosts look for what the script wants.
+const LOOK: Duration = Duration::from_millis(1);
+/// How long a host waits for an answer before it asks again, and how often it asks.
+const PATIENCE: Duration = Duration::from_secs(5);
+const TRIES: u32 = 3;
+
+/// The hosts.
+pub struct Hosts {
+    control: Control,
+    latency: Duration,
+    calls: Vec<Call>,
+    /// Frames on their way to the card, in the order they were sent.
+    queue: VecDeque<(Duration, Vec<u8>)>,
+    next_look: Duration,
+}
+
+impl Hosts {
+    /// Hosts that do what `control` says, each frame under way for `latency`.
+    pub fn new(control: Control, latency: Duration) -> Self {
+        Self { control, latency, calls: Vec::new(), queue: VecDeque::new(), next_look: Duration::ZERO }
+    }
+
+    fn send_frame(&mut self, now: Duration, frame: &Frame) {
+        self.queue.push_back((now + self.latency, frame.to_bytes()));
+    }
+
+    /// Does what the script has asked for.
+    fn obey(&mut self, now: Duration) {
+        for command in self.control.take() {
+            match command {
+                Command::Dial(dial) => self.calls.push(Call::new(dial, self.calls.len(), now)),
+                Command::HangUp(number) => self.hang_up(number, now),
+                Command::Inject(bytes) => self.queue.push_back((now + self.latency, bytes)),
+            }
+        }
+    }
+
+    /// Ends a call with a PADT.
+    fn hang_up(&mut self, number: usize, now: Duration) {
+        let Some(call) = self.calls.get_mut(number) else { return };
+        if let CallState::Up(session) = call.state {
+            call.state = CallState::HungUp;
+            let (destination, source) = (call.peer, call.dial.mac);
+            let padt = Frame {
+                destination,
+                source,
+                ethertype: DISCOVERY,
+                code: code::PADT,
+                session,
+                payload: Vec::new(),
+            };
+            self.send_frame(now, &padt);
+        }
+    }
+
+    /// Sends what is due.
+    fn work(&mut self, now: Duration) {
+        self.obey(now);
+        for number in 0..self.calls.len() {
+            let call = &mut self.calls[number];
+            if call.hang_up_at.is_some_and(|at| at <= now) {
+                call.hang_up_at = None;
+                self.hang_up(number, now);
+                continue;
+            }
+            if !call.due.is_some_and(|at| at <= now) {
+                continue;
+            }
+            call.due = (call.tries < TRIES).then_some(now + PATIENCE);
+            if call.tries == TRIES {
+                call.state = CallState::NoAnswer;
+                continue;
+            }
+            call.tries += 1;
+            let request = call.request();
+            let copies = call.copies();
+            for _ in 0..copies {
+                self.send_frame(now, &request);
+            }
+        }
+        self.control.show(self.calls.iter().map(Call::view));
+    }
+
+    fn discovery(&mut self, now: Duration, frame: &Frame) {
+        let Some(tags) = frame.tags() else { return };
+        let first = |kind| tags.iter().find(|(found, _)| *found == kind).map(|(_, value)| *value);
+        match frame.code {
+            code::PADO => {
+                let mine = |call: &&mut Call| call.is_soliciting(frame.destination, first(tag::HOST_UNIQ));
+                if let Some(call) = self.calls.iter_mut().find(mine) {
+                    call.offered(now, frame, &tags);
+                }
+            }
+            code::PADS => {
+                let mine = |call: &&mut Call| call.is_requesting(frame, first(tag::HOST_UNIQ));
+                let Some(call) = self.calls.iter_mut().find(mine) else { return };
+                call.confirmed(now, frame, &tags);
+                if let (CallState::Up(_), true) = (&call.state, call.dial.eager) {
+                    let data = call.data(vec![0xc0, 0x21, 1, 1, 0, 4]);
+                    self.send_frame(now, &data);
+                }
+            }
+            code::PADT => {
+                let mine = |call: &&mut Call| call.is_up(frame);
+                if let Some(call) = self.calls.iter_mut().find(mine) {
+                    call.state = CallState::EndedByPeer;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Session data: goes back to where it came from.
+    fn echo(&mut self, now: Duration, frame: &Frame) {
+        let mine = |call: &&mut Call| call.is_up(frame);
+        let Some(call) = self.calls.iter_mut().find(mine) else { return };
+        call.received += 1;
+        let back = call.data(frame.payload.clone());
+        self.send_frame(now, &back);
+    }
+}
+
+impl Wire for Hosts {
+    fn send(&mut self, now: Duration, frame: &[u8]) {
+        self.control.saw(frame);
+        if let Some(frame) = Frame::parse(frame) {
+            if frame.ethertype == DISCOVERY {
+                self.discovery(now, &frame);
+            } else if frame.code == code::DATA {
+                self.echo(now, &frame);
+            }
+        }
+        self.work(now);
+    }
+
+    fn receive(&mut self, now: Duration) -> Option<Vec<u8>> {
+        if now >= self.next_look {
+            self.next_look = now + LOOK;
+        }
+        self.work(now);
+        let due = self.queue.front().is_some_and(|(at, _)| *at <= now);
+        if due { self.queue.pop_front().map(|(_, frame)| frame) } else { None }
+    }
+
+    fn deadline(&self) -> Option<Duration> {
+        let calls = self.calls.iter().flat_map(|call| [call.due, call.hang_up_at]).flatten();
+        let frame = self.queue.front().map(|(at, _)| *at);
+        calls.chain(frame).chain([self.next_look]).min()
+    }
+
+    fn fd(&self) -> Option<RawFd> {
+        None
+    }
+}
