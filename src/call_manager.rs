@@ -4,14 +4,16 @@ mod address_family;
 mod call;
 mod calls;
 mod extension;
+mod incoming;
 mod lines;
+mod offered;
 mod request;
 mod sap;
 mod vc;
 
 use ndis::{
-    AddressFamilyHandle, AddressFamilyId, Answer, Chain, CloseAddressFamily, CloseCall, MakeCall, OidRequest,
-    Ref, Result, ReturnedChain, SapHandle, Status, VcHandle,
+    AddressFamilyHandle, AddressFamilyId, Answer, CallParameters, Chain, CloseAddressFamily, CloseCall,
+    DeregisterSap, MakeCall, OidRequest, Ref, Result, ReturnedChain, SapHandle, Status, VcHandle, Verdict,
 };
 
 pub(crate) use self::address_family::AddressFamily;
@@ -59,8 +61,8 @@ impl ndis::CallManager for Adapter {
         Sap::register(family, sap_type, sap, handle)
     }
 
-    fn deregister_sap(sap: &Ref<Sap>) {
-        sap.deregister();
+    fn deregister_sap(sap: &Ref<Sap>, request: DeregisterSap<Sap>) -> Answer {
+        sap.deregister(request)
     }
 
     fn create_vc(family: &Ref<AddressFamily>, handle: VcHandle) -> Result<Ref<Vc>> {
@@ -76,7 +78,19 @@ impl ndis::CallManager for Adapter {
     }
 
     fn close_call(vc: &Ref<Vc>, request: CloseCall) -> Answer {
-        vc.close_call(request)
+        Vc::close_call(vc, request)
+    }
+
+    fn incoming_call_complete(vc: &Ref<Vc>, verdict: Verdict, parameters: Option<&CallParameters>) {
+        Vc::answered(vc, verdict, parameters);
+    }
+
+    fn vc_activated(vc: &Ref<Vc>, result: Result<()>) {
+        Vc::activation_completed(vc, result.is_ok());
+    }
+
+    fn vc_deactivated(vc: &Ref<Vc>) {
+        Vc::deactivation_completed(vc);
     }
 
     fn send(vc: &Ref<Vc>, chain: Chain<Vc>) {

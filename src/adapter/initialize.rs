@@ -86,7 +86,8 @@ pub(super) fn initialize(init: &Initialize<'_>) -> Result<Ref<Adapter>> {
     let stride = u32::try_from(BUFFER_SIZE).unwrap_or(0);
     let pool = ReceivePool::allocate(init, receive_buffers.memory(), buffer_count as usize, stride, POOL_TAG);
     let receive_pool = logged(init, ErrorCode::OUT_OF_RESOURCES, Step::Pool, pool)?;
-    let calls = logged(init, ErrorCode::OUT_OF_RESOURCES, Step::Memory, Calls::new(entropy(station)))?;
+    let calls = Calls::new(entropy(station), secret(station));
+    let calls = logged(init, ErrorCode::OUT_OF_RESOURCES, Step::Memory, calls)?;
     let lines_in_use = Lines::new(settings.wan_endpoints);
     let lines_in_use = logged(init, ErrorCode::OUT_OF_RESOURCES, Step::Memory, lines_in_use)?;
     let transmit = Transmit::new(transmit, pppoe::Address(station.0), settings::tags(&settings));
@@ -229,4 +230,12 @@ fn entropy(station: MacAddress) -> u64 {
     let address = station.0.iter().fold(0, |bits: u64, &octet| bits << 8 | u64::from(octet));
     let uptime = u64::try_from(ndis::now().as_nanos()).unwrap_or(0);
     (ndis::ticks() ^ address.rotate_left(16)).wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ uptime
+}
+
+fn secret(station: MacAddress) -> [u8; 16] {
+    let mut secret = [0; 16];
+    for half in secret.chunks_exact_mut(8) {
+        half.copy_from_slice(&entropy(station).to_le_bytes());
+    }
+    secret
 }

@@ -2,10 +2,12 @@
 //!
 //! Every function here changes state under a lock, lets go of it, and only then calls NDIS, which may call back.
 
-use condis::call::{Activated, Close, Lost, Next, Teardown, Upcall};
+use condis::call::{Activated, Activation, After, Close, Lost, Next, Teardown, Upcall};
 use condis::call_failure::CallFailure;
 use condis::call_parameters::bytes_per_second;
-use ndis::{Answer, CloseCall, Granted, MakeCall, PendedMakeCall, Ref, Result, Status};
+use ndis::{
+    Answer, CloseCall, Granted, MakeCall, PendedCloseCall, PendedMakeCall, Progress, Ref, Result, Status,
+};
 use pppoe::bounded::Text;
 use pppoe::{Discovery, Error, Event, Inbound, Instant, Padt, Repr, Session, SessionKey};
 
@@ -16,7 +18,7 @@ use super::{Vc, from_condis};
 use crate::adapter::{Adapter, settings};
 
 /// Room for any discovery frame.
-type Frame = [u8; pppoe::ethernet::MAX_FRAME];
+pub(super) type Frame = [u8; pppoe::ethernet::MAX_FRAME];
 
 impl Vc {
     /// `CmMakeCall`: begins discovery.
@@ -70,100 +72,176 @@ impl Vc {
     }
 
     /// `CmCloseCall`: in every state of the call.
-    pub(super) fn close_call(&self, request: CloseCall) -> Answer {
+    pub(super) fn close_call(this: &Ref<Self>, request: CloseCall) -> Answer {
         if !request.data().is_empty() {
             return request.refuse(Status::INVALID_DATA);
         }
         let (pended, answer) = request.pend();
-        let close = self.life.lock().call.close(pended);
+        let close = this.life.lock().call.close(pended);
         match close {
             Close::Refused(pended, status) => pended.complete(from_condis(status)),
             Close::Wait => {}
             Close::AbortMake(make, upcall) => {
-                self.leave_wire(false);
-                self.fail(make, upcall, CallFailure::Aborted);
+                this.leave_wire(false);
+                Self::fail(this, make, upcall, CallFailure::Aborted);
             }
-            Close::Start(teardown) => self.tear_down(teardown),
+            Close::Start(teardown) => Self::tear_down(this, teardown),
         }
         answer
     }
 
     /// Completes a make call with a failure.
-    fn fail(&self, make: PendedMakeCall, upcall: Upcall, failure: CallFailure) {
+    fn fail(this: &Ref<Self>, make: PendedMakeCall, upcall: Upcall, failure: CallFailure) {
         make.complete(from_condis(failure.status()));
-        self.returned(upcall);
+        Self::returned(this, upcall);
     }
 
     /// A call into NDIS about this VC has returned: does what waited for that.
-    fn returned(&self, mut upcall: Upcall) {
+    pub(super) fn returned(this: &Ref<Self>, upcall: Upcall) {
+        let next = this.life.lock().call.returned(upcall);
+        Self::go_on(this, next);
+    }
+
+    /// Does what is next, and what follows from it.
+    pub(super) fn go_on(this: &Ref<Self>, mut next: Next<PendedCloseCall>) {
         loop {
-            let next = self.life.lock().call.returned(upcall);
-            upcall = match next {
+            let upcall = match next {
                 Next::Nothing => return,
                 Next::DispatchClose(failure, upcall) => {
-                    self.handle.dispatch_incoming_close(from_condis(failure.status()));
+                    this.handle.dispatch_incoming_close(from_condis(failure.status()));
                     upcall
                 }
-                Next::Start(teardown) => return self.tear_down(teardown),
+                Next::Accept(upcall) => {
+                    Self::accept(this);
+                    upcall
+                }
+                Next::Reject => {
+                    this.leave_wire(true);
+                    return Self::deactivate(this);
+                }
+                Next::Start(teardown) => return Self::tear_down(this, teardown),
                 Next::CompleteClose(close) => return close.complete(Status::SUCCESS),
             };
+            next = this.life.lock().call.returned(upcall);
         }
     }
 
-    /// The session is up: activates the VC and tells the client.
-    fn connected(&self, mut make: PendedMakeCall, upcall: Upcall, session: &Session) {
-        let speed = self.adapter().link_speed().unwrap_or(settings::MAX_LINK_SPEED);
-        let rate = bytes_per_second(speed);
-        let activated = match make.parameters() {
-            Some(parameters) => {
-                parameters.grant(Granted { bytes_per_second: rate, max_sdu: session.max_payload.into() });
-                self.handle.activate(parameters).is_ok()
+    /// Activates the VC, for a session that is up or for an offer.
+    pub(super) fn activate(this: &Ref<Self>, mut activation: Activation<PendedMakeCall>) {
+        let progress = match activation.make.as_mut().map(PendedMakeCall::parameters) {
+            Some(Some(parameters)) => {
+                parameters.grant(this.granted());
+                this.handle.activate(parameters)
             }
-            None => false,
+            Some(None) => Err(Status::FAILURE),
+            None => this.activate_offer(),
         };
-        let outcome = self.life.lock().call.activated(activated);
-        match outcome {
-            Activated::Complete => {
-                self.indicate_link_parameters(rate, rate, session.max_payload);
-                make.complete(Status::SUCCESS);
-            }
-            Activated::Undo(failure) => {
-                self.leave_wire(failure.peer_may_live());
-                if activated {
-                    // Just activated, nothing in flight: there is no reason for it to fail, and no way to go on if it does.
-                    let _ = self.handle.deactivate();
+        match progress {
+            Ok(Progress::Done) => Self::activated(this, activation, true),
+            Ok(Progress::Pending) => {
+                let early = this.life.lock().call.activation_pended(activation);
+                if let Some((activation, success)) = early {
+                    Self::activated(this, activation, success);
                 }
-                make.complete(from_condis(failure.status()));
+            }
+            Err(_) => Self::activated(this, activation, false),
+        }
+    }
+
+    /// `CmActivateVcComplete`.
+    pub(super) fn activation_completed(this: &Ref<Self>, success: bool) {
+        let pended = this.life.lock().call.activation_completed(success);
+        if let Some((activation, success)) = pended {
+            Self::activated(this, activation, success);
+        }
+    }
+
+    /// The VC is active, or cannot be: tells the client.
+    fn activated(this: &Ref<Self>, activation: Activation<PendedMakeCall>, success: bool) {
+        let outcome = this.life.lock().call.activated(activation, success);
+        match outcome {
+            Activated::Complete(make, upcall) => {
+                this.indicate_granted();
+                make.complete(Status::SUCCESS);
+                Self::returned(this, upcall);
+            }
+            Activated::Offer(upcall) => Self::offer(this, upcall),
+            Activated::Undo(failure) => {
+                this.leave_wire(failure.peer_may_live());
+                if success {
+                    Self::deactivate(this);
+                } else {
+                    let after = this.life.lock().call.deactivated();
+                    Self::inactive(this, after);
+                }
             }
         }
-        self.returned(upcall);
+    }
+
+    /// What the client gets: the whole link, and frames as large as the session's.
+    pub(super) fn granted(&self) -> Granted {
+        let session = self.life.lock().session;
+        let max_payload = session.map_or(self.adapter().settings.max_payload, |session| session.max_payload);
+        self.adapter().granted(max_payload)
+    }
+
+    /// Tells NDISWAN the rate and the frame size of the VC.
+    pub(super) fn indicate_granted(&self) {
+        let (session, adapter) = (self.life.lock().session, self.adapter());
+        let max_payload = session.map_or(adapter.settings.max_payload, |session| session.max_payload);
+        let rate = adapter.granted(max_payload).bytes_per_second;
+        self.indicate_link_parameters(rate, rate, max_payload);
     }
 
     /// Ends the session, completes what is queued on it, and deactivates the VC when nothing is in flight.
-    fn tear_down(&self, teardown: Teardown) {
-        self.leave_wire(teardown.tell_peer);
+    fn tear_down(this: &Ref<Self>, teardown: Teardown) {
+        this.leave_wire(teardown.tell_peer);
         if teardown.deactivate {
-            self.deactivate();
+            Self::deactivate(this);
         } else {
-            self.adapter().abort_backlog(Status::REQUEST_ABORTED, |list| list.is_on(self));
+            this.adapter().abort_backlog(Status::REQUEST_ABORTED, |list| list.is_on(this));
         }
     }
 
     /// The last frame in flight is back: the VC can be deactivated, and the close completed.
-    pub(super) fn deactivate(&self) {
-        let _ = self.handle.deactivate();
-        let close = self.life.lock().call.deactivated();
-        if let Some(close) = close {
-            close.complete(Status::SUCCESS);
+    pub(super) fn deactivate(this: &Ref<Self>) {
+        // There is no reason for it to fail, and no way but on if it does.
+        let pending = this.handle.deactivate() == Ok(Progress::Pending);
+        let after = {
+            let mut life = this.life.lock();
+            if pending { life.call.deactivation_pended() } else { life.call.deactivated() }
+        };
+        Self::inactive(this, after);
+    }
+
+    /// `CmDeactivateVcComplete`.
+    pub(super) fn deactivation_completed(this: &Ref<Self>) {
+        let after = this.life.lock().call.deactivation_completed();
+        Self::inactive(this, after);
+    }
+
+    /// The VC is inactive: tells the client, and deletes the VC if that is for the driver to do.
+    fn inactive(this: &Ref<Self>, after: Option<After<PendedMakeCall, PendedCloseCall>>) {
+        match after {
+            None => {}
+            Some(After::Close(close)) => close.complete(Status::SUCCESS),
+            Some(After::CloseAndDelete(close)) => {
+                close.complete(Status::SUCCESS);
+                Self::delete_own(this);
+            }
+            Some(After::FailMake(make, upcall, failure)) => Self::fail(this, make, upcall, failure),
+            Some(After::Delete) => Self::delete_own(this),
         }
     }
 
-    /// Takes the call off the wire: out of the tables, and with a PADT if the peer is to be told.
-    fn leave_wire(&self, tell_peer: bool) {
+    /// Takes the call off the wire: out of the tables, and if the peer is to be told, with a PADT, or with a PADS that
+    /// refuses the session.
+    pub(super) fn leave_wire(&self, tell_peer: bool) {
         let adapter = self.adapter();
-        let (slot, session, line) = {
+        let (slot, session, line, request, refusal) = {
             let mut life = self.life.lock();
-            (life.slot.take(), life.session.take(), life.line.take())
+            let (request, refusal) = (life.request.take(), life.refusal);
+            (life.slot.take(), life.session.take(), life.line.take(), request, refusal)
         };
         drop(line);
         if let Some(index) = slot {
@@ -171,8 +249,14 @@ impl Vc {
             drop(vc);
             adapter.set_discovery_timer();
         }
+        if let Some(request) = request {
+            adapter.refuse(request, refusal, tell_peer);
+        }
         if let Some(session) = session {
             let removed = adapter.calls.remove_session_of(session.key, self);
+            if removed {
+                adapter.calls.session_ended(session.key);
+            }
             if removed && tell_peer {
                 adapter.send_padt(session.key);
             }
@@ -180,28 +264,28 @@ impl Vc {
     }
 
     /// The call is over, and not by the client's wish.
-    fn lost(&self, failure: CallFailure, reason: Text) {
+    pub(super) fn lost(this: &Ref<Self>, failure: CallFailure, reason: Text) {
         let lost = {
-            let mut life = self.life.lock();
+            let mut life = this.life.lock();
             if !reason.is_empty() {
                 life.diagnostics = reason;
             }
             life.call.lost(failure)
         };
-        self.follow(lost, failure);
+        Self::follow(this, lost, failure);
     }
 
     /// Tells the client of a lost call.
-    fn follow(&self, lost: Lost<PendedMakeCall>, failure: CallFailure) {
+    fn follow(this: &Ref<Self>, lost: Lost<PendedMakeCall>, failure: CallFailure) {
         match lost {
             Lost::Nothing => {}
             Lost::CompleteMake(make, upcall) => {
-                self.leave_wire(false);
-                self.fail(make, upcall, failure);
+                this.leave_wire(false);
+                Self::fail(this, make, upcall, failure);
             }
             Lost::DispatchClose(upcall) => {
-                self.handle.dispatch_incoming_close(from_condis(failure.status()));
-                self.returned(upcall);
+                this.handle.dispatch_incoming_close(from_condis(failure.status()));
+                Self::returned(this, upcall);
             }
         }
     }
@@ -212,13 +296,19 @@ enum Outcome {
     Nothing,
     /// There may be a frame to send.
     Poll(u32),
-    Connected(Ref<Vc>, PendedMakeCall, Upcall, Session),
+    Connected(Ref<Vc>, Activation<PendedMakeCall>),
     Failed(Ref<Vc>, Lost<PendedMakeCall>, CallFailure),
     /// A session that nobody wants.
     Unwanted(SessionKey),
 }
 
 impl Adapter {
+    /// What a call with payloads of this size gets.
+    pub(super) fn granted(&self, max_payload: u16) -> Granted {
+        let speed = self.link_speed().unwrap_or(settings::MAX_LINK_SPEED);
+        Granted { bytes_per_second: bytes_per_second(speed), max_sdu: max_payload.into() }
+    }
+
     /// Sends what a discovery has due, and ends it when it gives up.
     pub(super) fn drive(&self, index: u32) {
         let mut frame: Frame = [0; pppoe::ethernet::MAX_FRAME];
@@ -254,15 +344,17 @@ impl Adapter {
             let Some(index) = expired else { break };
             self.drive(index);
         }
+        self.end_forgotten_requests(time);
         self.set_discovery_timer();
     }
 
-    /// Sets the NDIS timer to the next deadline of any discovery.
+    /// Sets the NDIS timer to the next deadline of any discovery, in either role.
     pub(super) fn set_discovery_timer(&self) {
         let Some(timer) = self.timer.get() else { return };
         // Set under the lock: two processors must not set it in the wrong order.
         let discoveries = self.calls.discoveries.lock();
-        match discoveries.wake() {
+        let requests = self.calls.requests_wake();
+        match discoveries.wake().into_iter().chain(requests).min() {
             Some(wake) => timer.set(wake.saturating_since(now())),
             None => timer.cancel(),
         }
@@ -274,7 +366,8 @@ impl Adapter {
             Ok(Inbound::Host(packet)) => self.host_packet(&packet),
             Ok(Inbound::Terminate(padt)) => self.terminated(&padt),
             Ok(Inbound::Extension(extension)) => self.extension(&extension),
-            Ok(Inbound::Concentrator(_) | Inbound::Data(_)) => {}
+            Ok(Inbound::Concentrator(packet)) => self.concentrator_packet(&packet),
+            Ok(Inbound::Data(_)) => {}
             Err(_) => self.damaged(frame),
         }
     }
@@ -326,14 +419,14 @@ impl Adapter {
         }
         let mut life = vc.life.lock();
         life.slot = None;
-        let Some((make, upcall)) = life.call.connected() else {
+        let Some(activation) = life.call.connected() else {
             drop(life);
             drop(self.calls.remove_session(session.key));
             return Outcome::Unwanted(session.key);
         };
         life.session = Some(*session);
         drop(life);
-        Outcome::Connected(vc, make, upcall, *session)
+        Outcome::Connected(vc, activation)
     }
 
     /// Does what a discovery packet led to.
@@ -341,8 +434,8 @@ impl Adapter {
         match outcome {
             Outcome::Nothing => {}
             Outcome::Poll(index) => self.drive(index),
-            Outcome::Connected(vc, make, upcall, session) => vc.connected(make, upcall, &session),
-            Outcome::Failed(vc, lost, failure) => vc.follow(lost, failure),
+            Outcome::Connected(vc, activation) => Vc::activate(&vc, activation),
+            Outcome::Failed(vc, lost, failure) => Vc::follow(&vc, lost, failure),
             Outcome::Unwanted(key) => self.send_padt(key),
         }
     }
@@ -350,7 +443,8 @@ impl Adapter {
     /// The peer ends a session.
     fn terminated(&self, padt: &Padt) {
         let Some(vc) = self.calls.remove_session(padt.key) else { return };
-        vc.lost(CallFailure::PeerTerminated, padt.reason);
+        self.calls.session_ended(padt.key);
+        Vc::lost(&vc, CallFailure::PeerTerminated, padt.reason);
     }
 
     /// Tells a peer that a session is over.
@@ -366,12 +460,16 @@ impl Adapter {
     pub(crate) fn end_all_calls(&self, failure: CallFailure) {
         let mut next = 0;
         while let Some((at, vc)) = self.calls.setup_from(next) {
-            vc.lost(failure, Text::EMPTY);
+            Vc::lost(&vc, failure, Text::EMPTY);
             next = at.saturating_add(1);
+        }
+        while let Some(vc) = self.calls.take_offered() {
+            Vc::lost(&vc, failure, Text::EMPTY);
+            vc.leave_wire(failure.peer_may_live());
         }
         next = 0;
         while let Some((at, vc)) = self.calls.session_from(next) {
-            vc.lost(failure, Text::EMPTY);
+            Vc::lost(&vc, failure, Text::EMPTY);
             vc.leave_wire(failure.peer_may_live());
             next = at.saturating_add(1);
         }

@@ -10,14 +10,17 @@ use ndis::{Dispatch, Ref, Result, SpinLock, Status};
 use pppoe::{Discovery, HostUniqTable, Instant, SessionKey, SessionTable, TimerId, Wheel};
 
 use super::Vc;
+use super::offered::Offered;
 
 /// The wheel's resolution and its slots: an eighth of a second, half a minute around.
 const TICK: Duration = Duration::from_millis(125);
 const WHEEL_SLOTS: u16 = 256;
 
-/// The tables. `discoveries` is locked first, `sessions` inside it; a VC's life inside either.
+/// The tables. `discoveries` is locked first, `offered` inside it, `sessions` inside either; a VC's life inside any.
 pub(crate) struct Calls {
     pub(super) discoveries: SpinLock<Discoveries>,
+    /// Calls that come in, until they have a session.
+    pub(super) offered: SpinLock<Offered>,
     /// Apart from the discoveries, since every received frame looks here.
     sessions: SpinLock<Sessions>,
 }
@@ -54,8 +57,8 @@ fn out_of_memory<E>(_: E) -> Status {
 }
 
 impl Calls {
-    /// Empty tables. `random` must not be guessable by a peer.
-    pub(crate) fn new(random: u64) -> Result<Self> {
+    /// Empty tables. Neither `random` nor `secret` must be guessable by a peer.
+    pub(crate) fn new(random: u64, secret: [u8; 16]) -> Result<Self> {
         let wheel = Wheel::try_new(WHEEL_SLOTS, TICK, now()).map_err(out_of_memory)?;
         Ok(Self {
             discoveries: SpinLock::new(Discoveries {
@@ -65,6 +68,7 @@ impl Calls {
                 wheel,
                 random,
             }),
+            offered: SpinLock::new(Offered::new(secret)),
             sessions: SpinLock::new(Sessions {
                 table: SessionTable::new(random.rotate_left(32)),
                 vcs: Vec::new(),
@@ -122,6 +126,21 @@ impl Calls {
     /// Removes a session; its VC, if there was one.
     pub(super) fn remove_session(&self, key: SessionKey) -> Option<Ref<Vc>> {
         self.sessions.lock().remove(key)
+    }
+
+    /// A session is over: its id is free again, if it came from here.
+    pub(super) fn session_ended(&self, key: SessionKey) {
+        self.offered.lock().session_ended(key);
+    }
+
+    /// A call that is being offered, which is being ended.
+    pub(super) fn take_offered(&self) -> Option<Ref<Vc>> {
+        self.offered.lock().take()
+    }
+
+    /// When a request of a peer has waited too long.
+    pub(super) fn requests_wake(&self) -> Option<Instant> {
+        self.offered.lock().deadline()
     }
 
     /// The first session at or behind a place of the table: for going through all of them with no lock held meanwhile.

@@ -53,7 +53,7 @@ impl Adapter {
         if let Some(max_payload) = vc.max_payload(key) {
             vc.indicate_link_parameters(transmit, rate, max_payload);
         }
-        vc.receives_ended(1);
+        Vc::receives_ended(&vc, 1);
     }
 
     /// The peer asks what our link is worth.
@@ -96,7 +96,7 @@ impl Adapter {
         if vc.may_speak(key) {
             vc.handle.indicate_status(FRAGMENT, &mut fragment::to_bytes(fragment::FRAMING));
         }
-        vc.receives_ended(1);
+        Vc::receives_ended(&vc, 1);
     }
 }
 

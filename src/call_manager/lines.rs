@@ -50,6 +50,11 @@ impl Line {
         taken.next = number.saturating_add(1);
         Ok(Self { adapter: Ref::clone(adapter), number })
     }
+
+    /// Which it is.
+    pub(super) const fn number(&self) -> u32 {
+        self.number
+    }
 }
 
 impl Drop for Line {

@@ -1,14 +1,30 @@
 //! Service access points: what incoming calls a client wants.
 
-use ndis::{Ref, Result, SapHandle, Status};
+use ndis::{Answer, DeregisterSap, PendedDeregisterSap, Ref, Result, SapHandle, SpinLock, Status};
 
 use super::{AddressFamily, from_condis};
 
 /// A registered SAP.
 pub(crate) struct Sap {
     family: Ref<AddressFamily>,
-    _handle: SapHandle,
-    wanted: condis::sap::Sap,
+    handle: SapHandle,
+    pub(super) wanted: condis::sap::Sap,
+    state: SpinLock<State>,
+}
+
+struct State {
+    /// Calls that are being offered: NDIS has not returned from the offer.
+    offers: u32,
+    /// No more.
+    deregistered: bool,
+    /// A deregistration that waits for the offers.
+    waiting: Option<PendedDeregisterSap<Sap>>,
+}
+
+impl ndis::Sap for Sap {
+    fn handle(&self) -> &SapHandle {
+        &self.handle
+    }
 }
 
 impl Sap {
@@ -22,20 +38,69 @@ impl Sap {
         if u32::try_from(bytes.len()).map_or(true, |length| length > condis::sap::MAX_LENGTH) {
             return Err(Status::INVALID_DATA);
         }
-        let lines = family.owner().lines();
+        let adapter = family.owner();
+        let lines = adapter.lines();
         let wanted = condis::sap::Sap::parse(family.kind(), sap_type, bytes, &lines).map_err(from_condis)?;
-        let sap = Ref::new(Self { family: Ref::clone(family), _handle: handle, wanted })?;
+        let state = SpinLock::new(State { offers: 0, deregistered: false, waiting: None });
+        let sap = Ref::new(Self { family: Ref::clone(family), handle, wanted, state })?;
         family.object_added()?;
-        if let Err(status) = family.sap_added(wanted) {
+        let added = family
+            .sap_added(wanted)
+            .and_then(|()| adapter.sap_added(&sap).inspect_err(|_| family.sap_removed(&wanted)));
+        if let Err(status) = added {
             family.object_removed();
             return Err(status);
         }
         Ok(sap)
     }
 
-    /// `CmDeregisterSap`.
-    pub(super) fn deregister(&self) {
+    /// `CmDeregisterSap`: at once, or when NDIS has returned from the last offer.
+    pub(super) fn deregister(&self, request: DeregisterSap<Self>) -> Answer {
+        self.family.owner().sap_removed(self);
         self.family.sap_removed(&self.wanted);
+        let mut state = self.state.lock();
+        state.deregistered = true;
+        if state.offers != 0 {
+            let (pended, answer) = request.pend();
+            state.waiting = Some(pended);
+            return answer;
+        }
+        drop(state);
         self.family.object_removed();
+        request.finish()
+    }
+
+    /// A call is about to be offered: whether the SAP is still there. [`Self::end_offer`] follows.
+    pub(super) fn begin_offer(&self) -> bool {
+        let mut state = self.state.lock();
+        if !state.deregistered {
+            state.offers = state.offers.saturating_add(1);
+        }
+        !state.deregistered
+    }
+
+    /// NDIS has returned from an offer.
+    pub(super) fn end_offer(&self) {
+        let mut state = self.state.lock();
+        state.offers = state.offers.saturating_sub(1);
+        let waiting = if state.offers == 0 { state.waiting.take() } else { None };
+        drop(state);
+        if let Some(pended) = waiting {
+            pended.complete();
+            self.family.object_removed();
+        }
+    }
+
+    /// The address family.
+    pub(super) fn family(&self) -> &Ref<AddressFamily> {
+        &self.family
+    }
+
+    /// The line that calls come in on, or any; `None` for clients that know no lines.
+    pub(super) fn line(&self) -> Option<Option<u32>> {
+        match self.wanted {
+            condis::sap::Sap::Tapi(sap) => Some(sap.line),
+            condis::sap::Sap::Ppp(_) => None,
+        }
     }
 }

@@ -1,16 +1,19 @@
 //! Virtual circuits.
 
+use condis::call::Activation;
 use condis::call::Call;
 use condis::wan::LinkInfo;
 use ndis::{NetBufferList, PendedCloseCall, PendedMakeCall, Ref, Result, SpinLock, VcHandle};
 use pppoe::bounded::Text;
+use pppoe::concentrator::{Refusal, RequestId};
 use pppoe::{Instant, Session, SessionKey};
 
+use super::incoming::{CALL_REFUSED, Offer};
 use super::lines::Line;
 use super::{AddressFamily, from_condis};
 use crate::adapter::{Adapter, Statistics, settings};
 
-/// One VC, made by a client.
+/// One VC, created by a client for calls that it makes, or by the driver for one that comes in.
 pub(crate) struct Vc {
     pub(super) handle: VcHandle,
     pub(super) family: Ref<AddressFamily>,
@@ -27,6 +30,12 @@ pub(super) struct Life {
     pub(super) line: Option<Line>,
     /// The session, while there is one.
     pub(super) session: Option<Session>,
+    /// What the peer waits for, until a call that comes in has its session or is refused.
+    pub(super) request: Option<RequestId>,
+    /// What the peer reads if it is refused.
+    pub(super) refusal: Refusal,
+    /// The offer of that call, until the client has answered.
+    pub(super) offer: Option<Ref<Offer>>,
     /// What NDISWAN has negotiated in a session; void when the session is.
     pub(super) link_info: Option<(SessionKey, LinkInfo)>,
     /// What the peer said last: in the session, or when it refused or ended the call.
@@ -70,14 +79,41 @@ impl Outgoing {
 impl Vc {
     /// `CmCreateVc`.
     pub(super) fn create(family: &Ref<AddressFamily>, handle: VcHandle) -> Result<Ref<Self>> {
+        Self::new(family, handle, Call::new(), None)
+    }
+
+    /// A VC for a call that comes in, with the first step of its life. NDIS does not know it yet.
+    pub(super) fn incoming(
+        family: &Ref<AddressFamily>,
+        request: RequestId,
+        offer: Ref<Offer>,
+        line: Option<Line>,
+    ) -> Result<(Ref<Self>, Activation<PendedMakeCall>)> {
+        let (call, activation) = Call::incoming();
+        let handle = VcHandle::unborn(family.owner().handle);
+        let vc = Self::new(family, handle, call, Some((request, offer)))?;
+        vc.life.lock().line = line;
+        Ok((vc, activation))
+    }
+
+    fn new(
+        family: &Ref<AddressFamily>,
+        handle: VcHandle,
+        call: Call<PendedMakeCall, PendedCloseCall>,
+        incoming: Option<(RequestId, Ref<Offer>)>,
+    ) -> Result<Ref<Self>> {
+        let (request, offer) = incoming.unzip();
         let vc = Ref::new(Self {
             handle,
             family: Ref::clone(family),
             life: SpinLock::new(Life {
-                call: Call::new(),
+                call,
                 slot: None,
                 line: None,
                 session: None,
+                request,
+                refusal: CALL_REFUSED,
+                offer,
                 link_info: None,
                 diagnostics: Text::EMPTY,
                 quiet_until: Instant::ZERO,
@@ -137,18 +173,18 @@ impl Vc {
     }
 
     /// Sends were completed.
-    pub(crate) fn sends_ended(&self, count: u32) {
-        let drained = self.life.lock().call.end_sends(count);
+    pub(crate) fn sends_ended(this: &Ref<Self>, count: u32) {
+        let drained = this.life.lock().call.end_sends(count);
         if drained {
-            self.deactivate();
+            Self::deactivate(this);
         }
     }
 
     /// Receives came back.
-    pub(crate) fn receives_ended(&self, count: u32) {
-        let drained = self.life.lock().call.end_receives(count);
+    pub(crate) fn receives_ended(this: &Ref<Self>, count: u32) {
+        let drained = this.life.lock().call.end_receives(count);
         if drained {
-            self.deactivate();
+            Self::deactivate(this);
         }
     }
 

@@ -168,7 +168,7 @@ impl Adapter {
             chain.indicate(&**vc, irql);
         }
         // One more than the frames was counted in, so that the VC outlives the call into NDIS.
-        vc.receives_ended(lost.saturating_add(1));
+        Vc::receives_ended(vc, lost.saturating_add(1));
         if lost != 0 {
             self.end_in_flight(lost);
         }
@@ -219,7 +219,7 @@ impl Adapter {
     }
 
     fn returned(&self, run: &Run) {
-        run.vc.receives_ended(run.count);
+        Vc::receives_ended(&run.vc, run.count);
         self.end_in_flight(run.count);
     }
 }

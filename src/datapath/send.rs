@@ -53,7 +53,7 @@ impl Adapter {
     /// Gives lists back to their senders, with the status they carry, and follows what waited for that.
     fn complete(&self, chain: Chain<Vc>) {
         chain.complete_sends(|vc, count| {
-            vc.sends_ended(count);
+            Vc::sends_ended(vc, count);
             self.end_in_flight(count);
         });
     }

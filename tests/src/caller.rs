@@ -10,7 +10,7 @@ use std::{
 use ndis_sim::{
     machine::Machine,
     ndis::{
-        self, Adapter, AddressFamily, Indication, Received, Sap, SendId, Vc,
+        self, Adapter, AddressFamily, Creator, Indication, Received, Sap, SendId, Vc,
         client::{self, Client},
         parameters::CallParameters,
         status::{self, Status},
@@ -50,6 +50,28 @@ pub struct Record {
     pub in_driver: Cell<usize>,
     /// Frames that arrived and that the client keeps, while [`Caller::hold`] is set.
     pub held: RefCell<Vec<Received>>,
+    /// What was offered, for a call that came in.
+    pub offer: RefCell<Option<CallParameters>>,
+    /// The driver deleted the VC, which it had created.
+    pub deleted: Cell<bool>,
+}
+
+/// How a client answers an incoming call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Answer {
+    /// It wants no VC.
+    #[default]
+    NoVc,
+    /// It returns this status.
+    Now(Status),
+    /// It answers with this status from within, and returns `PENDING`.
+    Inline(Status),
+    /// It returns `PENDING`, and answers with this status from another thread.
+    Elsewhere(Status),
+    /// It returns `PENDING`; the script answers.
+    Later,
+    /// It closes the call from within, and returns `PENDING`.
+    Close,
 }
 
 impl Record {
@@ -107,6 +129,12 @@ pub struct Caller {
     pub hold: Cell<bool>,
     /// Answer the network's close from within the indication of it.
     pub close_at_once: Cell<bool>,
+    /// How incoming calls are answered.
+    pub answer: Cell<Answer>,
+    /// Close an incoming call from within the news that it is up.
+    pub close_when_connected: Cell<bool>,
+    /// Incoming calls, in the order of their offers.
+    pub offered: RefCell<Vec<Rc<Vc>>>,
 }
 
 impl Caller {
@@ -141,7 +169,9 @@ impl Caller {
             if record.made.get() == Some(status::SUCCESS) && !record.closed.get() {
                 Self::hang_up(&vc);
             }
-            client::delete_vc(&vc);
+            if vc.creator() == Creator::Client {
+                client::delete_vc(&vc);
+            }
         }
         for sap in af.saps() {
             if client::deregister_sap(&sap) == status::PENDING {
@@ -187,6 +217,54 @@ impl Client for Caller {
 
     fn deregister_sap_complete(&self, _sap: &Rc<Sap>) {
         self.sap_deregistered.set(true);
+        ndis::changed();
+    }
+
+    fn create_vc(&self, _af: &Rc<AddressFamily>, vc: &Rc<Vc>) -> Status {
+        if self.answer.get() == Answer::NoVc {
+            return status::NOT_SUPPORTED;
+        }
+        vc.set_client_data(Rc::new(Record::default()));
+        status::SUCCESS
+    }
+
+    fn delete_vc(&self, vc: &Rc<Vc>) {
+        Record::of(vc).deleted.set(true);
+        ndis::changed();
+    }
+
+    fn incoming_call(&self, _sap: &Rc<Sap>, vc: &Rc<Vc>, parameters: &CallParameters) -> Status {
+        Record::of(vc).offer.replace(Some(parameters.clone()));
+        self.offered.borrow_mut().push(Rc::clone(vc));
+        ndis::changed();
+        match self.answer.get() {
+            Answer::NoVc => status::NOT_ACCEPTED,
+            Answer::Now(status) => status,
+            Answer::Inline(status) => {
+                client::accept_call(vc, status);
+                status::PENDING
+            }
+            Answer::Elsewhere(status) => {
+                let vc = Rc::clone(vc);
+                Machine::current().spawn("answering client", move || client::accept_call(&vc, status));
+                status::PENDING
+            }
+            Answer::Later => status::PENDING,
+            Answer::Close => {
+                if client::close_call(vc) == status::SUCCESS {
+                    Record::of(vc).closed.set(true);
+                }
+                status::PENDING
+            }
+        }
+    }
+
+    fn call_connected(&self, vc: &Rc<Vc>) {
+        let record = Record::of(vc);
+        record.made.set(Some(status::SUCCESS));
+        if self.close_when_connected.get() && client::close_call(vc) == status::SUCCESS {
+            record.closed.set(true);
+        }
         ndis::changed();
     }
 

@@ -14,7 +14,7 @@ pub mod wires;
 
 use std::path::PathBuf;
 
-pub use caller::{Caller, Record};
+pub use caller::{Answer, Caller, Record};
 pub use lab::{Card, Lab, Run, Setup};
 pub use station::Station;
 

@@ -1,4 +1,4 @@
-//! Address families and the service access points in them.
+//! Address families.
 
 use core::ffi::c_void;
 
@@ -125,13 +125,3 @@ impl<F: Send + Sync + 'static> Drop for PendedCloseAddressFamily<F> {
         drop(unsafe { Ref::<F>::from_raw(self.context) });
     }
 }
-
-/// `NdisSapHandle` of a registered SAP; lives until its deregistration.
-#[derive(Debug)]
-#[expect(dead_code, reason = "needed to dispatch incoming calls")]
-pub struct SapHandle(pub(crate) NDIS_HANDLE);
-
-// SAFETY: an opaque handle, usable from any processor.
-unsafe impl Send for SapHandle {}
-// SAFETY: as above.
-unsafe impl Sync for SapHandle {}

@@ -12,13 +12,15 @@ use crate::answer::Answer;
 use crate::status::Status;
 
 /// Where `CO_SPECIFIC_PARAMETERS.Parameters` begins; `sizeof` is four bytes more.
-const SPECIFIC_DATA: usize = core::mem::offset_of!(CO_SPECIFIC_PARAMETERS, Parameters);
+pub(crate) const SPECIFIC_DATA: usize = core::mem::offset_of!(CO_SPECIFIC_PARAMETERS, Parameters);
 
 /// `CALL_PARAMETERS_CHANGED`.
 const CHANGED: u32 = 2;
 
 /// The client's call parameters, lent to the call manager until the make call is completed. All of it was shaped by
 /// the client, which may even change it meanwhile: values are read once and checked on the copy.
+///
+/// Or those of an incoming call ([`crate::IncomingCall`]), lent to the client.
 #[derive(Debug)]
 pub struct CallParameters(NonNull<CO_CALL_PARAMETERS>);
 
@@ -35,6 +37,10 @@ pub struct Granted {
 }
 
 impl CallParameters {
+    pub(crate) const fn new(parameters: NonNull<CO_CALL_PARAMETERS>) -> Self {
+        Self(parameters)
+    }
+
     pub(crate) const fn raw(&self) -> *mut CO_CALL_PARAMETERS {
         self.0.as_ptr()
     }

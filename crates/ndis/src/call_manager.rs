@@ -13,18 +13,17 @@ use ndis_sys::{
 use wdk_sys::{PVOID, ULONG};
 
 use crate::address_family;
-use crate::address_family::{
-    AddressFamily, AddressFamilyHandle, AddressFamilyId, CloseAddressFamily, SapHandle,
-};
+use crate::address_family::{AddressFamily, AddressFamilyHandle, AddressFamilyId, CloseAddressFamily};
 use crate::answer::Answer;
-use crate::call::{CloseCall, MakeCall};
+use crate::call::{CallParameters, CloseCall, MakeCall};
 use crate::miniport::{Miniport, adapter};
 use crate::net_buffer_list::Chain;
 use crate::oid::OidRequest;
 use crate::receive::ReturnedChain;
 use crate::reference::Ref;
+use crate::sap::{DeregisterSap, Sap, SapHandle};
 use crate::status::{Result, Status};
-use crate::vc::{Vc, VcHandle};
+use crate::vc::{Vc, VcHandle, Verdict};
 
 /// A miniport that is its own call manager. All functions run at IRQL <= `DISPATCH_LEVEL`.
 pub trait CallManager: Miniport {
@@ -34,7 +33,7 @@ pub trait CallManager: Miniport {
     /// An open address family, one for each open.
     type AddressFamily: AddressFamily;
     /// A registered service access point.
-    type Sap: Send + Sync + 'static;
+    type Sap: Sap;
     /// A virtual circuit.
     type Vc: Vc;
 
@@ -59,8 +58,8 @@ pub trait CallManager: Miniport {
         handle: SapHandle,
     ) -> Result<Ref<Self::Sap>>;
 
-    /// `CmDeregisterSap`: no call may be dispatched to it any more.
-    fn deregister_sap(sap: &Ref<Self::Sap>);
+    /// `CmDeregisterSap`: finish once no call is being dispatched to it, and none will be.
+    fn deregister_sap(sap: &Ref<Self::Sap>, request: DeregisterSap<Self::Sap>) -> Answer;
 
     /// `CmCreateVc`.
     fn create_vc(family: &Ref<Self::AddressFamily>, handle: VcHandle) -> Result<Ref<Self::Vc>>;
@@ -73,6 +72,17 @@ pub trait CallManager: Miniport {
 
     /// `CmCloseCall`.
     fn close_call(vc: &Ref<Self::Vc>, request: CloseCall) -> Answer;
+
+    /// `CmIncomingCallComplete`: the client's answer to a call offered with PENDING; its parameters are given back, perhaps
+    /// changed by the client. May be called before the offer has returned.
+    fn incoming_call_complete(vc: &Ref<Self::Vc>, verdict: Verdict, parameters: Option<&CallParameters>);
+
+    /// `CmActivateVcComplete`: ends an activation that pended. Pages disagree on whether NDIS calls this for a miniport
+    /// call manager, and so when: it may come before PENDING is returned, or when nothing pended.
+    fn vc_activated(vc: &Ref<Self::Vc>, result: Result<()>);
+
+    /// `CmDeactivateVcComplete`: the same for a deactivation.
+    fn vc_deactivated(vc: &Ref<Self::Vc>);
 
     /// `MiniportCoSendNetBufferLists`: every list must be completed once, whatever happens.
     fn send(vc: &Ref<Self::Vc>, chain: Chain<Self::Vc>);
@@ -109,11 +119,11 @@ pub(crate) fn install_call_manager_handlers<A: CallManager>(
     table.CmDeregisterSapHandler = Some(deregister_sap::<A>);
     table.CmMakeCallHandler = Some(make_call::<A>);
     table.CmCloseCallHandler = Some(close_call::<A>);
-    table.CmIncomingCallCompleteHandler = Some(incoming_call_complete);
+    table.CmIncomingCallCompleteHandler = Some(incoming_call_complete::<A>);
     table.CmAddPartyHandler = Some(add_party);
     table.CmDropPartyHandler = Some(drop_party);
-    table.CmActivateVcCompleteHandler = Some(activate_vc_complete);
-    table.CmDeactivateVcCompleteHandler = Some(deactivate_vc_complete);
+    table.CmActivateVcCompleteHandler = Some(activate_vc_complete::<A>);
+    table.CmDeactivateVcCompleteHandler = Some(deactivate_vc_complete::<A>);
     table.CmModifyCallQoSHandler = Some(modify_call_qos);
     table.CmOidRequestHandler = Some(cm_oid_request::<A>);
     table.CmOidRequestCompleteHandler = Some(oid_request_complete);
@@ -255,10 +265,15 @@ unsafe extern "C" fn register_sap<A: CallManager>(
 }
 
 unsafe extern "C" fn deregister_sap<A: CallManager>(context: NDIS_HANDLE) -> NDIS_STATUS {
-    // SAFETY: the count that CmRegisterSap handed to NDIS, which does not use the context after the deregistration.
-    let sap = unsafe { Ref::<A::Sap>::from_raw(context) };
-    A::deregister_sap(&sap);
-    Status::SUCCESS.code()
+    // SAFETY: the context that CmRegisterSap returned. Counted once more: the deregistration may be completed before
+    // `A::deregister_sap` returns.
+    let sap = Ref::clone(&*unsafe { Ref::<A::Sap>::borrow_raw(context) });
+    let status = A::deregister_sap(&sap, DeregisterSap::new(sap.handle().0, context)).into_status();
+    if status == Status::SUCCESS {
+        // SAFETY: the count that CmRegisterSap handed to NDIS, which does not use the context after the deregistration.
+        drop(unsafe { Ref::<A::Sap>::from_raw(context) });
+    }
+    status.code()
 }
 
 unsafe extern "C" fn make_call<A: CallManager>(
@@ -307,12 +322,19 @@ unsafe extern "C" fn cm_oid_request<A: CallManager>(
     A::cm_oid_request(&family, vc.as_deref(), &mut request).code()
 }
 
-/// Incoming calls are not dispatched, so none can be answered.
-unsafe extern "C" fn incoming_call_complete(
-    _status: NDIS_STATUS,
-    _vc: NDIS_HANDLE,
-    _parameters: PCO_CALL_PARAMETERS,
+unsafe extern "C" fn incoming_call_complete<A: CallManager>(
+    status: NDIS_STATUS,
+    context: NDIS_HANDLE,
+    parameters: PCO_CALL_PARAMETERS,
 ) {
+    // SAFETY: the context given to NdisMCmCreateVc; counted once more as in `make_call`.
+    let vc = Ref::clone(&*unsafe { Ref::<A::Vc>::borrow_raw(context) });
+    let parameters = NonNull::new(parameters).map(CallParameters::new);
+    let status = Status::from_raw(status);
+    // An answer that says that it is none is none.
+    let verdict =
+        if status == Status::PENDING { Verdict::Rejected(Status::FAILURE) } else { Verdict::of(status) };
+    A::incoming_call_complete(&vc, verdict, parameters.as_ref());
 }
 
 /// Point-to-multipoint does not exist in PPPoE.
@@ -330,16 +352,21 @@ unsafe extern "C" fn drop_party(_party: NDIS_HANDLE, _data: PVOID, _size: u32) -
     Status::NOT_SUPPORTED.code()
 }
 
-/// Pages disagree on whether NDIS calls this for a miniport call manager; activation does not wait for it.
-unsafe extern "C" fn activate_vc_complete(
-    _status: NDIS_STATUS,
-    _vc: NDIS_HANDLE,
+unsafe extern "C" fn activate_vc_complete<A: CallManager>(
+    status: NDIS_STATUS,
+    context: NDIS_HANDLE,
     _parameters: PCO_CALL_PARAMETERS,
 ) {
+    // SAFETY: the context of the VC; counted once more as in `make_call`.
+    let vc = Ref::clone(&*unsafe { Ref::<A::Vc>::borrow_raw(context) });
+    A::vc_activated(&vc, Status::from_raw(status).ok());
 }
 
-/// See [`activate_vc_complete`].
-unsafe extern "C" fn deactivate_vc_complete(_status: NDIS_STATUS, _vc: NDIS_HANDLE) {}
+unsafe extern "C" fn deactivate_vc_complete<A: CallManager>(_status: NDIS_STATUS, context: NDIS_HANDLE) {
+    // SAFETY: the context of the VC; counted once more as in `make_call`.
+    let vc = Ref::clone(&*unsafe { Ref::<A::Vc>::borrow_raw(context) });
+    A::vc_deactivated(&vc);
+}
 
 /// Changing the quality of service of a call is not offered.
 unsafe extern "C" fn modify_call_qos(_vc: NDIS_HANDLE, _parameters: PCO_CALL_PARAMETERS) -> NDIS_STATUS {

@@ -26,6 +26,7 @@ pub mod config;
 pub mod dma;
 pub mod driver;
 mod header;
+pub mod incoming;
 mod indication;
 pub mod initialize;
 pub mod interrupt;
@@ -40,6 +41,7 @@ pub mod once;
 pub mod receive;
 pub mod reference;
 pub mod resources;
+pub mod sap;
 mod send;
 pub mod spin_lock;
 pub mod status;
@@ -50,7 +52,6 @@ pub mod work_item;
 
 pub use address_family::{
     AddressFamily, AddressFamilyHandle, AddressFamilyId, CloseAddressFamily, PendedCloseAddressFamily,
-    SapHandle,
 };
 pub use answer::Answer;
 pub use attributes::CoWanAttributes;
@@ -58,6 +59,7 @@ pub use call::{CallParameters, CloseCall, Granted, MakeCall, PendedCloseCall, Pe
 pub use call_manager::CallManager;
 pub use config::Configuration;
 pub use dma::{ScatterGatherDma, SharedMemory};
+pub use incoming::IncomingCall;
 pub use initialize::Initialize;
 pub use interrupt::{Interrupt, InterruptHandler, Serviced, Throttle};
 pub use io_space::IoSpace;
@@ -70,9 +72,10 @@ pub use once::Once;
 pub use receive::{ReceivePool, ReturnedChain};
 pub use reference::{Ref, Weak};
 pub use resources::Resource;
+pub use sap::{DeregisterSap, PendedDeregisterSap, Sap, SapHandle};
 pub use spin_lock::SpinLock;
 pub use status::{Result, Status};
 pub use time::{now, sleep, stall, ticks};
 pub use timer::{Timer, TimerHandler};
-pub use vc::{Vc, VcHandle};
+pub use vc::{Progress, Vc, VcHandle, Verdict};
 pub use work_item::{WorkHandler, WorkItem};

@@ -83,6 +83,11 @@ impl<T> Ref<T> {
         Ok(())
     }
 
+    /// The context that [`Ref::into_raw`] makes of this reference and of every other to the same value.
+    pub(crate) const fn as_raw(this: &Self) -> *mut core::ffi::c_void {
+        this.counted.as_ptr().cast()
+    }
+
     /// Hands the reference to C as a context.
     pub(crate) fn into_raw(this: Self) -> *mut core::ffi::c_void {
         ManuallyDrop::new(this).counted.as_ptr().cast()

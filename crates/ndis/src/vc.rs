@@ -4,19 +4,96 @@ use core::ffi::c_void;
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
 
-use ndis_sys::{NDIS_HANDLE, NdisCmDispatchIncomingCloseCall, NdisMCmActivateVc, NdisMCmDeactivateVc};
+use ndis_sys::{
+    NDIS_HANDLE, NDIS_STATUS, NdisCmDispatchCallConnected, NdisCmDispatchIncomingCall,
+    NdisCmDispatchIncomingCloseCall, NdisMCmActivateVc, NdisMCmCreateVc, NdisMCmDeactivateVc,
+    NdisMCmDeleteVc,
+};
 
+use crate::address_family::AddressFamilyHandle;
 use crate::call::CallParameters;
 use crate::miniport::AdapterHandle;
+use crate::reference::Ref;
+use crate::sap::SapHandle;
 use crate::status::{Result, Status};
 
 /// The driver's VC context: gives the layer the handle.
 pub trait Vc: Send + Sync + 'static {
-    /// The handle that [`crate::CallManager::create_vc`] received.
+    /// The handle that [`crate::CallManager::create_vc`] received, or one for [`create`].
     fn handle(&self) -> &VcHandle;
 }
 
-/// `NdisVcHandle` of a VC that a client created. It dies with `CmDeleteVc`, after which all functions fail.
+/// Whether NDIS has done what it was asked, or will tell later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Progress {
+    /// Done.
+    Done,
+    /// PENDING: the completion handler is called, perhaps before this was returned.
+    Pending,
+}
+
+impl Progress {
+    fn of(status: NDIS_STATUS) -> Result<Self> {
+        let status = Status::from_raw(status);
+        if status == Status::PENDING { Ok(Self::Pending) } else { status.ok().map(|()| Self::Done) }
+    }
+}
+
+/// What a client says to an offered call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Verdict {
+    /// It takes the call.
+    Accepted,
+    /// It does not, for this reason.
+    Rejected(Status),
+    /// It will say so through [`crate::CallManager::incoming_call_complete`], perhaps before this was returned.
+    Pending,
+}
+
+impl Verdict {
+    pub(crate) fn of(status: Status) -> Self {
+        match status {
+            Status::SUCCESS => Self::Accepted,
+            Status::PENDING => Self::Pending,
+            reason => Self::Rejected(reason),
+        }
+    }
+}
+
+/// `NdisMCmCreateVc`: a VC for an incoming call, towards the client that opened the family. `vc` is its context from
+/// then on, until [`delete`]; its handle comes to life. The client may refuse. IRQL <= `DISPATCH_LEVEL`, no lock held.
+pub fn create<V: Vc>(family: &AddressFamilyHandle, vc: &Ref<V>) -> Result<()> {
+    let context = Ref::into_raw(Ref::clone(vc));
+    let adapter = vc.handle().adapter.0;
+    let mut handle: NDIS_HANDLE = ptr::null_mut();
+    // SAFETY: the adapter lives and the family is open; the context is a count of the reference.
+    let status = Status::from_raw(unsafe { NdisMCmCreateVc(adapter, family.0, context, &raw mut handle) });
+    if let Err(status) = status.ok() {
+        // SAFETY: the count made above; without a VC NDIS does not keep it.
+        drop(unsafe { Ref::<V>::from_raw(context) });
+        return Err(status);
+    }
+    vc.handle().raw.store(handle, Ordering::Release);
+    Ok(())
+}
+
+/// `NdisMCmDeleteVc`: the end of a VC that [`create`] made; it is inactive and has no call.
+/// IRQL <= `DISPATCH_LEVEL`, no lock held.
+pub fn delete<V: Vc>(vc: &Ref<V>) -> Result<()> {
+    let raw = vc.handle().raw.swap(ptr::null_mut(), Ordering::AcqRel);
+    if raw.is_null() {
+        return Err(Status::CLOSING);
+    }
+    // SAFETY: the VC lives; this driver created it.
+    Status::from_raw(unsafe { NdisMCmDeleteVc(raw) }).ok()?;
+    // SAFETY: the count that `create` handed to NDIS, which does not use the context after the deletion.
+    drop(unsafe { Ref::<V>::from_raw(Ref::as_raw(vc)) });
+    Ok(())
+}
+
+/// `NdisVcHandle` of a VC. It dies with the VC, after which all functions fail.
 #[derive(Debug)]
 pub struct VcHandle {
     adapter: AdapterHandle,
@@ -26,6 +103,11 @@ pub struct VcHandle {
 impl VcHandle {
     pub(crate) const fn new(adapter: AdapterHandle, raw: NDIS_HANDLE) -> Self {
         Self { adapter, raw: AtomicPtr::new(raw) }
+    }
+
+    /// The handle of a VC that is yet to be made by [`create`].
+    pub const fn unborn(adapter: AdapterHandle) -> Self {
+        Self::new(adapter, ptr::null_mut())
     }
 
     pub(crate) fn raw(&self) -> NDIS_HANDLE {
@@ -42,22 +124,38 @@ impl VcHandle {
         if raw.is_null() { Err(Status::CLOSING) } else { Ok(raw) }
     }
 
-    /// `NdisMCmActivateVc`: data may flow with these parameters. IRQL <= `DISPATCH_LEVEL`, no lock held.
-    pub fn activate(&self, parameters: &CallParameters) -> Result<()> {
+    /// `NdisMCmActivateVc`: data may flow with these parameters, which must live until the activation is complete.
+    /// IRQL <= `DISPATCH_LEVEL`, no lock held.
+    pub fn activate(&self, parameters: &CallParameters) -> Result<Progress> {
         let vc = self.live()?;
-        // SAFETY: the VC lives, and so do the parameters, until the make call is completed.
-        let status = Status::from_raw(unsafe { NdisMCmActivateVc(vc, parameters.raw()) });
-        // PENDING would be completed through CmActivateVcComplete; the call manager of the same driver need not wait.
-        if status == Status::PENDING { Ok(()) } else { status.ok() }
+        // SAFETY: the VC lives, and so do the parameters.
+        Progress::of(unsafe { NdisMCmActivateVc(vc, parameters.raw()) })
     }
 
     /// `NdisMCmDeactivateVc`, after the last send was completed and the last receive returned.
     /// IRQL <= `DISPATCH_LEVEL`, no lock held.
-    pub fn deactivate(&self) -> Result<()> {
+    pub fn deactivate(&self) -> Result<Progress> {
         let vc = self.live()?;
         // SAFETY: the VC lives.
-        let status = Status::from_raw(unsafe { NdisMCmDeactivateVc(vc) });
-        if status == Status::PENDING { Ok(()) } else { status.ok() }
+        Progress::of(unsafe { NdisMCmDeactivateVc(vc) })
+    }
+
+    /// `NdisMCmDispatchIncomingCall`: offers a call on an active VC that [`create`] made. The parameters must live until
+    /// the client has answered. IRQL <= `DISPATCH_LEVEL`, no lock held.
+    pub fn dispatch_incoming_call(&self, sap: &SapHandle, parameters: &CallParameters) -> Verdict {
+        let Ok(vc) = self.live() else { return Verdict::Rejected(Status::CLOSING) };
+        // SAFETY: the VC lives, the SAP is registered, and the parameters live.
+        let status = unsafe { NdisCmDispatchIncomingCall(sap.0, vc, parameters.raw()) };
+        Verdict::of(Status::from_raw(status))
+    }
+
+    /// `NdisMCmDispatchCallConnected`: the call that the client accepted is up.
+    /// IRQL <= `DISPATCH_LEVEL`, no lock held.
+    pub fn dispatch_call_connected(&self) {
+        if let Ok(vc) = self.live() {
+            // SAFETY: the VC lives.
+            unsafe { NdisCmDispatchCallConnected(vc) };
+        }
     }
 
     /// `NdisMCmDispatchIncomingCloseCall`: the call is over for the given reason; the client will close it.

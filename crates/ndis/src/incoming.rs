@@ -1,0 +1,92 @@
+//! The parameters of a call that comes in: memory of the driver's, lent to the client with the offer.
+
+use alloc::vec::Vec;
+use core::mem::{offset_of, size_of};
+use core::ptr::NonNull;
+
+use ndis_sys::{
+    CO_CALL_MANAGER_PARAMETERS, CO_CALL_PARAMETERS, CO_MEDIA_PARAMETERS, FLOWSPEC, RECEIVE_VC, TRANSMIT_VC,
+};
+
+use crate::call::{CallParameters, Granted, SPECIFIC_DATA};
+use crate::memory;
+use crate::status::{Result, Status};
+
+/// Everything that the parameters point to, in one block: each part on an 8-byte boundary.
+#[repr(C)]
+struct Parts {
+    call: CO_CALL_PARAMETERS,
+    manager: CO_CALL_MANAGER_PARAMETERS,
+    /// Its last field is the first byte of what follows.
+    media: CO_MEDIA_PARAMETERS,
+}
+
+/// Where `MediaSpecific.Parameters` begins.
+const SPECIFIC: usize =
+    offset_of!(Parts, media) + offset_of!(CO_MEDIA_PARAMETERS, MediaSpecific) + SPECIFIC_DATA;
+
+/// `QOS_NOT_SPECIFIED`.
+const NOT_SPECIFIED: u32 = u32::MAX;
+/// `SERVICETYPE_BESTEFFORT`.
+const BEST_EFFORT: u32 = 1;
+
+/// The `CO_CALL_PARAMETERS` of an incoming call, with what they point to. Keep it until the client has answered the
+/// offer and the VC's activation with it is complete: the client may write to it until then.
+#[derive(Debug)]
+pub struct IncomingCall {
+    parameters: CallParameters,
+    _block: Vec<u64>,
+}
+
+// SAFETY: the block is plain memory; the driver only hands its address to NDIS, from any processor.
+unsafe impl Sync for IncomingCall {}
+
+impl IncomingCall {
+    /// Parameters with the same flow in both directions, and a media-specific block of the given type.
+    /// Callable at IRQL <= `DISPATCH_LEVEL`.
+    pub fn new(granted: Granted, kind: u32, specific: &[u8]) -> Result<Self> {
+        const { assert!(align_of::<Parts>() <= align_of::<u64>()) };
+        let length = size_of::<Parts>().max(SPECIFIC.saturating_add(specific.len()));
+        let mut block = memory::filled(length.div_ceil(size_of::<u64>()), |_| Ok(0_u64))?;
+        let start = NonNull::new(block.as_mut_ptr()).ok_or(Status::RESOURCES)?;
+        let parts: NonNull<Parts> = start.cast();
+        let flow = flow(granted);
+        // SAFETY: inside the block.
+        let manager = unsafe { &raw mut (*parts.as_ptr()).manager };
+        // SAFETY: inside the block.
+        let media = unsafe { &raw mut (*parts.as_ptr()).media };
+        let mut fresh = Parts {
+            call: CO_CALL_PARAMETERS { Flags: 0, CallMgrParameters: manager, MediaParameters: media },
+            manager: CO_CALL_MANAGER_PARAMETERS { Transmit: flow, Receive: flow, ..Default::default() },
+            media: CO_MEDIA_PARAMETERS { Flags: TRANSMIT_VC | RECEIVE_VC, ..Default::default() },
+        };
+        fresh.media.MediaSpecific.ParamType = kind;
+        fresh.media.MediaSpecific.Length = u32::try_from(specific.len()).map_err(|_| Status::RESOURCES)?;
+        // SAFETY: the block is large enough for the parts, aligned, and nobody else's.
+        unsafe { parts.write(fresh) };
+        // SAFETY: the block goes on for at least as long as `specific`.
+        let data = unsafe { start.cast::<u8>().add(SPECIFIC) };
+        // SAFETY: as above; the block is ours alone.
+        unsafe { data.copy_from_nonoverlapping(NonNull::from(specific).cast(), specific.len()) };
+        Ok(Self { parameters: CallParameters::new(parts.cast()), _block: block })
+    }
+
+    /// The parameters, for [`crate::VcHandle::activate`] and [`crate::VcHandle::dispatch_incoming_call`].
+    pub const fn parameters(&self) -> &CallParameters {
+        &self.parameters
+    }
+}
+
+/// Best effort at the granted rate.
+const fn flow(granted: Granted) -> FLOWSPEC {
+    FLOWSPEC {
+        TokenRate: granted.bytes_per_second,
+        TokenBucketSize: NOT_SPECIFIED,
+        PeakBandwidth: granted.bytes_per_second,
+        Latency: NOT_SPECIFIED,
+        DelayVariation: NOT_SPECIFIED,
+        ServiceType: BEST_EFFORT,
+        MaxSduSize: granted.max_sdu,
+        MinimumPolicedSize: NOT_SPECIFIED,
+    }
+}

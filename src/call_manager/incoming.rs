@@ -1,0 +1,275 @@
+//! The flows of a call that comes in: offered to a client, taken or not, and then a call like others.
+//!
+//! As for the others, every function changes state under a lock, lets go of it, and only then calls NDIS.
+
+use condis::call::{Next, Upcall};
+use condis::call_failure::CallFailure;
+use condis::{ppp, tapi};
+use ndis::{CallParameters, IncomingCall, Progress, Ref, Result, Status, Verdict};
+use pppoe::bounded::Text;
+use pppoe::concentrator::{Event, NotAccepted, Refusal, Request, RequestId};
+use pppoe::{Instant, Repr, Session};
+
+use super::call::Frame;
+use super::calls::now;
+use super::lines::Line;
+use super::offered::{Offered, Offers};
+use super::vc::Life;
+use super::{Sap, Vc, from_condis};
+use crate::adapter::Adapter;
+
+/// What is offered, and to whom.
+pub(super) struct Offer {
+    sap: Ref<Sap>,
+    parameters: IncomingCall,
+}
+
+impl Offer {
+    /// The offer of a call, on a line if the client knows lines.
+    fn new(sap: &Ref<Sap>, line: Option<&Line>, request: &Request<'_>) -> Result<Ref<Self>> {
+        let adapter = sap.family().owner();
+        let mut storage = ndis::memory::filled(LONGEST_BLOCK, |_| Ok(0_u8))?;
+        let (caller, service) = (request.peer.0, request.service_name);
+        let (kind, length) = match line.map(Line::number) {
+            Some(line) => {
+                let offer = tapi::incoming_call::Offer { line, caller, service };
+                (0, offer.write(&adapter.lines(), &mut storage))
+            }
+            None => {
+                let max_payload = request.max_payload;
+                let offer = ppp::incoming_call::Offer { max_payload, caller, service };
+                (ppp::TYPE, offer.write(&mut storage))
+            }
+        };
+        let block = length.and_then(|length| storage.get(..length)).ok_or(Status::FAILURE)?;
+        let parameters = IncomingCall::new(adapter.granted(request.max_payload), kind, block)?;
+        Ref::new(Self { sap: Ref::clone(sap), parameters })
+    }
+}
+
+/// Bytes of the longest media-specific block of an offer.
+const LONGEST_BLOCK: usize = if tapi::incoming_call::MAX_LENGTH > ppp::incoming_call::MAX_LENGTH {
+    tapi::incoming_call::MAX_LENGTH
+} else {
+    ppp::incoming_call::MAX_LENGTH
+};
+
+impl Adapter {
+    /// A PADI or PADR: answers it, or offers the call that it asks for.
+    pub(super) fn concentrator_packet(&self, packet: &Repr<'_>) {
+        if !self.can_call() || self.link_speed().is_none() {
+            return;
+        }
+        if let Some((request, sap)) = self.answer(packet) {
+            if let Err(status) = Self::offer_call(&request, &sap) {
+                self.refuse(request.id, refusal(status), true);
+            }
+            self.set_discovery_timer();
+        }
+    }
+
+    /// Answers a PADI or PADR, but for a call to be offered, and the SAP to offer it to.
+    #[inline(never)]
+    fn answer<'a>(&self, packet: &Repr<'a>) -> Option<(Request<'a>, Ref<Sap>)> {
+        let mut frame: Frame = [0; pppoe::ethernet::MAX_FRAME];
+        let mut offered = self.calls.offered.lock();
+        let Offered { concentrator: Some(concentrator), saps, .. } = &mut *offered else { return None };
+        match concentrator.handle(now(), packet, &Offers(saps), &mut frame) {
+            Event::Ignored(_) => None,
+            Event::Answer(answer) => {
+                drop(offered);
+                self.send_control(frame.get(..answer.len)?);
+                None
+            }
+            Event::Requested(request) => {
+                let sap = saps.get(usize::try_from(request.offer).ok()?)?;
+                Some((request, Ref::clone(sap)))
+            }
+        }
+    }
+
+    /// Offers a call.
+    fn offer_call(request: &Request<'_>, sap: &Ref<Sap>) -> Result<()> {
+        let (family, adapter) = (sap.family(), sap.family().owner());
+        let line = sap.line().map(|line| Line::take(adapter, line)).transpose()?;
+        let offer = Offer::new(sap, line.as_ref(), request)?;
+        let (vc, activation) = Vc::incoming(family, request.id, offer, line)?;
+        let noted = adapter.calls.offered.lock().add(request.id, &vc);
+        let made = noted.and_then(|()| ndis::vc::create(ndis::AddressFamily::handle(&**family), &vc));
+        if let Err(status) = made {
+            vc.life.lock().refusal = refusal(status);
+            vc.leave_wire(true);
+            family.object_removed();
+            return Err(status);
+        }
+        Vc::activate(&vc, activation);
+        Ok(())
+    }
+
+    /// Refuses a request, or takes back the session that it has not been told of.
+    pub(super) fn refuse(&self, request: RequestId, refusal: Refusal, tell_peer: bool) {
+        let mut frame: Frame = [0; pppoe::ethernet::MAX_FRAME];
+        let mut offered = self.calls.offered.lock();
+        let vc = offered.remove(request);
+        let length = offered
+            .concentrator
+            .as_mut()
+            .and_then(|concentrator| concentrator.reject(now(), request, refusal, &mut frame));
+        drop(offered);
+        drop(vc);
+        if let Some(bytes) = length.filter(|_| tell_peer).and_then(|length| frame.get(..length)) {
+            self.send_control(bytes);
+        }
+        self.set_discovery_timer();
+    }
+
+    /// Ends the calls whose callers have given up by now.
+    pub(super) fn end_forgotten_requests(&self, time: Instant) {
+        loop {
+            let expired = self.calls.offered.lock().expire(time);
+            let Some((_, vc)) = expired else { return };
+            if let Some(vc) = vc {
+                vc.life.lock().request = None;
+                Vc::lost(&vc, CallFailure::PeerTerminated, Text::EMPTY);
+            }
+        }
+    }
+}
+
+impl Vc {
+    /// Activates the VC of an offer.
+    pub(super) fn activate_offer(&self) -> Result<Progress> {
+        let offer = self.life.lock().offer.clone();
+        self.handle.activate(offer.ok_or(Status::FAILURE)?.parameters.parameters())
+    }
+
+    /// The VC is active: asks the client.
+    pub(super) fn offer(this: &Ref<Self>, upcall: Upcall) {
+        let offer = this.life.lock().offer.clone();
+        let verdict = match offer {
+            Some(offer) if offer.sap.begin_offer() => {
+                let sap = ndis::Sap::handle(&*offer.sap);
+                let verdict = this.handle.dispatch_incoming_call(sap, offer.parameters.parameters());
+                offer.sap.end_offer();
+                verdict
+            }
+            // The SAP was deregistered meanwhile.
+            _ => Verdict::Rejected(Status::NOT_ACCEPTED),
+        };
+        let next = {
+            let mut life = this.life.lock();
+            let accepted = life.judge(verdict);
+            life.call.offered(upcall, accepted)
+        };
+        Self::go_on(this, next);
+    }
+
+    /// `CmIncomingCallComplete`.
+    pub(super) fn answered(this: &Ref<Self>, verdict: Verdict, _parameters: Option<&CallParameters>) {
+        let next = {
+            let mut life = this.life.lock();
+            let accepted = life.judge(verdict);
+            accepted.map_or(Next::Nothing, |accepted| life.call.answered(accepted))
+        };
+        Self::go_on(this, next);
+    }
+
+    /// The client takes the call: opens the session, tells the peer, then the client.
+    pub(super) fn accept(this: &Ref<Self>) {
+        match Self::establish(this) {
+            Ok(true) => {
+                this.indicate_granted();
+                this.handle.dispatch_call_connected();
+            }
+            Ok(false) => this.leave_wire(true),
+            Err(failure) => {
+                this.leave_wire(true);
+                Self::lost(this, failure, Text::EMPTY);
+            }
+        }
+    }
+
+    /// Opens the session and sends the PADS; false if the call is over by now.
+    #[inline(never)]
+    fn establish(this: &Ref<Self>) -> core::result::Result<bool, CallFailure> {
+        let mut frame: Frame = [0; pppoe::ethernet::MAX_FRAME];
+        let calls = &this.adapter().calls;
+        let mut offered = calls.offered.lock();
+        let request = this.life.lock().request.ok_or(CallFailure::PeerTerminated)?;
+        let concentrator = offered.concentrator.as_mut().ok_or(CallFailure::Resources)?;
+        let accepted =
+            concentrator.accept(now(), request, |key| calls.in_use(key), &mut frame).map_err(|error| {
+                match error {
+                    NotAccepted::Gone => CallFailure::PeerTerminated,
+                    NotAccepted::Resources => CallFailure::Resources,
+                }
+            })?;
+        let key = accepted.session.key;
+        // In the tables before the PADS is sent: the peer may be quick.
+        calls.add_session(key, this).map_err(|_| CallFailure::Resources)?;
+        let offer = this.establish_session(accepted.session);
+        let done = if offer.is_some() { offered.remove(request) } else { calls.remove_session(key) };
+        drop(offered);
+        drop(done);
+        if offer.is_none() {
+            return Ok(false);
+        }
+        this.statistics.reset();
+        if let Some(bytes) = frame.get(..accepted.len) {
+            this.adapter().send_control(bytes);
+        }
+        Ok(true)
+    }
+
+    /// The session is the VC's, unless the call is over by now; the offer, which has served.
+    fn establish_session(&self, session: Session) -> Option<Option<Ref<Offer>>> {
+        let mut life = self.life.lock();
+        life.call.established().then(|| {
+            life.request = None;
+            life.session = Some(session);
+            life.offer.take()
+        })
+    }
+
+    /// The end of a VC that the driver created.
+    pub(super) fn delete_own(this: &Ref<Self>) {
+        // It is inactive and has no call: there is no reason to refuse.
+        let _ = ndis::vc::delete(this);
+        this.family.object_removed();
+    }
+}
+
+impl Life {
+    /// Whether the client takes the call; `None`: it has not said. The reason is for the peer.
+    fn judge(&mut self, verdict: Verdict) -> Option<bool> {
+        match verdict {
+            Verdict::Accepted => Some(true),
+            Verdict::Rejected(reason) => {
+                self.refusal = refusal(reason);
+                Some(false)
+            }
+            Verdict::Pending => None,
+        }
+    }
+}
+
+/// What a peer reads whose call was not taken (RFC 2516, appendix A).
+fn refusal(reason: Status) -> Refusal {
+    use condis::status::Status as Reason;
+    let is = |known| from_condis(known) == reason;
+    if is(Reason::TAPI_DISCONNECTMODE_BUSY) || is(Reason::TAPI_INUSE) {
+        Refusal::AcSystem("busy")
+    } else if is(Reason::RESOURCES)
+        || is(Reason::TAPI_RESOURCEUNAVAIL)
+        || is(Reason::TAPI_DISCONNECTMODE_CONGESTION)
+    {
+        Refusal::AcSystem("no resources")
+    } else if is(Reason::TAPI_DISCONNECTMODE_BADADDRESS) {
+        Refusal::ServiceName("service refused")
+    } else {
+        CALL_REFUSED
+    }
+}
+
+/// When there is nothing better to say.
+pub(super) const CALL_REFUSED: Refusal = Refusal::Generic("call refused");

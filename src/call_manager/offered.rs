@@ -1,0 +1,149 @@
+//! Calls that come in, until they have a session: who takes them, who is asked, and the protocol engine.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use condis::config::Settings;
+use ndis::{Ref, Result, Status};
+use pppoe::bounded::Bytes;
+use pppoe::concentrator::{Concentrator, Config, Limits, Rate, RequestId, Services};
+use pppoe::{Instant, SessionKey};
+
+use super::calls::now;
+use super::{Sap, Vc};
+use crate::adapter::Adapter;
+
+/// The access concentrator of an adapter.
+pub(super) struct Offered {
+    /// Made with the first SAP: it takes memory, and a secret.
+    pub(super) concentrator: Option<Box<Concentrator>>,
+    secret: [u8; 16],
+    /// In the order in which they were registered, which is that of their chances.
+    pub(super) saps: Vec<Ref<Sap>>,
+    /// VCs whose requests have not been answered.
+    calls: Vec<(RequestId, Ref<Vc>)>,
+}
+
+/// The SAPs as what an access concentrator offers.
+pub(super) struct Offers<'a>(pub(super) &'a [Ref<Sap>]);
+
+impl Services for Offers<'_> {
+    fn find(&self, name: &[u8]) -> Option<u32> {
+        let place = self.0.iter().position(|sap| sap.wanted.accepts(name))?;
+        u32::try_from(place).ok()
+    }
+
+    fn name(&self, nth: u32) -> Option<&[u8]> {
+        let mut names = self.0.iter().filter_map(|sap| sap.wanted.service());
+        names.nth(usize::try_from(nth).ok()?)
+    }
+}
+
+impl Offered {
+    /// Nothing is offered. `secret` must not be guessable by a peer.
+    pub(super) const fn new(secret: [u8; 16]) -> Self {
+        Self { concentrator: None, secret, saps: Vec::new(), calls: Vec::new() }
+    }
+
+    /// Notes whose call a request is.
+    pub(super) fn add(&mut self, request: RequestId, vc: &Ref<Vc>) -> Result<()> {
+        ndis::memory::push(&mut self.calls, (request, Ref::clone(vc)))
+    }
+
+    /// A request has been answered: its VC, if it was still noted.
+    pub(super) fn remove(&mut self, request: RequestId) -> Option<Ref<Vc>> {
+        let place = self.calls.iter().position(|(id, _)| *id == request)?;
+        Some(self.calls.swap_remove(place).1)
+    }
+
+    /// Any call that is noted.
+    pub(super) fn take(&mut self) -> Option<Ref<Vc>> {
+        self.calls.pop().map(|(_, vc)| vc)
+    }
+
+    /// A request that waited too long; its VC, if it was still noted.
+    pub(super) fn expire(&mut self, now: Instant) -> Option<(RequestId, Option<Ref<Vc>>)> {
+        let request = self.concentrator.as_mut()?.expire(now)?;
+        Some((request, self.remove(request)))
+    }
+
+    /// When [`Self::expire`] is due.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.concentrator.as_ref()?.deadline()
+    }
+
+    /// A session is over.
+    pub(super) fn session_ended(&mut self, key: SessionKey) {
+        if let Some(concentrator) = &mut self.concentrator {
+            concentrator.close(key);
+        }
+    }
+
+    fn sap_added(&mut self, sap: &Ref<Sap>) -> Result<()> {
+        ndis::memory::push(&mut self.saps, Ref::clone(sap))
+    }
+
+    fn sap_removed(&mut self, sap: &Sap) -> Option<Ref<Sap>> {
+        let place = self.saps.iter().position(|other| core::ptr::eq(&raw const **other, sap))?;
+        Some(self.saps.remove(place))
+    }
+}
+
+impl Adapter {
+    /// Offers calls to a SAP from now on; the first one makes an access concentrator of the adapter.
+    pub(super) fn sap_added(&self, sap: &Ref<Sap>) -> Result<()> {
+        let (missing, secret) = {
+            let offered = self.calls.offered.lock();
+            (offered.concentrator.is_none(), offered.secret)
+        };
+        let fresh = if missing { Some(self.concentrator(&secret)?) } else { None };
+        let mut offered = self.calls.offered.lock();
+        offered.sap_added(sap)?;
+        let spare = match (fresh, &mut offered.concentrator) {
+            (Some(fresh), place @ None) => place.replace(fresh),
+            (spare, _) => spare,
+        };
+        drop(offered);
+        drop(spare);
+        Ok(())
+    }
+
+    /// Offers no more calls to a SAP.
+    pub(super) fn sap_removed(&self, sap: &Sap) {
+        let removed = self.calls.offered.lock().sap_removed(sap);
+        drop(removed);
+    }
+
+    fn concentrator(&self, secret: &[u8; 16]) -> Result<Box<Concentrator>> {
+        let config = config(self.station, &self.settings).ok_or(Status::FAILURE)?;
+        let concentrator = Concentrator::try_new(&config, secret, now()).map_err(|_| Status::RESOURCES)?;
+        ndis::memory::boxed(concentrator)
+    }
+}
+
+/// How the access concentrator presents itself. A station may have as many calls as there are lines: who asks for more
+/// than one is a relay, or runs a test.
+fn config(station: pppoe::Address, settings: &Settings) -> Option<Config> {
+    let mut name = *b"mcm-000000000000";
+    let digits = name.get_mut(4..)?.chunks_exact_mut(2);
+    for (pair, octet) in digits.zip(station.0) {
+        pair.copy_from_slice(&[digit(octet >> 4), digit(octet & 15)]);
+    }
+    let mut config = Config::new(station, Bytes::new(&name)?);
+    config.max_payload = settings.max_payload;
+    let lines = u16::try_from(settings.wan_endpoints).unwrap_or(u16::MAX);
+    let of_station = u8::try_from(lines).unwrap_or(u8::MAX);
+    config.limits = Limits {
+        station: Some(Rate { per_second: 2, burst: u32::from(of_station).saturating_mul(2).max(10) }),
+        sessions: lines.min(Limits::DEFAULT.sessions),
+        station_sessions: of_station,
+        station_requests: of_station.max(Limits::DEFAULT.station_requests),
+        ..Limits::DEFAULT
+    };
+    Some(config)
+}
+
+/// The digit of a number below 16, in hexadecimal.
+const fn digit(number: u8) -> u8 {
+    let letter = if number < 10 { b'0' } else { b'a'.wrapping_sub(10) };
+    letter.wrapping_add(number)
+}
