@@ -133,7 +133,7 @@ fn metrics(flags: u8, current: u16, maximum: u16) -> Vec<u8> {
     value
 }
 
-// covers: RFC5578:6, NdisMCoIndicateStatusEx, OID_CO_TAPI_GET_CALL_DIAGNOSTICS@cm
+// covers: RFC5578:5, NdisMCoIndicateStatusEx, OID_CO_TAPI_GET_CALL_DIAGNOSTICS@cm
 #[test]
 fn metrics_of_the_peers_link_become_the_calls() {
     talk(1, access_concentrator::Settings::default(), |talk| {
@@ -167,7 +167,7 @@ fn metrics_of_the_peers_link_become_the_calls() {
     });
 }
 
-// covers: RFC5578:6
+// covers: RFC5578:5
 #[test]
 fn metrics_of_others_and_floods_of_them_change_nothing() {
     talk(2, access_concentrator::Settings::default(), |talk| {

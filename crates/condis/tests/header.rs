@@ -52,12 +52,12 @@ int main(void) {
         "-Werror",
     ]);
     compiler.arg("-I").arg(root().join("include")).arg(&source).arg("-o").arg(&program);
-    let compiled = compiler.status();
-    if compiled.as_ref().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) {
+    let end = compiler.status();
+    if end.as_ref().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) {
         eprintln!("skipped: there is no C compiler for {language}");
         return None;
     }
-    assert!(compiled.expect("a compiler").success(), "the example does not compile as {language}");
+    assert!(end.expect("a compiler").success(), "the example does not compile as {language}");
     let output = Command::new(&program).output().expect("the program runs");
     assert!(output.status.success(), "a block that has no room is refused");
     let _ = std::fs::remove_dir_all(&directory);

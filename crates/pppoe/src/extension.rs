@@ -3,8 +3,8 @@
 //!
 //! # Credits
 //!
-//! Flow control by credits holds in a session only if the PADR and the PADS both carry the Credits tag (RFC 5578 section
-//! 4). Nothing here asks for it and the [`Concentrator`](crate::Concentrator) does not agree to it, so grants are read
+//! Flow control by credits holds in a session only if the PADR and the PADS both carry the Credits tag.
+//! Nothing here asks for it and the [`Concentrator`](crate::Concentrator) does not agree to it, so grants are read
 //! and of no effect, and a session frame that begins with a Credits tag is none
 //! ([`Malformed::Protocol`]).
 //!

@@ -58,7 +58,7 @@ fn what_belongs_to_a_session_names_one() {
     }
 }
 
-// covers: RFC5578:6
+// covers: RFC5578:5
 #[test]
 fn metrics_come_with_their_scales() {
     let value = [0, 0b0000_1011, 80, 200, 0, 10, 0, 54, 0, 100];
@@ -88,7 +88,7 @@ fn metrics_come_with_their_scales() {
     }
 }
 
-// covers: RFC5578:6
+// covers: RFC5578:5
 #[test]
 fn an_empty_metrics_tag_asks_and_is_answered() {
     let asked = frame(HOST, AC, PADQ, 7, &[(TagType::Metrics, &[])]);

@@ -60,8 +60,8 @@ fn a_vendor_tag_is_no_max_payload() {
             Server::new(&pppoe::concentrator::Config { max_payload: 1500, ..common::server::config() });
         let cookie = server.offer(HOST, &[vendor]);
         assert_eq!(server.reply().max_payload, None, "PADO");
-        let padr = common::server::padr(HOST, &cookie, &[vendor]);
-        let request = server.receive(&padr).requested();
+        let request = common::server::padr(HOST, &cookie, &[vendor]);
+        let request = server.receive(&request).requested();
         assert_eq!(server.accept(request.id).session.max_payload, 1492);
         let mut host = Host::soliciting(&Config { max_payload: 1500, ..Config::new(HOST) });
         let pado = host.pado_with(AC, b"", &[vendor]);
