@@ -3,15 +3,15 @@
 use core::ffi::c_void;
 use core::marker::PhantomData;
 use core::ptr;
-use core::sync::atomic::{AtomicI32, Ordering};
 use core::time::Duration;
 
 use alloc::boxed::Box;
 use ndis_sys::{
     NDIS_HANDLE, NDIS_TIMER_CHARACTERISTICS, NdisAllocateTimerObject, NdisCancelTimerObject,
-    NdisFreeTimerObject, NdisMSleep, NdisSetTimerObject,
+    NdisFreeTimerObject, NdisSetTimerObject,
 };
 use wdk_sys::LARGE_INTEGER;
+use wdk_sys::ntddk::KeFlushQueuedDpcs;
 
 use crate::header::header;
 use crate::initialize::Initialize;
@@ -30,10 +30,6 @@ pub trait TimerHandler<K = ()>: Send + Sync + 'static {
 
 struct Context<T> {
     target: Weak<T>,
-    /// Expirations that are queued or running. Setting a timer that is not queued adds one; the end of its function
-    /// and a successful cancel take one away. A function that ends before the setter counted makes it negative for
-    /// a moment.
-    outstanding: AtomicI32,
 }
 
 /// A timer object; freed by Drop at `PASSIVE_LEVEL`, which cancels it and waits for a running function.
@@ -51,8 +47,7 @@ unsafe impl<T: Send + Sync, K> Sync for Timer<T, K> {}
 impl<T: TimerHandler<K>, K> Timer<T, K> {
     /// `NdisAllocateTimerObject`. The timer keeps only a weak reference to its target.
     pub fn new(init: &Initialize<'_>, tag: u32, target: &Ref<T>) -> Result<Self> {
-        let context =
-            Box::into_raw(boxed(Context { target: Ref::downgrade(target), outstanding: AtomicI32::new(0) })?);
+        let context = Box::into_raw(boxed(Context { target: Ref::downgrade(target) })?);
         let mut characteristics = NDIS_TIMER_CHARACTERISTICS {
             Header: header(
                 ndis_sys::NDIS_OBJECT_TYPE_TIMER_CHARACTERISTICS,
@@ -77,39 +72,29 @@ impl<T: TimerHandler<K>, K> Timer<T, K> {
 }
 
 impl<T, K> Timer<T, K> {
-    fn context(&self) -> &Context<T> {
-        // SAFETY: lives until Drop.
-        unsafe { &*self.context }
-    }
-
     /// Lets the timer expire once, `delay` from now, in place of what was set before. IRQL <= `DISPATCH_LEVEL`.
     pub fn set(&self, delay: Duration) {
         // A negative due time is relative, in units of 100 ns.
         let units = i64::try_from(delay.as_nanos() / 100).unwrap_or(i64::MAX).max(1);
         let due = LARGE_INTEGER { QuadPart: units.wrapping_neg() };
         // SAFETY: the timer is allocated; period 0 makes it one-shot; NULL keeps the context of the allocation.
-        let was_queued = unsafe { NdisSetTimerObject(self.handle, due, 0, ptr::null_mut()) };
-        if was_queued == 0 {
-            self.context().outstanding.fetch_add(1, Ordering::AcqRel);
-        }
+        unsafe { NdisSetTimerObject(self.handle, due, 0, ptr::null_mut()) };
     }
 
     /// Takes back an expiration that has not begun. IRQL <= `DISPATCH_LEVEL`.
     pub fn cancel(&self) {
         // SAFETY: the timer is allocated.
-        if unsafe { NdisCancelTimerObject(self.handle) } != 0 {
-            self.context().outstanding.fetch_sub(1, Ordering::AcqRel);
-        }
+        unsafe { NdisCancelTimerObject(self.handle) };
     }
 }
 
 impl<T, K> Drop for Timer<T, K> {
     fn drop(&mut self) {
         self.cancel();
-        while self.context().outstanding.load(Ordering::Acquire) != 0 {
-            // The function is about to end. SAFETY: timers are dropped at PASSIVE_LEVEL.
-            unsafe { NdisMSleep(100) };
-        }
+        // Expirations cannot be counted: one that comes while the DPC of another is queued adds none. So this waits for
+        // all DPCs, and the function, whose target is going, does not set the timer again.
+        // SAFETY: timers are dropped at PASSIVE_LEVEL.
+        unsafe { KeFlushQueuedDpcs() };
         // SAFETY: neither queued nor running.
         unsafe { NdisFreeTimerObject(self.handle) };
         // SAFETY: made by `new`; no function refers to it any more.
@@ -123,17 +108,16 @@ impl<T, K> core::fmt::Debug for Timer<T, K> {
     }
 }
 
-/// `NDIS_TIMER_FUNCTION`. After the last line the context may be gone.
+/// `NDIS_TIMER_FUNCTION`.
 unsafe extern "C" fn expired<T: TimerHandler<K>, K>(
     _system1: *mut c_void,
     context: *mut c_void,
     _system2: *mut c_void,
     _system3: *mut c_void,
 ) {
-    // SAFETY: the context of the allocation, alive while an expiration is outstanding.
+    // SAFETY: the context of the allocation, which Drop keeps until this DPC has ended.
     let context = unsafe { &*context.cast_const().cast::<Context<T>>() };
     if let Some(target) = context.target.upgrade() {
         T::expired(&target, &Dispatch::documented());
     }
-    context.outstanding.fetch_sub(1, Ordering::AcqRel);
 }

@@ -324,6 +324,24 @@ fn clocks_agree_and_long_stalls_are_found() {
 }
 
 #[test]
+fn queued_dpcs_can_be_waited_for() {
+    for seed in 0..20 {
+        run(Config { seed, ..Config::default() }, |machine| {
+            let ran = std::rc::Rc::new(std::cell::Cell::new(0));
+            for cpu in [0, 1, 1] {
+                let ran = std::rc::Rc::clone(&ran);
+                machine.queue_dpc(Some(cpu), "dpc", move || {
+                    Machine::current().preempt();
+                    ran.set(ran.get() + 1);
+                });
+            }
+            export!(KeFlushQueuedDpcs: fn())((), (), ());
+            assert_eq!(ran.get(), 3);
+        });
+    }
+}
+
+#[test]
 fn debug_output_is_formatted_into_the_log() {
     let machine = run(Config::default(), |_| {
         let print = export!(DbgPrint: fn(*const u8, u64, u64) -> i32);

@@ -1,10 +1,12 @@
 //! Time.
 
+use std::cell::Cell;
+use std::rc::Rc;
 use std::time::Duration;
 
 use crate::exports;
 use crate::image::Export;
-use crate::machine::{IrqlRange, Machine, enter};
+use crate::machine::{Event, IrqlRange, Machine, enter};
 
 /// System time at boot, in 100 ns since 1601: 1 January 2025.
 const BOOT: i64 = 133_801_632_000_000_000;
@@ -65,10 +67,28 @@ unsafe extern "win64" fn KeStallExecutionProcessor(microseconds: u32) {
     machine.stall(Duration::from_micros(microseconds.into()));
 }
 
+/// Waits behind the DPCs that each processor has queued.
+unsafe extern "win64" fn KeFlushQueuedDpcs() {
+    let call = enter("KeFlushQueuedDpcs", IrqlRange::PASSIVE);
+    let machine = call.machine();
+    let cpus = machine.config().cpus;
+    let (left, done) = (Rc::new(Cell::new(cpus)), Event::new("queued DPCs"));
+    for cpu in 0..cpus {
+        let (left, done) = (Rc::clone(&left), done.clone());
+        machine.queue_dpc(Some(cpu), "flush", move || {
+            left.set(left.get() - 1);
+            if left.get() == 0 {
+                done.set();
+            }
+        });
+    }
+    machine.wait(&done, None);
+}
+
 pub(super) fn exports() -> Vec<Export> {
     let mut exports = exports![
         "ntoskrnl.exe": KeQuerySystemTimePrecise, KeQueryInterruptTimePrecise, KeQueryUnbiasedInterruptTime,
-        KeQueryTimeIncrement, KeQueryPerformanceCounter, KeStallExecutionProcessor
+        KeQueryTimeIncrement, KeQueryPerformanceCounter, KeStallExecutionProcessor, KeFlushQueuedDpcs
     ];
     exports.extend(exports!["HAL.dll": KeQueryPerformanceCounter, KeStallExecutionProcessor]);
     exports

@@ -7,6 +7,9 @@ ULONG64 KeQueryInterruptTimePrecise(PULONG64 QpcTimeStamp);
 LARGE_INTEGER KeQueryPerformanceCounter(PLARGE_INTEGER PerformanceFrequency);
 void KeStallExecutionProcessor(ULONG MicroSeconds);
 
+/* Page of the routine: returns when all DPCs that were queued have run. */
+void KeFlushQueuedDpcs(void);
+
 /* Processors. */
 ULONG KeGetCurrentProcessorNumberEx(PPROCESSOR_NUMBER ProcNumber);
 ULONG KeQueryActiveProcessorCountEx(USHORT GroupNumber);
