@@ -111,6 +111,8 @@ pub struct Setup {
     pub real_time: bool,
     /// How NDIS reads its documents; none has the seed choose.
     pub readings: Option<Readings>,
+    /// Guard pages around each pool block, and an event log: what takes most of the time of a short run.
+    pub thorough: bool,
 }
 
 impl Setup {
@@ -123,6 +125,7 @@ impl Setup {
             fail: None,
             real_time: false,
             readings: Some(Readings::default()),
+            thorough: true,
         }
     }
 }
@@ -271,13 +274,16 @@ fn on_this_thread<T: 'static>(
     setup: Setup,
     script: impl FnOnce(&Lab) -> T + 'static,
 ) -> Run<T> {
+    let trace = std::env::var_os("SCENARIOS_TRACE").is_some();
     let machine = Machine::new(Config {
         seed: setup.seed,
         cpus: setup.cpus,
         real_time: setup.real_time,
         fail: setup.fail,
         limit: LIMIT,
-        trace: std::env::var_os("SCENARIOS_TRACE").is_some(),
+        trace,
+        log: setup.thorough || trace,
+        guard: setup.thorough,
         ..Config::default()
     });
     ndis::set_readings(setup.readings.unwrap_or_else(|| Readings::drawn(&machine)));
