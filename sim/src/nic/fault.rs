@@ -94,7 +94,17 @@ impl Faults {
 
     /// Whether every planned write-back has happened.
     pub fn is_spent(&self) -> bool {
-        self.0.received.borrow().is_empty() && self.0.sent.borrow().is_empty()
+        !self.spoils_received() && !self.spoils_sent()
+    }
+
+    /// Whether write-backs of received frames are planned.
+    pub(crate) fn spoils_received(&self) -> bool {
+        !self.0.received.borrow().is_empty()
+    }
+
+    /// The same of frames sent.
+    pub(crate) fn spoils_sent(&self) -> bool {
+        !self.0.sent.borrow().is_empty()
     }
 
     /// Makes the card [`Fault::Gone`] after so many more accesses to its registers; `None` calls it off.
@@ -108,7 +118,7 @@ impl Faults {
     }
 
     /// Counts one access.
-    pub(super) fn access(&self) {
+    pub(crate) fn access(&self) {
         self.0.accesses.set(self.0.accesses.get() + 1);
         match self.0.left.get() {
             Some(0) => {
@@ -120,12 +130,12 @@ impl Faults {
     }
 
     /// What happens to the next received frame's write-back.
-    pub(super) fn next_received(&self) -> WriteBack {
+    pub(crate) fn next_received(&self) -> WriteBack {
         self.0.received.borrow_mut().pop_front().unwrap_or(WriteBack::Good)
     }
 
     /// What happens to the next sent frame's write-back.
-    pub(super) fn next_sent(&self) -> WriteBack {
+    pub(crate) fn next_sent(&self) -> WriteBack {
         self.0.sent.borrow_mut().pop_front().unwrap_or(WriteBack::Good)
     }
 }

@@ -15,6 +15,7 @@ mod bus;
 mod cable;
 mod card;
 mod configuration;
+mod faulty;
 mod fidelity;
 mod interrupts;
 mod messages;
@@ -31,5 +32,6 @@ mod transmit;
 
 pub use card::Card;
 pub(crate) use card::RULES;
+pub use faulty::Faulty;
 pub use fidelity::{Correction, Fidelity};
 pub use process::StartError;

@@ -21,20 +21,24 @@ pub enum Backend {
 }
 
 impl Backend {
-    /// A card after power-on whose EEPROM holds `mac`.
-    pub(super) fn card(
+    /// A card after power-on whose EEPROM holds `mac`, and which misbehaves as `faults` say.
+    ///
+    /// # Errors
+    /// [`RunError::Card`].
+    pub fn card(
         self,
         machine: &Machine,
         model: Model,
         mac: [u8; 6],
+        faults: Faults,
     ) -> Result<Box<dyn Device>, RunError> {
         match self {
-            Self::InProcess => Ok(Box::new(E1000::new(model, mac, Faults::default()))),
+            Self::InProcess => Ok(Box::new(E1000::new(model, mac, faults))),
             Self::Qemu => {
                 let card = qemu::Card::start(model, mac, qemu::Fidelity::default());
                 let card = card.map_err(|error| RunError::Card(error.to_string()))?;
                 machine.step(Step::new("card", format!("{model} played by QEMU {}", card.version())));
-                Ok(Box::new(card))
+                Ok(Box::new(qemu::Faulty::new(card, model, faults)))
             }
         }
     }

@@ -11,6 +11,7 @@ use crate::{
     image::Image,
     machine::{Config, FailPlan, Machine, Step},
     ndis::{self, DriverEntry},
+    nic::Faults,
     nt,
     pci::Slot,
     verifier::{Rule, Severity, rule},
@@ -88,7 +89,7 @@ fn on_this_thread(
         None => None,
     };
     let Connected { wire, tally, settle } = peer::connect(scenario)?;
-    let card = scenario.backend.card(&machine, scenario.nic, MAC)?;
+    let card = scenario.backend.card(&machine, scenario.nic, MAC, Faults::default())?;
     let slot = Slot::new(card, wire, pcap);
     let tale = Rc::new(Tale::default());
     let entry = entry_point(&image);

@@ -8,6 +8,7 @@ use std::{
 use crate::{
     nic::{E1000, Faults, Model},
     pci::{Device, Platform},
+    qemu::Faulty,
 };
 
 /// First bus address that is memory; below and above [`SIZE`] bytes there is nothing.
@@ -71,7 +72,7 @@ impl Platform for Host {
 
 /// One card on its bench.
 pub(super) struct Bench {
-    pub(super) card: E1000,
+    pub(super) card: Box<dyn Device>,
     pub(super) host: Host,
     pub(super) faults: Faults,
 }
@@ -80,15 +81,34 @@ impl Bench {
     /// A card after power-on with memory decoding and bus mastering enabled.
     pub(super) fn new(model: Model) -> Self {
         let faults = Faults::default();
+        Self::with(Box::new(E1000::new(model, MAC, faults.clone())), faults)
+    }
+
+    /// Two such cards: one whose model has faults, and one without any behind a layer that has them.
+    pub(super) fn both(model: Model) -> [Self; 2] {
+        let faults = Faults::default();
+        let flawless = E1000::new(model, MAC, Faults::default());
+        [Self::new(model), Self::with(Box::new(Faulty::new(flawless, model, faults.clone())), faults)]
+    }
+
+    fn with(mut card: Box<dyn Device>, faults: Faults) -> Self {
         let host = Host { memory: RefCell::new(vec![0; SIZE]), ..Host::default() };
-        let mut card = E1000::new(model, MAC, faults.clone());
         card.config_write(&host, 4, 2, 0x0006);
         Self { card, host, faults }
     }
 
     /// A card with link up, both rings of eight descriptors set and both directions enabled.
     pub(super) fn running(model: Model) -> Self {
-        let mut bench = Self::new(model);
+        Self::new(model).set_up()
+    }
+
+    /// Both kinds of card, set up like that.
+    pub(super) fn both_running(model: Model) -> [Self; 2] {
+        Self::both(model).map(Self::set_up)
+    }
+
+    fn set_up(self) -> Self {
+        let mut bench = self;
         bench.write(0x0000, 0x41);
         bench.ring(0x2800, RX_RING);
         bench.ring(0x3800, TX_RING);
