@@ -40,7 +40,7 @@ pub(crate) struct Adapter {
     /// The one timer of all discoveries.
     pub(crate) timer: Once<Timer<Self>>,
     watchdog: Once<Timer<Self, watchdog::Watchdog>>,
-    /// Brings a card back whose transmitter hangs.
+    /// Brings a card back that hangs.
     recovery: Once<WorkItem<Self>>,
     pub(crate) handle: AdapterHandle,
     pub(crate) settings: Settings,

@@ -1,5 +1,5 @@
-//! What nobody reports: work whose interrupt was lost, a transmitter that hangs, counters about to saturate, a card that
-//! has gone.
+//! What nobody reports: work whose interrupt was lost, a transmitter or receiver that hangs, counters about to saturate,
+//! a card that has gone.
 
 use core::time::Duration;
 
@@ -16,6 +16,7 @@ const INTERVAL: Duration = Duration::from_secs(1);
 /// What error-log entries say beside the steps of initialisation.
 const GONE: u32 = 100;
 const TRANSMITTER_HUNG: u32 = 101;
+const RECEIVER_HUNG: u32 = 102;
 
 /// The watchdog's timer, as opposed to that of the discoveries.
 #[derive(Debug)]
@@ -58,17 +59,21 @@ impl Adapter {
             // What came to the ring between the loss of the link and the end of its call.
             self.disown_sends();
         }
-        let health = self.transmit.lock().health(&self.nic);
-        if health != Health::Good {
-            self.handle.log_error(ErrorCode::HARDWARE_FAILURE, TRANSMITTER_HUNG);
+        let transmitter = self.transmit.lock().health(&self.nic);
+        let receiver = self.receive.lock().health(&self.nic);
+        for (health, hung) in [(transmitter, TRANSMITTER_HUNG), (receiver, RECEIVER_HUNG)] {
+            if health != Health::Good {
+                self.handle.log_error(ErrorCode::HARDWARE_FAILURE, hung);
+            }
         }
-        if health == Health::Lost {
-            return self.fail_for_good();
-        }
-        if health == Health::Hung
-            && let Some(item) = self.recovery.get()
-        {
-            item.queue();
+        match [transmitter, receiver] {
+            [Health::Good, Health::Good] => {}
+            [Health::Lost, _] | [_, Health::Lost] => return self.fail_for_good(),
+            _ => {
+                if let Some(item) = self.recovery.get() {
+                    item.queue();
+                }
+            }
         }
         self.set_watchdog();
     }

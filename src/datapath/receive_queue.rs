@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 use e1000::{Delivery, LatencyClass, Moderation, Nic, ReceiveConfig, ReceiveDrops, Received};
 use ndis::Result;
 
+use super::health::{Hangs, Health};
 use crate::adapter::{Buffers, ReceiveRing, Registers};
 
 /// The ring and the spare buffers. There are more buffers than descriptors, so that the ring stays full while
@@ -13,13 +14,14 @@ pub(crate) struct ReceiveQueue {
     /// Buffers that are in nobody's hands; room for all of them is reserved.
     spare: Vec<u32>,
     moderation: Moderation,
+    hangs: Hangs,
 }
 
 impl ReceiveQueue {
     /// An empty ring, with all buffers spare.
     pub(crate) fn new(ring: ReceiveRing, buffers: &Buffers) -> Result<Self> {
         let spare = ndis::memory::filled(buffers.count() as usize, |id| Ok(u32::try_from(id).unwrap_or(0)))?;
-        Ok(Self { ring, spare, moderation: Moderation::new() })
+        Ok(Self { ring, spare, moderation: Moderation::new(), hangs: Hangs::default() })
     }
 
     /// Fills the ring and connects it to the card, whose receiver must be off.
@@ -48,6 +50,12 @@ impl ReceiveQueue {
     /// What the ring has dropped so far.
     pub(crate) fn drops(&self) -> ReceiveDrops {
         self.ring.drops()
+    }
+
+    /// Whether the card receives; to be asked once a second.
+    pub(crate) fn health(&mut self, nic: &Nic<Registers>) -> Health {
+        let hung = self.ring.is_hung(nic, &mut self.hangs.progress).unwrap_or(false);
+        self.hangs.judge(hung, u64::try_from(self.ring.head()).unwrap_or(0))
     }
 
     /// The next frame that has arrived.

@@ -1,11 +1,12 @@
 //! The transmit ring and what waits for it.
 
 use alloc::vec::Vec;
-use e1000::{Nic, Progress, TransmitStatus};
+use e1000::{Nic, TransmitStatus};
 use ndis::memory::push_reserved;
 use ndis::{Chain, NetBuffer, NetBufferList, Ref, Result, Status};
 use pppoe::{Address, Header, SessionKey};
 
+use super::health::{Hangs, Health};
 use crate::adapter::settings::Tags;
 use crate::adapter::{Registers, TransmitRing};
 use crate::call_manager::{Outgoing, Vc};
@@ -16,20 +17,6 @@ const KEPT_FOR_CONTROL: usize = 8;
 /// Address and control field, which PPPoE does not carry (RFC 2516 section 7).
 const ADDRESS_AND_CONTROL: [u8; 2] = [0xFF, 0x03];
 
-/// Recoveries that are tried before a card is given up which sends nothing after any of them.
-const MOST_RECOVERIES: u32 = 3;
-
-/// How the transmitter is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Health {
-    /// It sends, or has nothing to send.
-    Good,
-    /// It has stopped sending.
-    Hung,
-    /// It has stopped sending and nothing helps.
-    Lost,
-}
-
 /// The ring, the list that each of its descriptors completes, and the VCs that wait for room.
 pub(crate) struct Transmit {
     ring: TransmitRing,
@@ -38,11 +25,7 @@ pub(crate) struct Transmit {
     /// What did not fit, VC by VC: they take turns, so that one that sends much cannot starve the others.
     waiting: Vec<Waiting>,
     turn: usize,
-    /// What the watchdog saw last.
-    progress: Progress,
-    /// Hangs in a row with no frame sent in between, and how many had been sent at the last.
-    hangs: u32,
-    sent_at_hang: u64,
+    hangs: Hangs,
     /// The station that all frames come from.
     own: Address,
     tags: Tags,
@@ -60,18 +43,7 @@ impl Transmit {
     pub(crate) fn new(ring: TransmitRing, own: Address, tags: Tags) -> Result<Self> {
         let owners = ndis::memory::filled(ring.count(), |_| Ok(None))?;
         let scattered = ndis::memory::zeroed(e1000::BUFFER_SIZE)?;
-        Ok(Self {
-            ring,
-            owners,
-            waiting: Vec::new(),
-            turn: 0,
-            progress: Progress::default(),
-            hangs: 0,
-            sent_at_hang: 0,
-            own,
-            tags,
-            scattered,
-        })
+        Ok(Self { ring, owners, waiting: Vec::new(), turn: 0, hangs: Hangs::default(), own, tags, scattered })
     }
 
     /// Connects the ring to the card, which must have been reset.
@@ -81,13 +53,8 @@ impl Transmit {
 
     /// Whether the card sends; to be asked once a second.
     pub(crate) fn health(&mut self, nic: &Nic<Registers>) -> Health {
-        if !self.ring.is_hung(nic, &mut self.progress).unwrap_or(false) {
-            return Health::Good;
-        }
-        let sent = self.ring.completed();
-        self.hangs = if sent == self.sent_at_hang { self.hangs.saturating_add(1) } else { 1 };
-        self.sent_at_hang = sent;
-        if self.hangs > MOST_RECOVERIES { Health::Lost } else { Health::Hung }
+        let hung = self.ring.is_hung(nic, &mut self.hangs.progress).unwrap_or(false);
+        self.hangs.judge(hung, self.ring.completed())
     }
 
     /// Whether nothing waits for the card.

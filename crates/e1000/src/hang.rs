@@ -1,16 +1,17 @@
-//! Noticing that the transmitter has stopped.
+//! Noticing that the transmitter or the receiver has stopped.
 //!
-//! A watchdog asks [`TransmitRing::is_hung`] at regular intervals, of a second or more, with the same [`Progress`] each
-//! time, and after [`TransmitRing::reclaim`]: an interrupt that was lost is no hang. The way out is [`Nic::recover`].
+//! A watchdog asks [`TransmitRing::is_hung`] and [`ReceiveRing::is_hung`] at regular intervals, of a second or more, with
+//! the same [`Progress`] each time, and after [`TransmitRing::reclaim`]: an interrupt that was lost is no hang. The way
+//! out is [`Nic::recover`].
 
-use crate::registers::{Register, Status};
-use crate::transmit::FrameNote;
-use crate::{DmaMemory, Error, Nic, Registers, TransmitRing};
+use crate::registers::{Rdh, Register, Status};
+use crate::transmit::{FrameNote, index_bits};
+use crate::{Buffer, DmaMemory, Error, Nic, ReceiveRing, Registers, TransmitRing};
 
 /// What a watchdog remembers of a ring from one look to the next.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
-    /// The ring's progress, if frames were pending and could have been sent.
+    /// How far the ring had come, if there was something it should have gone on with.
     waiting_since: Option<u64>,
 }
 
@@ -32,6 +33,30 @@ impl<M: DmaMemory, S: AsRef<[FrameNote]> + AsMut<[FrameNote]>> TransmitRing<M, S
             return Ok(false);
         }
         let now = Some(self.progress());
+        if before == now {
+            return Ok(true);
+        }
+        progress.waiting_since = now;
+        Ok(false)
+    }
+}
+
+impl<M: DmaMemory, S: AsRef<[Buffer]> + AsMut<[Buffer]>> ReceiveRing<M, S> {
+    /// Whether the card is past the descriptor that [`ReceiveRing::poll`] waits for, and was so at the last look: its
+    /// write-back was lost, or one too many came, and whatever is received stays behind it. Reads one register; any IRQL.
+    ///
+    /// The card's head runs ahead of memory (82574 10.2.5.8), by less than the time between two looks. Once this has said
+    /// so, the next look begins anew.
+    ///
+    /// # Errors
+    /// [`Error::Gone`].
+    pub fn is_hung<R: Registers>(&self, nic: &Nic<R>, progress: &mut Progress) -> Result<bool, Error> {
+        let before = progress.waiting_since.take();
+        let card: Rdh = nic.bus.read()?;
+        if self.has_arrived() || card.bits() == index_bits(self.head()) {
+            return Ok(false);
+        }
+        let now = Some(u64::from(index_bits(self.head())));
         if before == now {
             return Ok(true);
         }

@@ -136,6 +136,16 @@ impl<M: DmaMemory, S: AsRef<[Buffer]> + AsMut<[Buffer]>> ReceiveRing<M, S> {
         self.drops
     }
 
+    /// The oldest descriptor that the card has: where the next frame is expected.
+    pub fn head(&self) -> usize {
+        self.head
+    }
+
+    /// Whether [`ReceiveRing::poll`] would find that descriptor written back.
+    pub(crate) fn has_arrived(&self) -> bool {
+        self.descriptors.status(self.head) & DONE != 0
+    }
+
     /// Lends a buffer to the card, which learns of it with [`ReceiveRing::doorbell`].
     ///
     /// # Errors

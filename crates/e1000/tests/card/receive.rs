@@ -1,7 +1,8 @@
 //! The receive ring, and the card filling it, well and badly.
 
 use e1000::{
-    BUFFER_SIZE, Buffer, DmaMemory, Error, Filter, Nic, ReceiveConfig, ReceiveRing, Received, VlanId,
+    BUFFER_SIZE, Buffer, DmaMemory, Error, Filter, Nic, Progress, ReceiveConfig, ReceiveRing, Received,
+    VlanId,
 };
 use proptest::prelude::*;
 
@@ -279,6 +280,34 @@ fn a_missing_card_does_not_start() {
     let mut bench = bench(I82540EM);
     bench.card.fault.set(Fault::GoneFrom(0));
     assert_eq!(bench.nic.start_receive(&mut bench.ring, &ReceiveConfig::default()), Err(Error::Gone));
+}
+
+/// Looks twice.
+fn looks(bench: &Bench, progress: &mut Progress) -> [bool; 2] {
+    [(); 2].map(|()| bench.ring.is_hung(&bench.nic, progress).unwrap())
+}
+
+#[test]
+fn a_card_that_is_past_its_descriptor_hangs() {
+    let mut bench = bench(I82540EM);
+    let mut progress = Progress::default();
+    assert_eq!(looks(&bench, &mut progress), [false; 2], "idle");
+    bench.card.poke(0x2810, 2);
+    assert_eq!(looks(&bench, &mut progress), [false, true], "it has received, and tells nothing");
+    assert_eq!(looks(&bench, &mut progress), [false, true], "and anew");
+    bench.write_back(0, 60, DONE | EOP, 0);
+    assert_eq!(looks(&bench, &mut progress), [false; 2], "a frame that nobody has taken");
+    bench.ring.poll().unwrap();
+    assert!(!looks(&bench, &mut progress)[0]);
+    bench.write_back(1, 60, DONE | EOP, 0);
+    bench.ring.poll().unwrap();
+    assert_eq!(looks(&bench, &mut progress), [false; 2], "it has caught up");
+    // One that was not received yet is taken: the card is behind.
+    bench.write_back(2, 60, DONE | EOP, 0);
+    bench.ring.poll().unwrap();
+    assert_eq!(looks(&bench, &mut progress), [false, true]);
+    bench.card.fault.set(Fault::GoneFrom(0));
+    assert_eq!(bench.ring.is_hung(&bench.nic, &mut progress), Err(Error::Gone));
 }
 
 proptest! {
