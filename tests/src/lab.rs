@@ -14,9 +14,9 @@ use ndis_sim::{
     machine::{Config, FailPlan, Machine},
     memory::pool::tag_name,
     ndis::{self, Adapter, Driver, DriverEntry, Keywords, Readings, Value, status::Status},
-    nic::{E1000, Faults, Model},
+    nic::{Faults, Model},
     nt,
-    pci::{Device, Slot},
+    pci::Slot,
     verifier::{Finding, Severity},
     wire::{
         AccessConcentrator, Impaired, PcapTee, Wire,
@@ -24,6 +24,8 @@ use ndis_sim::{
         impair::Plan,
     },
 };
+
+use crate::backend;
 
 /// Virtual time after unload in which a forgotten timer or work item shows.
 const AFTERMATH: Duration = Duration::from_secs(2);
@@ -37,15 +39,10 @@ const HANG: &str = "NDIS.7C.0x25";
 /// Makes a wire on the machine's thread: wires are not `Send`.
 type MakeWire = Box<dyn FnOnce(Box<dyn Wire>) -> Box<dyn Wire> + Send>;
 
-/// Makes a card that is not the simulator's own model, with the station address given.
-type MakeDevice = Box<dyn FnOnce(Model, [u8; 6]) -> Box<dyn Device> + Send>;
-
 /// One card and what it is plugged into.
 pub struct Card {
     /// Which card.
     pub model: Model,
-    /// Who plays it, if not the simulator's own model; it then has no faults.
-    pub player: Option<MakeDevice>,
     /// What the access concentrator at the far end does.
     pub peer: access_concentrator::Settings,
     /// What the cable does to frames.
@@ -68,7 +65,6 @@ impl Card {
         let endpoints = ("WanEndpoints".to_owned(), Value::Integer(32));
         Self {
             model,
-            player: None,
             peer: access_concentrator::Settings::default(),
             cable: None,
             wrap: None,
@@ -77,16 +73,6 @@ impl Card {
             messages: true,
             pcap: None,
         }
-    }
-
-    /// The same, played by `player`.
-    #[must_use]
-    pub fn played_by(
-        mut self,
-        player: impl FnOnce(Model, [u8; 6]) -> Box<dyn Device> + Send + 'static,
-    ) -> Self {
-        self.player = Some(Box::new(player));
-        self
     }
 
     /// The same with a wire of one's own around the peer's.
@@ -356,10 +342,8 @@ fn place(seed: u64, number: u8, card: Card) -> Place {
     }
     let pcap = card.pcap.map(|path| PcapTee::create(&path).expect("a capture file"));
     let mac = [0x02, 0, 0, 0, 0, number];
-    let device = match card.player {
-        Some(player) => player(card.model, mac),
-        None => Box::new(E1000::new(card.model, mac, faults.clone())),
-    };
+    let device = backend().card(&Machine::current(), card.model, mac, faults.clone());
+    let device = device.unwrap_or_else(|error| panic!("{error}"));
     let slot = Slot::new(device, wire, pcap);
     Place { slot, faults, tally, keywords: card.keywords, messages: card.messages }
 }

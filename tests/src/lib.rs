@@ -4,6 +4,7 @@
 //! The tests in `tests/` tell one story each. [`set`] is the fixed set of stories that `cargo xtask mutants` runs
 //! against damaged drivers; the program `scenarios` runs it.
 
+pub mod backend;
 pub mod blocks;
 pub mod caller;
 pub mod lab;
@@ -14,6 +15,7 @@ pub mod wires;
 
 use std::path::PathBuf;
 
+pub use backend::{backend, cannot_on_qemu, on_qemu, seeds, some_of};
 pub use caller::{Answer, Caller, Record};
 pub use lab::{Card, Lab, Run, Setup};
 pub use station::Station;

@@ -5,7 +5,7 @@ use ndis_sim::{
     nic::Model,
 };
 use scenarios::{
-    Card,
+    Card, seeds, some_of,
     stories::{self, SIZES},
     wires::Pass,
 };
@@ -37,7 +37,7 @@ fn frames_of_each_length_come_back() {
 
 #[test]
 fn one_to_sixteen_calls_are_up_at_once() {
-    for calls in 1..=16 {
+    for calls in some_of(1..=16, 7) {
         let model = Model::ALL[calls % 3];
         let family = FAMILIES[calls % 2];
         stories::calls(calls as u64, Card::new(model), family, calls, vec![42, 700, 1494], 8).clean();
@@ -64,9 +64,9 @@ fn frames_under_way_do_not_survive_their_call() {
 #[test]
 fn a_client_may_give_up_at_any_stage() {
     for (seed, model, family) in everywhere() {
-        for (pass, after) in
-            [(Pass::Nothing, 1), (Pass::Nothing, 3_000_000), (Pass::Offers, 1), (Pass::Offers, 3_000_000)]
-        {
+        let stages =
+            [(Pass::Nothing, 1), (Pass::Offers, 1), (Pass::Nothing, 3_000_000), (Pass::Offers, 3_000_000)];
+        for (pass, after) in some_of(stages, 3) {
             let run = stories::cancelled(seed, Card::new(model), family, pass, after);
             // The gate drops the PADS: the peer has a session of which the host never heard.
             let status = if pass == Pass::Offers { run.clean_but_for_sessions() } else { run.clean() };
@@ -79,7 +79,7 @@ fn a_client_may_give_up_at_any_stage() {
 #[test]
 fn a_client_may_give_up_while_the_call_comes_up() {
     // From the PADI to the PADS and a little beyond; the session may be up or not when the close comes.
-    for seed in 0..60 {
+    for seed in seeds(60) {
         let model = Model::ALL[usize::try_from(seed % 3).expect("small")];
         let run = stories::cancelled(seed, Card::new(model), Family::TAPI_PROXY, Pass::Everything, 700);
         let status = run.clean();

@@ -1,11 +1,11 @@
 //! Two hundred seeds of calls over a cable that loses, repeats and delays discovery frames.
 
 use ndis_sim::{ndis::Family, nic::Model};
-use scenarios::{Card, stories};
+use scenarios::{Card, some_of, stories};
 
 /// Seeds, in four tests that run side by side.
 fn seeds(from: u64) {
-    for seed in (from..200).step_by(4) {
+    for seed in some_of((from..200).step_by(4), 17) {
         let model = Model::ALL[usize::try_from(seed / 4 % 3).expect("small")];
         let family = if seed % 8 < 4 { Family::TAPI_PROXY } else { Family::PPP };
         let run = stories::hostile(seed, Card::new(model), family);

@@ -1,10 +1,10 @@
 //! Pause, restart, sleep, removal, shutdown and halt, with calls up.
 
 use ndis_sim::{ndis::Family, nic::Model};
-use scenarios::{Card, stories};
+use scenarios::{Card, seeds, stories};
 
-fn each_card(seeds: u64, story: impl Fn(u64, Card, u32)) {
-    for seed in 0..seeds {
+fn each_card(count: u64, story: impl Fn(u64, Card, u32)) {
+    for seed in seeds(count) {
         let model = Model::ALL[usize::try_from(seed % 3).expect("small")];
         let family = if seed % 2 == 0 { Family::TAPI_PROXY } else { Family::PPP };
         story(seed, Card::new(model), family);

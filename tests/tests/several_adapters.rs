@@ -3,11 +3,11 @@
 use std::rc::Rc;
 
 use ndis_sim::{ndis::Family, nic::Model};
-use scenarios::{Card, Setup, Station, lab, station::exchange};
+use scenarios::{Card, Setup, Station, lab, seeds, station::exchange};
 
 #[test]
 fn three_different_cards_have_calls_at_once() {
-    for seed in 0..4 {
+    for seed in seeds(4) {
         let setup =
             Setup { cards: Model::ALL.map(Card::new).into(), ..Setup::new(seed, Card::new(Model::I82574l)) };
         let run = lab::run(setup, |lab| {

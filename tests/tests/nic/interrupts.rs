@@ -11,6 +11,7 @@ use scenarios::{
     Card, Record,
     caller::PATIENCE,
     lab::{sleep, sleep_below},
+    seeds,
     station::{exchange, send},
 };
 
@@ -18,7 +19,7 @@ use crate::common::{assert_works, from_peer, is_intact, missing, on_station, som
 
 #[test]
 fn messages_may_come_twice() {
-    for seed in 0..4 {
+    for seed in seeds(4) {
         let run = on_station(seed, Card::new(Model::I82574l), |lab, station| {
             lab.place(0).faults.inject(Fault::MessagesTwice);
             let vcs = [station.connected(), station.connected()];
@@ -84,7 +85,7 @@ fn an_interrupt_of_another_device_is_not_claimed() {
 
 #[test]
 fn a_lost_message_delays_and_loses_nothing() {
-    for seed in 0..6 {
+    for seed in seeds(6) {
         let run = on_station(seed, Card::new(Model::I82574l), |lab, station| {
             let vc = station.connected();
             let faults = &lab.place(0).faults;

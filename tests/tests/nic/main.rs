@@ -1,5 +1,5 @@
-//! The card misbehaves, the cable misbehaves, the bus misbehaves: what the driver has to survive, on the in-process
-//! model of the card. Each case ends without a finding, with nothing left over.
+//! The card misbehaves, the cable misbehaves, the bus misbehaves: what the driver has to survive. Each case ends
+//! without a finding, with nothing left over.
 
 mod common;
 mod frames;

@@ -50,7 +50,8 @@ fn a_card_that_sleeps_is_left_alone_and_works_when_it_wakes() {
                 station.slot.set_link(true);
                 station.adapter.restart().expect("MiniportRestart succeeds");
                 sleep(Duration::from_secs(3));
-                assert_eq!(station.caller.link.get(), Some(true), "the link after waking up");
+                // A link that is up as before is not told again.
+                assert_ne!(station.caller.link.get(), Some(false), "the link after waking up");
             }
             let vc = station.connected();
             assert_works(&vc);

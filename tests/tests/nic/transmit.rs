@@ -11,7 +11,9 @@ use scenarios::{
     Caller, Card, Record,
     blocks::Destination,
     caller::{HDLC, PATIENCE},
+    cannot_on_qemu,
     lab::{sleep, sleep_below},
+    seeds,
     station::{send, settle},
 };
 
@@ -110,6 +112,9 @@ fn a_recovery_that_fails_gives_the_card_up() {
 
 #[test]
 fn a_full_ring_is_shared_fairly() {
+    if cannot_on_qemu("it sends in no time, so the ring is never full") {
+        return;
+    }
     let (card, lever) = watched(Model::I82574l);
     let run = on_station(1, with_number(card, "*TransmitBuffers", 64), move |_, station| {
         let vcs: Vec<_> = (0..8).map(|_| station.connected()).collect();
@@ -171,7 +176,7 @@ fn sends_are_cancelled_by_their_id_only() {
 
 #[test]
 fn sends_race_with_the_close_of_their_call() {
-    for seed in 0..24 {
+    for seed in seeds(24) {
         let model = Model::ALL[usize::try_from(seed % 3).expect("small")];
         let card = with_number(Card::new(model), "*TransmitBuffers", 64);
         let run = on_station(seed, card, |_, station| {

@@ -14,7 +14,7 @@ use ndis_sim::{
         frame::{DISCOVERY, Frame},
     },
 };
-use scenarios::{Card, Record, blocks::Destination, lab::sleep};
+use scenarios::{Card, Record, blocks::Destination, lab::sleep, some_of};
 
 use crate::common::{assert_works, echo, from_peer, missing, on_station, some, with_number};
 
@@ -100,7 +100,7 @@ fn trunk(model: Model, vlan: u32, priority: u32, peer: Option<u16>) -> (Card, Lo
 #[test]
 fn calls_go_through_a_vlan() {
     for model in Model::ALL {
-        for (vlan, priority) in [(0, 0), (7, 0), (7, 6), (4094, 1), (0, 5)] {
+        for (vlan, priority) in some_of([(7, 6), (0, 0), (4094, 1), (7, 0), (0, 5)], 2) {
             let peer = u16::try_from(vlan).ok().filter(|&id| id != 0);
             let (card, log) = trunk(model, vlan, priority, peer);
             let run = on_station(1, card, |_, station| {
