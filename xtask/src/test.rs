@@ -5,7 +5,7 @@ use crate::command::{line, progress};
 use crate::referees;
 use crate::workspace::{self, Workspace};
 use anyhow::{Context, Result, ensure};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
@@ -17,9 +17,35 @@ use std::time::Instant;
 pub(crate) struct Options {
     #[command(flatten)]
     build: build::Options,
+    /// Run the scenarios on these cards only: the simulator's own models or QEMU's [default: on both]
+    #[arg(long, value_enum)]
+    cards: Option<Cards>,
     /// Further arguments of `cargo test`, such as a test's name, or `-p` and a package
     #[arg(value_name = "ARGUMENTS OF CARGO TEST", trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<OsString>,
+}
+
+/// Who plays the cards of the scenarios.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Cards {
+    InProcess,
+    Qemu,
+}
+
+impl Cards {
+    /// The package of the scenarios, and the variable by which they are told of this.
+    const SCENARIOS: &str = "scenarios";
+    const VARIABLE: &str = "MCM_CARDS";
+    /// The program that QEMU's cards take.
+    const QEMU: &str = "qemu-system-x86_64";
+
+    /// Their name in that variable.
+    fn name(self) -> &'static str {
+        match self {
+            Self::InProcess => "in-process",
+            Self::Qemu => "qemu",
+        }
+    }
 }
 
 /// What the test programs reported, summed.
@@ -59,7 +85,7 @@ impl Totals {
 }
 
 /// Builds the driver, then runs the tests of the host's crates and the scenarios, which find the
-/// driver through the environment variable `MCM_SYS`.
+/// driver through the environment variable `MCM_SYS`; then the scenarios once more, on QEMU's cards.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let start = Instant::now();
     if !options.build.setup.no_install
@@ -71,10 +97,16 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let image = build::run(workspace, &options.build)?;
     let mut totals = Totals::default();
     let mut passed = true;
-    for selection in selections(workspace, &options.arguments)? {
+    for (cards, selection) in selections(workspace, options)? {
+        if cards == Cards::Qemu && !referees::missing(workspace, |it| it == Cards::QEMU).is_empty() {
+            let qemu = Cards::QEMU;
+            progress("Skipped", format_args!("the scenarios on QEMU's cards: there is no {qemu}"));
+            continue;
+        }
         let mut command = workspace.host_cargo("test");
         command.arg("--no-fail-fast").args(selection).args(&options.arguments);
         command.env("MCM_SYS", &image.sys).env("PATH", referees::search_path(workspace));
+        command.env(Cards::VARIABLE, cards.name());
         passed &= run_and_count(&mut command, &mut totals)?;
     }
     let seconds = start.elapsed().as_secs();
@@ -89,18 +121,28 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// Arguments of each `cargo test`: what runs in the simulator wants the simulator's profile; xtask and
+/// Cards and arguments of each `cargo test`: what runs in the simulator wants the simulator's profile; xtask and
 /// all it depends on have been built in the other one to get here. A selection of the user's stands.
-fn selections(workspace: &Workspace, arguments: &[OsString]) -> Result<Vec<Vec<String>>> {
-    let profile = vec!["--profile".to_owned(), workspace::SIM_PROFILE.to_owned()];
+fn selections(workspace: &Workspace, options: &Options) -> Result<Vec<(Cards, Vec<String>)>> {
+    let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
+    let profile = words(&["--profile", workspace::SIM_PROFILE]);
     let selects = |argument: &OsString| ["-p", "--package"].iter().any(|option| argument == option);
-    if arguments.iter().any(selects) {
-        return Ok(vec![profile]);
+    let of_user = options.arguments.iter().any(selects);
+    let scenarios = !of_user || options.arguments.iter().any(|argument| argument == Cards::SCENARIOS);
+    let mut all = Vec::new();
+    if of_user {
+        all.push((Cards::InProcess, profile.clone()));
+    } else {
+        let simulated = [profile.clone(), workspace.host_selection()?, words(&["--exclude", "xtask"])];
+        all.push((Cards::InProcess, simulated.concat()));
+        all.push((Cards::InProcess, words(&["--package", "xtask"])));
     }
-    let mut simulated = profile;
-    simulated.extend(workspace.host_selection()?);
-    simulated.extend(["--exclude", "xtask"].map(str::to_owned));
-    Ok(vec![simulated, vec!["--package".to_owned(), "xtask".to_owned()]])
+    if scenarios {
+        let package = if of_user { Vec::new() } else { words(&["--package", Cards::SCENARIOS]) };
+        all.push((Cards::Qemu, [profile, package].concat()));
+    }
+    all.retain(|(cards, _)| options.cards.is_none_or(|only| only == *cards));
+    Ok(all)
 }
 
 /// Runs `cargo test`, passes its output on, sums its results, and says whether it succeeded.
@@ -121,6 +163,13 @@ fn run_and_count(command: &mut Command, totals: &mut Totals) -> Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::Parser;
+
+    #[derive(Debug, Parser)]
+    struct Cli {
+        #[command(flatten)]
+        options: Options,
+    }
 
     #[test]
     fn results_are_summed() {
@@ -140,10 +189,19 @@ mod tests {
 
     #[test]
     fn a_selection_of_the_users_stands() {
-        let workspace = Workspace::find().unwrap();
-        assert_eq!(selections(&workspace, &["-p".into(), "pppoe".into()]).unwrap(), [["--profile", "sim"]]);
-        let both = selections(&workspace, &["a_name".into()]).unwrap();
-        assert_eq!(both.len(), 2);
-        assert!(both[0].contains(&"--exclude".to_owned()) && both[1] == ["--package", "xtask"]);
+        let selected = |arguments: &[&str]| {
+            let options = Cli::try_parse_from([&["test"], arguments].concat()).unwrap().options;
+            selections(&Workspace::find().unwrap(), &options).unwrap()
+        };
+        let profile = ["--profile", "sim"].map(str::to_owned).to_vec();
+        assert_eq!(selected(&["-p", "pppoe"]), [(Cards::InProcess, profile.clone())]);
+        assert_eq!(selected(&["--cards", "qemu", "-p", "scenarios"]), [(Cards::Qemu, profile)]);
+        let all = selected(&["a_name"]);
+        assert_eq!(
+            all.iter().map(|(cards, _)| cards.name()).collect::<Vec<_>>(),
+            ["in-process", "in-process", "qemu"]
+        );
+        assert!(all[0].1.contains(&"--exclude".to_owned()) && all[1].1 == ["--package", "xtask"]);
+        assert!(all[2].1.ends_with(&["--package", "scenarios"].map(str::to_owned)));
     }
 }
