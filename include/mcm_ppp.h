@@ -1,5 +1,5 @@
 /*
- * What kernel clients of mcm.sys say on CO_ADDRESS_FAMILY_PPP: the media-specific block of a make call, and SAPs.
+ * What kernel clients of mcm.sys say and hear on CO_ADDRESS_FAMILY_PPP: the media-specific blocks of calls, and SAPs.
  *
  * docs/ppp-clients.md shows how a client uses them. The header needs nothing but C99 (or C++) with an int of 32 and
  * a short of 16 bits, as with every compiler for Windows; include it after ndis.h or alone.
@@ -23,7 +23,7 @@ extern "C" {
 #define MCM_PPP_ADDRESS_FAMILY_MAJOR 1
 #define MCM_PPP_ADDRESS_FAMILY_MINOR 0
 
-/* CO_SPECIFIC_PARAMETERS.ParamType, CO_SAP.SapType, and the first field of both blocks: "PPoE" in memory. */
+/* CO_SPECIFIC_PARAMETERS.ParamType, CO_SAP.SapType, and the first field of every block: "PPoE" in memory. */
 #define MCM_PPP_TYPE 0x456F5050
 
 /* MCM_PPP_HEAD.Version. */
@@ -50,7 +50,7 @@ typedef struct MCM_PPP_DATA {
 typedef struct MCM_PPP_HEAD {
     unsigned int Type;        /* MCM_PPP_TYPE */
     unsigned short Version;   /* MCM_PPP_VERSION */
-    unsigned short FixedSize; /* bytes of the fixed part: MCM_PPP_CALL_FIXED or MCM_PPP_SAP_FIXED */
+    unsigned short FixedSize; /* bytes of the fixed part: MCM_PPP_CALL_FIXED, ... */
     unsigned int Size;        /* bytes of the block: fixed part and data */
     unsigned int Flags;       /* 0 */
 } MCM_PPP_HEAD;
@@ -79,9 +79,25 @@ typedef struct MCM_PPP_SAP {
 /* Bytes of MCM_PPP_SAP, for Head.FixedSize. */
 #define MCM_PPP_SAP_FIXED 24
 
+/*
+ * MediaParameters->MediaSpecific.Parameters in ProtocolClIncomingCall: the driver fills it in. ParamType is MCM_PPP_TYPE. A
+ * client looks at Version and FixedSize of a driver's block as a driver does at a client's.
+ */
+typedef struct MCM_PPP_INCOMING_CALL {
+    MCM_PPP_HEAD Head;
+    unsigned int MaxPayload;      /* largest PPP payload of the session */
+    unsigned char Caller[6];      /* the caller's Ethernet address */
+    unsigned char Reserved[2];    /* 0 */
+    MCM_PPP_DATA ServiceName;     /* the service asked for, as it was sent, cut at MCM_PPP_NAME_MAX; none: any */
+} MCM_PPP_INCOMING_CALL;
+
+/* Bytes of MCM_PPP_INCOMING_CALL. */
+#define MCM_PPP_INCOMING_CALL_FIXED 36
+
 /* A compiler that lays them out otherwise cannot compile these. */
 typedef char MCM_PPP_CHECK_CALL[sizeof(MCM_PPP_CALL) == MCM_PPP_CALL_FIXED ? 1 : -1];
 typedef char MCM_PPP_CHECK_SAP[sizeof(MCM_PPP_SAP) == MCM_PPP_SAP_FIXED ? 1 : -1];
+typedef char MCM_PPP_CHECK_INCOMING[sizeof(MCM_PPP_INCOMING_CALL) == MCM_PPP_INCOMING_CALL_FIXED ? 1 : -1];
 
 #if defined(_MSC_VER)
 #define MCM_PPP_INLINE static __inline
@@ -141,6 +157,24 @@ MCM_PPP_INLINE unsigned int McmPppAppend(
     Field->Length = Length;
     Head->Size += Length;
     return Head->Size;
+}
+
+/*
+ * The data of a field of a block, Field->Length bytes; NULL if there is none, or if the block of Length bytes, as
+ * MediaSpecific.Length or SapLength says, is not what it should be.
+ */
+MCM_PPP_INLINE const void *McmPppData(
+    const MCM_PPP_HEAD *Head, unsigned int Length, unsigned short FixedSize, const MCM_PPP_DATA *Field)
+{
+    if (Length < sizeof(*Head) || Head->Type != MCM_PPP_TYPE || Head->Version < MCM_PPP_VERSION ||
+        Head->FixedSize < FixedSize || Head->Size < Head->FixedSize || Head->Size > Length) {
+        return 0;
+    }
+    if (Field->Length == 0 || Field->Offset < Head->FixedSize || Field->Offset > Head->Size ||
+        Field->Length > Head->Size - Field->Offset) {
+        return 0;
+    }
+    return (const unsigned char *)Head + Field->Offset;
 }
 
 #ifdef __cplusplus

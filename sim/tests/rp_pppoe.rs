@@ -22,6 +22,7 @@ fn start() -> Option<RpPppoe> {
         service: "isp".to_owned(),
         sessions: 4,
         stand_in: PathBuf::from(env!("CARGO_BIN_EXE_ndis-sim")),
+        echo: true,
     };
     match RpPppoe::start(&settings) {
         Ok(peer) => Some(peer),

@@ -4,7 +4,6 @@ use core::sync::atomic::Ordering;
 
 use condis::answer::Answer;
 use condis::oid::{self, Change, Facts, Path};
-use condis::tapi::call_diagnostics::Origin;
 use ndis::{OidRequest, Ref, RequestKind, Status};
 
 use super::{Adapter, settings};
@@ -22,12 +21,12 @@ pub(super) fn answer(
 ) -> Status {
     let facts = adapter.facts();
     let number = request.oid();
-    let life = vc.map(|vc| (vc.link_info(), vc.statistics.snapshot(), vc.diagnostics()));
-    let life = life.as_ref().map(|((link_info, max_frame_size), stats, diagnostics)| oid::Vc {
+    let life = vc.map(|vc| (vc.link_info(), vc.statistics.snapshot(), vc.origin(), vc.diagnostics()));
+    let life = life.as_ref().map(|((link_info, max_frame_size), stats, origin, diagnostics)| oid::Vc {
         link_info: *link_info,
         max_frame_size: *max_frame_size,
         stats: *stats,
-        origin: Origin::Outbound,
+        origin: *origin,
         diagnostics: diagnostics.as_str().as_bytes(),
     });
     let answer = match request.kind() {

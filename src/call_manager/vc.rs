@@ -2,6 +2,7 @@
 
 use condis::call::Activation;
 use condis::call::Call;
+use condis::tapi::call_diagnostics::Origin;
 use condis::wan::LinkInfo;
 use ndis::{NetBufferList, PendedCloseCall, PendedMakeCall, Ref, Result, SpinLock, VcHandle};
 use pppoe::bounded::Text;
@@ -17,6 +18,7 @@ use crate::adapter::{Adapter, Statistics, settings};
 pub(crate) struct Vc {
     pub(super) handle: VcHandle,
     pub(super) family: Ref<AddressFamily>,
+    origin: Origin,
     pub(super) life: SpinLock<Life>,
     pub(crate) statistics: Statistics,
 }
@@ -102,10 +104,12 @@ impl Vc {
         call: Call<PendedMakeCall, PendedCloseCall>,
         incoming: Option<(RequestId, Ref<Offer>)>,
     ) -> Result<Ref<Self>> {
+        let origin = if incoming.is_some() { Origin::Inbound } else { Origin::Outbound };
         let (request, offer) = incoming.unzip();
         let vc = Ref::new(Self {
             handle,
             family: Ref::clone(family),
+            origin,
             life: SpinLock::new(Life {
                 call,
                 slot: None,
@@ -134,6 +138,11 @@ impl Vc {
     /// The adapter.
     pub(crate) fn adapter(&self) -> &Ref<Adapter> {
         self.family.owner()
+    }
+
+    /// Who begins its calls.
+    pub(crate) const fn origin(&self) -> Origin {
+        self.origin
     }
 
     /// What NDISWAN has negotiated, and the largest information field that it may.

@@ -3,7 +3,7 @@
 use std::{cell::RefCell, rc::Rc, time::Duration};
 
 use ndis_sim::{
-    ndis::{Family, Vc, client, status, wait_for},
+    ndis::{Family, Vc, client, oid::OidRequest, status, wait_for},
     nic::Model,
     wire::{
         Hosts, Hub,
@@ -113,4 +113,24 @@ fn a_host_calls_talks_and_is_hung_up_on() {
             }
         }
     }
+}
+
+// covers: OID_CO_TAPI_GET_CALL_DIAGNOSTICS@cm, OID_WAN_CO_GET_LINK_INFO@co, SEQ:incoming-call
+#[test]
+fn a_call_that_came_in_says_so() {
+    let control = Control::new();
+    let setup = Setup::new(1, card(Model::I82574l, &control));
+    let run = story(setup, &control, Family::TAPI_PROXY, YES[0], |office| {
+        let (_, vc) = office.connected(Dial::default());
+        // LINECALLORIGIN_INBOUND, LINECALLREASON_DIRECT, and nothing said.
+        let request = OidRequest::query(0xFE00_1007, 24);
+        let data = client::cm_oid_request(&office.station.af, Some(&vc), request).data;
+        assert_eq!(data[..8], [0x80, 0, 0, 0, 1, 0, 0, 0]);
+        assert_eq!(data[8..10], [0, 0]);
+        let request = OidRequest::query(0x0401_0182, 32);
+        let data = client::co_oid_request(&office.station.adapter, Some(&vc), request).data;
+        assert_eq!(data[..4], 1492_u32.to_le_bytes());
+        Office::hang_up(&vc);
+    });
+    run.clean();
 }

@@ -19,12 +19,13 @@ fn constants() -> Vec<(&'static str, u32)> {
         ("MCM_PPP_PAYLOAD_DEFAULT", ppp::make_call::DEFAULT_PAYLOAD.into()),
         ("MCM_PPP_CALL_FIXED", ppp::make_call::FIXED.into()),
         ("MCM_PPP_SAP_FIXED", ppp::sap::FIXED.into()),
+        ("MCM_PPP_INCOMING_CALL_FIXED", ppp::incoming_call::FIXED.into()),
     ]
 }
 
 /// A field of the header's structures, and where it must lie; a structure alone stands for its size.
 fn layouts() -> Vec<(&'static str, usize)> {
-    use ppp::{head, make_call::field, sap::SERVICE_NAME};
+    use ppp::{head, incoming_call::field as incoming, make_call::field, sap::SERVICE_NAME};
     vec![
         ("MCM_PPP_HEAD", head::LEN),
         ("MCM_PPP_HEAD::Type", head::TYPE),
@@ -44,6 +45,12 @@ fn layouts() -> Vec<(&'static str, usize)> {
         ("MCM_PPP_SAP", ppp::sap::FIXED.into()),
         ("MCM_PPP_SAP::Head", 0),
         ("MCM_PPP_SAP::ServiceName", SERVICE_NAME),
+        ("MCM_PPP_INCOMING_CALL", ppp::incoming_call::FIXED.into()),
+        ("MCM_PPP_INCOMING_CALL::Head", 0),
+        ("MCM_PPP_INCOMING_CALL::MaxPayload", incoming::MAX_PAYLOAD),
+        ("MCM_PPP_INCOMING_CALL::Caller", incoming::CALLER),
+        ("MCM_PPP_INCOMING_CALL::Reserved", incoming::CALLER + 6),
+        ("MCM_PPP_INCOMING_CALL::ServiceName", incoming::SERVICE_NAME),
     ]
 }
 

@@ -1,5 +1,5 @@
 //! The C header of `CO_ADDRESS_FAMILY_PPP` and its example, compiled by this machine's C compiler: the blocks that C
-//! clients build are those that the driver reads. (`xtask` compares the declarations, for Windows' compilers too.)
+//! clients build are those that the driver reads, and the other way around. (`xtask` compares the declarations, for Windows' compilers too.)
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -19,7 +19,7 @@ fn example() -> String {
 }
 
 /// The lines that the example's program prints, as bytes; `None` without a C compiler.
-fn run(language: &str, standard: &str) -> Option<Vec<Vec<u8>>> {
+fn run(language: &str, standard: &str, incoming: &[u8]) -> Option<Vec<Vec<u8>>> {
     let main = r#"
 #include <stdio.h>
 static void print(const void *block, unsigned int size) {
@@ -28,11 +28,21 @@ static void print(const void *block, unsigned int size) {
     printf("\n");
 }
 int main(void) {
-    union { MCM_PPP_CALL Call; MCM_PPP_SAP Sap; unsigned char Bytes[256]; } block;
+    union { MCM_PPP_CALL Call; MCM_PPP_SAP Sap; MCM_PPP_INCOMING_CALL Incoming; unsigned char Bytes[256]; } block;
+    MCM_PPP_INCOMING_CALL incoming;
+    const void *service;
     print(&block, ExampleCall(&block.Call, sizeof block));
     print(&block, McmPppBeginCall(&block.Call));
     print(&block, ExampleSap(&block.Sap, sizeof block));
     print(&block, McmPppBeginSap(&block.Sap));
+    if (fread(&block, 1, sizeof incoming, stdin) != sizeof incoming) { return 1; }
+    incoming = block.Incoming;
+    service = ExampleService(&block.Incoming, sizeof incoming + fread(&block.Incoming + 1, 1, 100, stdin));
+    print(incoming.Caller, sizeof incoming.Caller);
+    print(&incoming.MaxPayload, sizeof incoming.MaxPayload);
+    print(service, service ? incoming.ServiceName.Length : 0);
+    block.Incoming.ServiceName.Length++;
+    if (ExampleService(&block.Incoming, block.Incoming.Head.Size) != 0) { return 1; }
     return ExampleCall(&block.Call, 50) != 0 || McmPppAppend(&block.Call.Head, 47, &block.Call.AcName, "xxxx", 4) != 0;
 }
 "#;
@@ -58,8 +68,11 @@ int main(void) {
         return None;
     }
     assert!(end.expect("a compiler").success(), "the example does not compile as {language}");
-    let output = Command::new(&program).output().expect("the program runs");
-    assert!(output.status.success(), "a block that has no room is refused");
+    let input = directory.join("incoming");
+    std::fs::write(&input, incoming).expect("a file");
+    let stdin = std::fs::File::open(&input).expect("the file");
+    let output = Command::new(&program).stdin(stdin).output().expect("the program runs");
+    assert!(output.status.success(), "blocks without room, and with lengths beyond their end, are refused");
     let _ = std::fs::remove_dir_all(&directory);
     let hex = |line: &str| {
         let digits: Vec<_> = line.chars().filter_map(|digit| digit.to_digit(16)).collect();
@@ -70,8 +83,14 @@ int main(void) {
 
 #[test]
 fn blocks_built_in_c_are_read() {
-    let Some(blocks) = run("c", "-std=c11") else { return };
-    let [call, any_call, sap, any_sap] = &blocks[..] else { panic!("{blocks:?}") };
+    let mut incoming = [0; ppp::incoming_call::MAX_LENGTH];
+    let offer =
+        ppp::incoming_call::Offer { max_payload: 1500, caller: [2, 0, 0, 0, 0, 7], service: b"internet" };
+    let length = offer.write(&mut incoming).expect("room");
+    let Some(blocks) = run("c", "-std=c11", &incoming[..length]) else { return };
+    let [call, any_call, sap, any_sap, caller, payload, service] = &blocks[..] else { panic!("{blocks:?}") };
+    assert_eq!((caller, service.as_slice()), (&offer.caller.to_vec(), offer.service));
+    assert_eq!(payload, &1500_u32.to_ne_bytes());
     let request = ppp::make_call::parse(ppp::TYPE, call).expect("a good block");
     assert_eq!(request.destination, Destination::from_text("concentrator\\internet").expect("a destination"));
     assert_eq!((request.max_payload, request.host_uniq), (1500, &b"client 7"[..]));

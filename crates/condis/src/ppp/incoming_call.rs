@@ -16,11 +16,21 @@
 //! | 28 | 4 + 4 | service name asked for: offset from the start of the block, length; length 0: any service |
 //! | 36 | | the name's bytes, UTF-8 by RFC 2516's word, not checked, not terminated |
 
-use super::{TYPE, VERSION};
+use super::{TYPE, VERSION, head};
 use crate::bytes::{length32, put, put_u32};
 
 /// Bytes of the fixed part in version 1.
 pub const FIXED: u16 = 36;
+/// Where the fields behind the head lie.
+pub mod field {
+    /// The largest payload of the session.
+    pub const MAX_PAYLOAD: usize = super::super::head::LEN;
+    /// The caller's Ethernet address, and two zeros.
+    pub const CALLER: usize = 20;
+    /// The service asked for.
+    pub const SERVICE_NAME: usize = 28;
+}
+
 /// Bytes of the name that are passed on; what is longer is cut.
 const LONGEST: usize = 128;
 /// Bytes of the longest block.
@@ -44,14 +54,14 @@ impl Offer<'_> {
         let name = self.service.get(..LONGEST).unwrap_or(self.service);
         let length = usize::from(FIXED).checked_add(name.len())?;
         buffer.fill(0);
-        put_u32(buffer, 0, TYPE)?;
-        put(buffer, 4, &VERSION.to_le_bytes())?;
-        put(buffer, 6, &FIXED.to_le_bytes())?;
-        put_u32(buffer, 8, length32(length))?;
-        put_u32(buffer, 16, self.max_payload.into())?;
-        put(buffer, 20, &self.caller)?;
-        put_u32(buffer, 28, FIXED.into())?;
-        put_u32(buffer, 32, length32(name.len()))?;
+        put_u32(buffer, head::TYPE, TYPE)?;
+        put(buffer, head::VERSION, &VERSION.to_le_bytes())?;
+        put(buffer, head::FIXED_SIZE, &FIXED.to_le_bytes())?;
+        put_u32(buffer, head::SIZE, length32(length))?;
+        put_u32(buffer, field::MAX_PAYLOAD, self.max_payload.into())?;
+        put(buffer, field::CALLER, &self.caller)?;
+        put_u32(buffer, field::SERVICE_NAME, FIXED.into())?;
+        put_u32(buffer, field::SERVICE_NAME + 4, length32(name.len()))?;
         put(buffer, FIXED.into(), name)?;
         Some(length)
     }
