@@ -10,6 +10,8 @@ use crate::memory;
 
 /// No node.
 const NIL: u32 = u32::MAX;
+/// Bits of a word.
+const WORD: usize = 64;
 
 /// A timer in a [`Wheel`]. It outlives the timer harmlessly: a number in use again is told apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -28,6 +30,8 @@ pub struct TimerId {
 pub struct Wheel {
     /// The first node of each slot.
     slots: Vec<u32>,
+    /// A bit for each slot, set if there are nodes in it.
+    occupied: Vec<u64>,
     nodes: Vec<Node>,
     free: u32,
     len: usize,
@@ -58,10 +62,12 @@ impl Wheel {
     pub fn try_new(slots: u16, tick: Duration, now: Instant) -> Result<Self, OutOfMemory> {
         let count = usize::from(slots.max(2)).next_power_of_two();
         let ring = memory::filled(count, NIL)?;
+        let occupied = memory::filled(count.div_ceil(WORD), 0)?;
         let tick = NonZeroU64::new(millis(tick)).unwrap_or(NonZeroU64::MIN);
         let current = now.as_millis() / tick;
         Ok(Self {
             slots: ring,
+            occupied,
             nodes: Vec::new(),
             free: NIL,
             len: 0,
@@ -120,12 +126,12 @@ impl Wheel {
     }
 
     /// When to call [`expire`](Self::expire) next: not after the tick of the earliest deadline, but perhaps a
-    /// round or more before. `None` without timers. Looks at each slot once at most.
+    /// round or more before. `None` without timers. Looks at a bit for each slot, a word at a time.
     pub fn wake(&self) -> Option<Instant> {
         if self.len == 0 {
             return None;
         }
-        let ahead = (0..self.round()).find(|&ahead| self.head(self.current.wrapping_add(ahead)) != NIL)?;
+        let ahead = self.first_occupied(self.slot(self.current))?;
         Some(Instant::from_millis(self.current.saturating_add(ahead).saturating_mul(self.tick.get())))
     }
 
@@ -154,6 +160,20 @@ impl Wheel {
         self.sweeping = false;
         self.current = self.current.max(last.saturating_add(1));
         None
+    }
+
+    /// Slots from `from` to the first with nodes in it.
+    fn first_occupied(&self, from: usize) -> Option<u64> {
+        let bits = |word: usize| self.occupied.get(word).copied().unwrap_or_default();
+        let (first, count) = (from / WORD, self.occupied.len());
+        let rest = bits(first) & (u64::MAX << (from % WORD));
+        // Last the bits of the first word that come before.
+        let words = (1..=count).map(|ahead| first.wrapping_add(ahead) & count.wrapping_sub(1));
+        let mut found = core::iter::once((first, rest)).chain(words.map(|word| (word, bits(word))));
+        let (word, bits) = found.find(|&(_, bits)| bits != 0)?;
+        let bit = usize::try_from(bits.trailing_zeros()).unwrap_or_default();
+        let slot = word.wrapping_mul(WORD).wrapping_add(bit);
+        u64::try_from(slot.wrapping_sub(from) & self.slots.len().wrapping_sub(1)).ok()
     }
 
     /// The first tick that starts no earlier than `deadline`.
@@ -220,6 +240,10 @@ impl Wheel {
         if let Some(head) = self.slots.get_mut(slot) {
             *head = id;
         }
+        if let Some(word) = self.occupied.get_mut(slot / WORD) {
+            let bit = 1 << (slot % WORD);
+            *word = if id == NIL { *word & !bit } else { *word | bit };
+        }
     }
 
     fn slot(&self, tick: u64) -> usize {
@@ -242,6 +266,22 @@ mod tests {
         let mut values: Vec<_> = core::iter::from_fn(|| wheel.expire(at(now))).collect();
         values.sort_unstable();
         values
+    }
+
+    /// The bits in all words, and those of the first word before the current slot, are found.
+    #[test]
+    fn wakes_for_whichever_slot() {
+        for start in [0, 5, 63, 64, 70, 255] {
+            for slots in [2, 16, 64, 256] {
+                let mut wheel = Wheel::try_new(slots, Duration::from_millis(1), at(start)).unwrap();
+                for ahead in 0..u64::from(slots) {
+                    let timer = wheel.try_insert(at(start + ahead), 1).unwrap();
+                    assert_eq!(wheel.wake(), Some(at(start + ahead)), "{ahead} of {slots} from {start}");
+                    assert!(wheel.cancel(timer));
+                    assert_eq!(wheel.wake(), None);
+                }
+            }
+        }
     }
 
     #[test]
