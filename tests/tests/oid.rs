@@ -1,17 +1,22 @@
 //! Every OID that a client or NDIS may ask, on every path, with every kind of buffer. The table is written down from the
 //! documentation, not from the driver.
 
-use std::rc::Rc;
+use std::{cell::Cell, rc::Rc, time::Duration};
 
 use ndis_sim::{
+    machine::Machine,
     ndis::{
-        Family, Vc, client,
+        Family, HaltAction, Vc, client,
         oid::{OidRequest, OidResult, RequestKind},
         status,
     },
     nic::Model,
 };
-use scenarios::{Card, Run, Setup, Station, lab};
+use scenarios::{
+    Caller, Card, Run, Setup, Station,
+    blocks::Destination,
+    lab::{self, sleep, sleep_below},
+};
 
 /// How long the answer to a query is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -396,5 +401,102 @@ fn moderation(way: Way, ask: &dyn Fn(OidRequest) -> OidResult, family: u32) {
 fn every_oid_is_answered_or_refused_on_every_path_with_every_buffer() {
     for (seed, family) in [(1, Family::TAPI_PROXY), (2, Family::PPP)] {
         everything(seed, Card::new(Model::I82574l), family).clean();
+    }
+}
+
+/// Queries everything that is answered, by every way.
+fn queries(station: &Station, vc: &Rc<Vc>, family: u32, when: &str) {
+    for way in Way::ALL {
+        for &(oid, paths, size, _) in OIDS {
+            let fate = way.answers(paths, family);
+            if fate == Fate::Answered {
+                judge_query(
+                    &format!("{oid:#010x} by {way:?} {when}"),
+                    size,
+                    fate,
+                    &|it| way.ask(station, vc, it),
+                    oid,
+                );
+            }
+        }
+    }
+}
+
+// covers: MiniportOidRequest, MiniportCoOidRequest, CmOidRequest, SEQ:oid-while-paused, SEQ:oid-while-asleep
+// covers: SEQ:oid-after-surprise-removal
+#[test]
+fn requests_are_answered_while_the_card_rests_and_when_it_is_gone() {
+    for (seed, model) in (1..).zip(Model::ALL) {
+        let run = lab::run(Setup::new(seed, Card::new(model)), |lab| {
+            let family = Family::TAPI_PROXY;
+            let driver = lab.load();
+            let station = Station::up(lab, &driver, 0, family);
+            let vc = station.connected();
+            station.adapter.pause();
+            queries(&station, &vc, family, "while paused");
+            assert_eq!(station.adapter.set_power(4), status::SUCCESS, "to D3");
+            let accesses = lab.place(0).faults.accesses();
+            queries(&station, &vc, family, "in D3");
+            assert_eq!(lab.place(0).faults.accesses(), accesses, "registers are touched in D3");
+            assert_eq!(station.adapter.set_power(1), status::SUCCESS, "to D0");
+            station.adapter.restart().expect("MiniportRestart succeeds");
+            station.adapter.surprise_remove();
+            queries(&station, &vc, family, "without a card");
+            station.finish(&vc);
+            station.down_as(HaltAction::SurpriseRemoved);
+            driver.unload();
+        });
+        run.clean_but_for_sessions();
+    }
+}
+
+// covers: MiniportCoOidRequest, CmOidRequest, SEQ:oid-at-once
+#[test]
+fn requests_on_all_paths_cross_each_other_and_the_lives_of_calls() {
+    for seed in 0..6 {
+        let run = lab::run(Setup { cpus: 4, ..Setup::new(seed, Card::new(Model::I82574l)) }, |lab| {
+            let driver = lab.load();
+            let station = Rc::new(Station::up(lab, &driver, 0, Family::TAPI_PROXY));
+            let vc = station.vc();
+            let machine = Machine::current();
+            let over = Rc::new(Cell::new(false));
+            let askers: Vec<_> = Way::ALL
+                .into_iter()
+                .map(|way| {
+                    let (station, vc, over) = (Rc::clone(&station), Rc::clone(&vc), Rc::clone(&over));
+                    machine.spawn("asker", move || {
+                        while !over.get() {
+                            for &(oid, paths, size, set) in OIDS {
+                                if way.answers(paths, Family::TAPI_PROXY) == Fate::Answered
+                                    && oid != 0xFD01_0101
+                                {
+                                    if size != Never {
+                                        way.ask(&station, &vc, query(oid, size, 400));
+                                    }
+                                    if set != 0 {
+                                        way.ask(&station, &vc, OidRequest::set(oid, &value(oid, set)));
+                                    }
+                                    sleep_below(200);
+                                }
+                            }
+                        }
+                    })
+                })
+                .collect();
+            for round in 0..4 {
+                assert_eq!(station.outcome(&vc, &Destination::default()), status::SUCCESS, "round {round}");
+                sleep_below(3_000);
+                assert!(Caller::hang_up(&vc), "the close does not end");
+            }
+            over.set(true);
+            while !askers.iter().all(|&asker| machine.finished(asker)) {
+                sleep(Duration::from_millis(1));
+            }
+            assert_eq!(client::delete_vc(&vc), status::SUCCESS);
+            drop(vc);
+            Rc::into_inner(station).expect("the askers are gone").down();
+            driver.unload();
+        });
+        run.clean();
     }
 }
