@@ -23,7 +23,7 @@ pub(super) type Frame = [u8; pppoe::ethernet::MAX_FRAME];
 impl Vc {
     /// `CmMakeCall`: begins discovery.
     pub(super) fn make_call(this: &Ref<Self>, request: MakeCall) -> Answer {
-        let (index, line) = match Self::prepare(this, &request) {
+        let (index, taken) = match Self::prepare(this, &request) {
             Ok(prepared) => prepared,
             Err(status) => return request.refuse(status),
         };
@@ -33,7 +33,7 @@ impl Vc {
             let begun = life.call.make_call(pended);
             if begun.is_ok() {
                 life.slot = Some(index);
-                life.line = line;
+                life.line = taken;
                 life.diagnostics = Text::EMPTY;
                 life.link_info = None;
             }
@@ -63,7 +63,7 @@ impl Vc {
         if adapter.link_speed().is_none() {
             return Err(from_condis(CallFailure::LinkDown.status()));
         }
-        let line = wanted.line.map(|line| Line::take(adapter, line)).transpose()?;
+        let line = Line::take(adapter, wanted.line)?;
         let mut discoveries = adapter.calls.discoveries.lock();
         let random = discoveries.random();
         let discovery = Discovery::new(&wanted.discovery(adapter.station, &adapter.settings), now(), random)

@@ -89,7 +89,7 @@ impl Calls {
 
     /// The VC of a session.
     pub(super) fn session(&self, key: SessionKey) -> Option<Ref<Vc>> {
-        self.sessions.lock().find(key).map(Ref::clone)
+        self.sessions.lock().find(key).cloned()
     }
 
     /// Adds the session of a VC.

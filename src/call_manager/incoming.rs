@@ -8,7 +8,7 @@ use condis::{ppp, tapi};
 use ndis::{CallParameters, IncomingCall, Progress, Ref, Result, Status, Verdict};
 use pppoe::bounded::Text;
 use pppoe::concentrator::{Event, NotAccepted, Refusal, Request, RequestId};
-use pppoe::{Instant, Repr, Session};
+use pppoe::{Code, Instant, Repr, Session};
 
 use super::call::Frame;
 use super::calls::now;
@@ -30,16 +30,13 @@ impl Offer {
         let adapter = sap.family().owner();
         let mut storage = ndis::memory::filled(LONGEST_BLOCK, |_| Ok(0_u8))?;
         let (caller, service) = (request.peer.0, request.service_name);
-        let (kind, length) = match line.map(Line::number) {
-            Some(line) => {
-                let offer = tapi::incoming_call::Offer { line, caller, service };
-                (0, offer.write(&adapter.lines(), &mut storage))
-            }
-            None => {
-                let max_payload = request.max_payload;
-                let offer = ppp::incoming_call::Offer { max_payload, caller, service };
-                (ppp::TYPE, offer.write(&mut storage))
-            }
+        let (kind, length) = if let Some(line) = line.map(Line::number) {
+            let offer = tapi::incoming_call::Offer { line, caller, service };
+            (0, offer.write(&adapter.lines(), &mut storage))
+        } else {
+            let max_payload = request.max_payload;
+            let offer = ppp::incoming_call::Offer { max_payload, caller, service };
+            (ppp::TYPE, offer.write(&mut storage))
         };
         let block = length.and_then(|length| storage.get(..length)).ok_or(Status::FAILURE)?;
         let parameters = IncomingCall::new(adapter.granted(request.max_payload), kind, block)?;
@@ -74,7 +71,8 @@ impl Adapter {
         let mut frame: Frame = [0; pppoe::ethernet::MAX_FRAME];
         let mut offered = self.calls.offered.lock();
         let Offered { concentrator: Some(concentrator), saps, .. } = &mut *offered else { return None };
-        match concentrator.handle(now(), packet, &Offers(saps), &mut frame) {
+        let offers = Offers { saps, lines: &self.lines_in_use, busy: packet.code == Code::Padr };
+        match concentrator.handle(now(), packet, &offers, &mut frame) {
             Event::Ignored(_) => None,
             Event::Answer(answer) => {
                 drop(offered);
@@ -91,7 +89,7 @@ impl Adapter {
     /// Offers a call.
     fn offer_call(request: &Request<'_>, sap: &Ref<Sap>) -> Result<()> {
         let (family, adapter) = (sap.family(), sap.family().owner());
-        let line = sap.line().map(|line| Line::take(adapter, line)).transpose()?;
+        let line = Line::take(adapter, sap.line())?;
         let offer = Offer::new(sap, line.as_ref(), request)?;
         let (vc, activation) = Vc::incoming(family, request.id, offer, line)?;
         let noted = adapter.calls.offered.lock().add(request.id, &vc);
@@ -207,11 +205,11 @@ impl Vc {
         let key = accepted.session.key;
         // In the tables before the PADS is sent: the peer may be quick.
         calls.add_session(key, this).map_err(|_| CallFailure::Resources)?;
-        let offer = this.establish_session(accepted.session);
-        let done = if offer.is_some() { offered.remove(request) } else { calls.remove_session(key) };
+        let (established, offer) = this.establish_session(accepted.session);
+        let vc = if established { offered.remove(request) } else { calls.remove_session(key) };
         drop(offered);
-        drop(done);
-        if offer.is_none() {
+        drop((vc, offer));
+        if !established {
             return Ok(false);
         }
         this.statistics.reset();
@@ -221,14 +219,15 @@ impl Vc {
         Ok(true)
     }
 
-    /// The session is the VC's, unless the call is over by now; the offer, which has served.
-    fn establish_session(&self, session: Session) -> Option<Option<Ref<Offer>>> {
+    /// The session is the VC's, unless the call is over by now; and the offer, which has served.
+    fn establish_session(&self, session: Session) -> (bool, Option<Ref<Offer>>) {
         let mut life = self.life.lock();
-        life.call.established().then(|| {
-            life.request = None;
-            life.session = Some(session);
-            life.offer.take()
-        })
+        if !life.call.established() {
+            return (false, None);
+        }
+        life.request = None;
+        life.session = Some(session);
+        (true, life.offer.take())
     }
 
     /// The end of a VC that the driver created.

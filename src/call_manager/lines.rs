@@ -28,6 +28,36 @@ impl Lines {
     }
 }
 
+/// Where a call is to be.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Place {
+    /// On no line: the client knows none.
+    Nowhere,
+    /// On any line.
+    Anywhere,
+    /// On this line.
+    Line(u32),
+}
+
+impl Place {
+    /// The line that a client of TAPI's names, or any.
+    pub(super) fn of(line: Option<u32>) -> Self {
+        line.map_or(Self::Anywhere, Self::Line)
+    }
+}
+
+impl Lines {
+    /// Whether a call could be there.
+    pub(super) fn is_free(&self, wanted: Place) -> bool {
+        let taken = self.taken.lock();
+        match wanted {
+            Place::Nowhere => true,
+            Place::Anywhere => in_use::find_free(&taken.words, self.count, taken.next).is_some(),
+            Place::Line(line) => in_use::is_free(&taken.words, self.count, line),
+        }
+    }
+}
+
 /// A line in use, until it is dropped. Its lock is the innermost of all.
 pub(super) struct Line {
     adapter: Ref<Adapter>,
@@ -35,20 +65,24 @@ pub(super) struct Line {
 }
 
 impl Line {
-    /// Takes this line, or any.
+    /// Takes the line that a call wants, if it wants one.
     ///
     /// Errors: `TAPI_INUSE`.
-    pub(super) fn take(adapter: &Ref<Adapter>, wanted: Option<u32>) -> Result<Self> {
+    pub(super) fn take(adapter: &Ref<Adapter>, wanted: Place) -> Result<Option<Self>> {
         let busy = from_condis(Status::TAPI_INUSE);
         let Lines { count, ref taken } = adapter.lines_in_use;
         let mut taken = taken.lock();
         let taken = &mut *taken;
-        let number = wanted.or_else(|| in_use::find_free(&taken.words, count, taken.next)).ok_or(busy)?;
+        let number = match wanted {
+            Place::Nowhere => return Ok(None),
+            Place::Anywhere => in_use::find_free(&taken.words, count, taken.next).ok_or(busy)?,
+            Place::Line(line) => line,
+        };
         if !in_use::take(&mut taken.words, count, number) {
             return Err(busy);
         }
         taken.next = number.saturating_add(1);
-        Ok(Self { adapter: Ref::clone(adapter), number })
+        Ok(Some(Self { adapter: Ref::clone(adapter), number }))
     }
 
     /// Which it is.

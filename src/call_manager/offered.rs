@@ -9,6 +9,7 @@ use pppoe::concentrator::{Concentrator, Config, Limits, Rate, RequestId, Service
 use pppoe::{Instant, SessionKey};
 
 use super::calls::now;
+use super::lines::Lines;
 use super::{Sap, Vc};
 use crate::adapter::Adapter;
 
@@ -24,16 +25,25 @@ pub(super) struct Offered {
 }
 
 /// The SAPs as what an access concentrator offers.
-pub(super) struct Offers<'a>(pub(super) &'a [Ref<Sap>]);
+pub(super) struct Offers<'a> {
+    pub(super) saps: &'a [Ref<Sap>],
+    pub(super) lines: &'a Lines,
+    /// Whether a SAP whose lines are all in use is better than none: who only asks around shall ask elsewhere, who has
+    /// asked for a session shall hear why there is none.
+    pub(super) busy: bool,
+}
 
 impl Services for Offers<'_> {
     fn find(&self, name: &[u8]) -> Option<u32> {
-        let place = self.0.iter().position(|sap| sap.wanted.accepts(name))?;
+        let fits = |sap: &Ref<Sap>| sap.wanted.accepts(name);
+        let is_free = |sap: &Ref<Sap>| self.lines.is_free(sap.line());
+        let free = self.saps.iter().position(|sap| fits(sap) && is_free(sap));
+        let place = free.or_else(|| self.saps.iter().position(|sap| self.busy && fits(sap)))?;
         u32::try_from(place).ok()
     }
 
     fn name(&self, nth: u32) -> Option<&[u8]> {
-        let mut names = self.0.iter().filter_map(|sap| sap.wanted.service());
+        let mut names = self.saps.iter().filter_map(|sap| sap.wanted.service());
         names.nth(usize::try_from(nth).ok()?)
     }
 }

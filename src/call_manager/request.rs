@@ -9,13 +9,14 @@ use ndis::{MakeCall, Result, Status};
 use pppoe::bounded::Bytes;
 
 use super::from_condis;
+use super::lines::Place;
 
 /// A call as the protocol needs it.
 #[derive(Debug)]
 pub(super) struct Wanted {
     pub(super) destination: Destination,
-    /// The line to be on, or any; `None` for clients that know no lines.
-    pub(super) line: Option<Option<u32>>,
+    /// The line to be on.
+    pub(super) line: Place,
     pub(super) host_uniq: Option<Bytes<{ pppoe::discovery::HOST_UNIQ_MAX }>>,
     /// Largest PPP payload in bytes.
     pub(super) max_payload: u16,
@@ -46,7 +47,7 @@ impl Wanted {
                     tapi::make_call::parse(block, lines).map_err(|refused| from_condis(refused.status()))?;
                 Self {
                     destination: request.destination,
-                    line: Some(request.line),
+                    line: Place::of(request.line),
                     host_uniq: None,
                     max_payload: settings.max_payload,
                 }
@@ -56,7 +57,7 @@ impl Wanted {
                     ppp::make_call::parse(kind, block).map_err(|refused| from_condis(refused.status()))?;
                 Self {
                     destination: request.destination,
-                    line: None,
+                    line: Place::Nowhere,
                     host_uniq: Bytes::new(request.host_uniq).filter(|bytes| !bytes.as_slice().is_empty()),
                     // The card is set up for frames of this size and no larger.
                     max_payload: request.max_payload.min(settings.max_payload),

@@ -2,6 +2,7 @@
 
 use ndis::{Answer, DeregisterSap, PendedDeregisterSap, Ref, Result, SapHandle, SpinLock, Status};
 
+use super::lines::Place;
 use super::{AddressFamily, from_condis};
 
 /// A registered SAP.
@@ -96,11 +97,11 @@ impl Sap {
         &self.family
     }
 
-    /// The line that calls come in on, or any; `None` for clients that know no lines.
-    pub(super) fn line(&self) -> Option<Option<u32>> {
+    /// The line that calls come in on.
+    pub(super) fn line(&self) -> Place {
         match self.wanted {
-            condis::sap::Sap::Tapi(sap) => Some(sap.line),
-            condis::sap::Sap::Ppp(_) => None,
+            condis::sap::Sap::Tapi(sap) => Place::of(sap.line),
+            condis::sap::Sap::Ppp(_) => Place::Nowhere,
         }
     }
 }

@@ -10,9 +10,9 @@ use ndis_sim::ndis::{
 };
 
 /// `AF_TAPI_SAP_TYPE`.
-const TAPI_SAP: u32 = 0x8000;
+pub const TAPI_SAP: u32 = 0x8000;
 /// `PPoE`, type of the blocks of the PPP address family.
-const PPP_TYPE: u32 = u32::from_le_bytes(*b"PPoE");
+pub const PPP_TYPE: u32 = u32::from_le_bytes(*b"PPoE");
 /// `LINEMEDIAMODE_DIGITALDATA`.
 const DIGITAL_DATA: u32 = 0x100;
 /// `CO_TAPI_FLAG_OUTGOING_CALL | CO_TAPI_FLAG_USE_DEFAULT_CALLPARAMS`.
@@ -43,6 +43,59 @@ pub fn sap(family: u32) -> (u32, Vec<u8>) {
         return (TAPI_SAP, words(&[0, 0, DIGITAL_DATA]));
     }
     (PPP_TYPE, words(&[PPP_TYPE, 0x0018_0001, 24, 0, 24, 0]))
+}
+
+/// `Sap` of NDPROXY for a line.
+pub fn tapi_sap(line: u32) -> Vec<u8> {
+    words(&[line, 0, DIGITAL_DATA])
+}
+
+/// `Sap` of a client of the PPP address family that takes calls for a service.
+pub fn ppp_sap(service: &str) -> Vec<u8> {
+    let name = service.as_bytes();
+    let mut sap = words(&[PPP_TYPE, 0x0018_0001, 24 + len(name), 0, 24, len(name)]);
+    sap.extend(name);
+    sap
+}
+
+fn word(block: &[u8], at: usize) -> usize {
+    let bytes = block[at..at + 4].try_into().expect("four bytes");
+    usize::try_from(u32::from_le_bytes(bytes)).expect("a small number")
+}
+
+/// Checks `CO_AF_TAPI_INCOMING_CALL_PARAMETERS` of a call on a line.
+///
+/// # Panics
+/// If it is not what ndistapi.h says.
+pub fn check_tapi_offer(block: &[u8], line: usize, caller: [u8; 6], service: &str) {
+    assert_eq!([word(block, 0), word(block, 4), word(block, 8)], [line, 0, 2], "line, address, flags");
+    let length = usize::from(u16::from_le_bytes([block[16], block[17]]));
+    let offset =
+        usize::try_from(u64::from_le_bytes(block[24..32].try_into().expect("eight"))).expect("small");
+    let info = &block[16 + offset..][..length];
+    assert_eq!([word(info, 0), word(info, 4), word(info, 8)], [length; 3], "sizes of LINE_CALL_INFO");
+    assert!(length >= 344);
+    assert_eq!([word(info, 16), word(info, 20), word(info, 24), word(info, 32)], [line, 0, 8, 0x100]);
+    assert_eq!((word(info, 80), word(info, 84)), (0x80, 1), "inbound, direct");
+    let party = |at: usize| {
+        assert_eq!(word(info, at), 8, "LINECALLPARTYID_ADDRESS");
+        let bytes = &info[word(info, at + 8)..][..word(info, at + 4)];
+        let units = bytes.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]]));
+        char::decode_utf16(units).map(|it| it.expect("UTF-16")).collect::<String>()
+    };
+    let address = caller.map(|octet| format!("{octet:02X}")).join("-");
+    assert_eq!((party(108), party(128)), (format!("{address}\0"), format!("{service}\0")));
+}
+
+/// Checks the offer of the PPP address family (`include/mcm_ppp.h`).
+///
+/// # Panics
+/// If it is not what is documented.
+pub fn check_ppp_offer(block: &[u8], caller: [u8; 6], service: &str, max_payload: usize) {
+    assert_eq!(word(block, 0), usize::try_from(PPP_TYPE).expect("a number"));
+    assert_eq!((word(block, 4), word(block, 8), word(block, 12)), (36 << 16 | 1, block.len(), 0));
+    assert_eq!((word(block, 16), &block[20..26]), (max_payload, &caller[..]));
+    assert_eq!(&block[word(block, 28)..][..word(block, 32)], service.as_bytes());
 }
 
 /// Parameters of an outgoing call.

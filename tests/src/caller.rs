@@ -134,7 +134,7 @@ pub struct Caller {
     /// Close an incoming call from within the news that it is up.
     pub close_when_connected: Cell<bool>,
     /// Incoming calls, in the order of their offers.
-    pub offered: RefCell<Vec<Rc<Vc>>>,
+    pub offered: RefCell<Vec<(Rc<Vc>, Rc<Record>)>>,
 }
 
 impl Caller {
@@ -234,8 +234,9 @@ impl Client for Caller {
     }
 
     fn incoming_call(&self, _sap: &Rc<Sap>, vc: &Rc<Vc>, parameters: &CallParameters) -> Status {
-        Record::of(vc).offer.replace(Some(parameters.clone()));
-        self.offered.borrow_mut().push(Rc::clone(vc));
+        let record = Record::of(vc);
+        record.offer.replace(Some(parameters.clone()));
+        self.offered.borrow_mut().push((Rc::clone(vc), Rc::clone(&record)));
         ndis::changed();
         match self.answer.get() {
             Answer::NoVc => status::NOT_ACCEPTED,
@@ -252,7 +253,7 @@ impl Client for Caller {
             Answer::Later => status::PENDING,
             Answer::Close => {
                 if client::close_call(vc) == status::SUCCESS {
-                    Record::of(vc).closed.set(true);
+                    record.closed.set(true);
                 }
                 status::PENDING
             }

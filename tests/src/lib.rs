@@ -8,6 +8,7 @@ pub mod backend;
 pub mod blocks;
 pub mod caller;
 pub mod lab;
+pub mod office;
 pub mod set;
 pub mod station;
 pub mod stories;

@@ -13,6 +13,12 @@ pub fn take(words: &mut [u64], count: u32, line: u32) -> bool {
     free.map(|word| *word |= bit).is_some()
 }
 
+/// Whether there is such a line and it is not in use.
+pub fn is_free(words: &[u64], count: u32, line: u32) -> bool {
+    let (word, bit) = place(line);
+    line < count && words.get(word).is_some_and(|word| word & bit == 0)
+}
+
 /// Gives a line back.
 pub fn release(words: &mut [u64], line: u32) {
     let (word, bit) = place(line);

@@ -85,7 +85,7 @@ impl Hosts {
                 self.hang_up(number, now);
                 continue;
             }
-            if !call.due.is_some_and(|at| at <= now) {
+            if call.due.is_none_or(|at| at > now) {
                 continue;
             }
             call.due = (call.tries < TRIES).then_some(now + PATIENCE);
