@@ -58,12 +58,15 @@ impl AddressFamily {
         Ok(family)
     }
 
-    /// `CmCloseAf`: at once, or when the last VC and the last SAP are gone.
+    /// `CmCloseAf`: at once, or when the last VC and the last SAP are gone. Calls that are being offered to the client end
+    /// here, since it will not take them.
     pub(super) fn close(&self, request: CloseAddressFamily<Self>) -> Answer {
         let mut open = self.open.lock();
         if open.objects != 0 {
             let (pended, answer) = request.pend();
             open.closing = Some(pended);
+            drop(open);
+            self.adapter.end_offers_to(self);
             return answer;
         }
         drop(open);

@@ -463,10 +463,7 @@ impl Adapter {
             Vc::lost(&vc, failure, Text::EMPTY);
             next = at.saturating_add(1);
         }
-        while let Some(vc) = self.calls.take_offered() {
-            Vc::lost(&vc, failure, Text::EMPTY);
-            vc.leave_wire(failure.peer_may_live());
-        }
+        self.end_offers(None, failure);
         next = 0;
         while let Some((at, vc)) = self.calls.session_from(next) {
             Vc::lost(&vc, failure, Text::EMPTY);

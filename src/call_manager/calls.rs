@@ -9,8 +9,8 @@ use ndis::spin_lock::Guard;
 use ndis::{Dispatch, Ref, Result, SpinLock, Status};
 use pppoe::{Discovery, HostUniqTable, Instant, SessionKey, SessionTable, TimerId, Wheel};
 
-use super::Vc;
 use super::offered::Offered;
+use super::{AddressFamily, Vc};
 
 /// The wheel's resolution and its slots: an eighth of a second, half a minute around.
 const TICK: Duration = Duration::from_millis(125);
@@ -133,9 +133,9 @@ impl Calls {
         self.offered.lock().session_ended(key);
     }
 
-    /// A call that is being offered, which is being ended.
-    pub(super) fn take_offered(&self) -> Option<Ref<Vc>> {
-        self.offered.lock().take()
+    /// A call that is being offered, to a client or to any, which is being ended.
+    pub(super) fn take_offered(&self, client: Option<&AddressFamily>) -> Option<Ref<Vc>> {
+        self.offered.lock().take(client)
     }
 
     /// When a request of a peer has waited too long.

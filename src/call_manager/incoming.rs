@@ -15,7 +15,7 @@ use super::calls::now;
 use super::lines::Line;
 use super::offered::{Offered, Offers};
 use super::vc::Life;
-use super::{Sap, Vc, from_condis};
+use super::{AddressFamily, Sap, Vc, from_condis};
 use crate::adapter::Adapter;
 
 /// What is offered, and to whom.
@@ -119,6 +119,19 @@ impl Adapter {
             self.send_control(bytes);
         }
         self.set_discovery_timer();
+    }
+
+    /// Ends the calls that are being offered to a client which leaves.
+    pub(super) fn end_offers_to(&self, client: &AddressFamily) {
+        self.end_offers(Some(client), CallFailure::Aborted);
+    }
+
+    /// Ends the calls that are being offered, to a client or to all.
+    pub(super) fn end_offers(&self, client: Option<&AddressFamily>, failure: CallFailure) {
+        while let Some(vc) = self.calls.take_offered(client) {
+            Vc::lost(&vc, failure, Text::EMPTY);
+            vc.leave_wire(failure.peer_may_live());
+        }
     }
 
     /// Ends the calls whose callers have given up by now.

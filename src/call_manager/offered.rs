@@ -10,7 +10,7 @@ use pppoe::{Instant, SessionKey};
 
 use super::calls::now;
 use super::lines::Lines;
-use super::{Sap, Vc};
+use super::{AddressFamily, Sap, Vc};
 use crate::adapter::Adapter;
 
 /// The access concentrator of an adapter.
@@ -65,9 +65,11 @@ impl Offered {
         Some(self.calls.swap_remove(place).1)
     }
 
-    /// Any call that is noted.
-    pub(super) fn take(&mut self) -> Option<Ref<Vc>> {
-        self.calls.pop().map(|(_, vc)| vc)
+    /// Any call that is noted, of a client or of all.
+    pub(super) fn take(&mut self, client: Option<&AddressFamily>) -> Option<Ref<Vc>> {
+        let is_wanted = |vc: &Vc| client.is_none_or(|client| core::ptr::eq(client, &raw const *vc.family));
+        let place = self.calls.iter().rposition(|(_, vc)| is_wanted(vc))?;
+        Some(self.calls.swap_remove(place).1)
     }
 
     /// A request that waited too long; its VC, if it was still noted.

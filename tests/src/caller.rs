@@ -165,13 +165,15 @@ impl Caller {
         for vc in af.vcs() {
             let record = Record::of(&vc);
             Self::let_go(&vc);
+            if vc.creator() == Creator::CallManager {
+                Self::hang_up(&vc);
+                continue;
+            }
             wait_for(PATIENCE, || record.made.get().is_some());
             if record.made.get() == Some(status::SUCCESS) && !record.closed.get() {
                 Self::hang_up(&vc);
             }
-            if vc.creator() == Creator::Client {
-                client::delete_vc(&vc);
-            }
+            client::delete_vc(&vc);
         }
         for sap in af.saps() {
             if client::deregister_sap(&sap) == status::PENDING {

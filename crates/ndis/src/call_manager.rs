@@ -229,8 +229,9 @@ unsafe extern "C" fn open_af<A: CallManager>(
 }
 
 unsafe extern "C" fn close_af<A: CallManager>(context: NDIS_HANDLE) -> NDIS_STATUS {
-    // SAFETY: the context that CmOpenAf returned.
-    let family = unsafe { Ref::<A::AddressFamily>::borrow_raw(context) };
+    // SAFETY: the context that CmOpenAf returned. Counted once more: the close may be completed before
+    // `A::close_address_family` returns.
+    let family = Ref::clone(&*unsafe { Ref::<A::AddressFamily>::borrow_raw(context) });
     let request = CloseAddressFamily::new(family.handle().0, context);
     let status = A::close_address_family(&family, request).into_status();
     if status == Status::SUCCESS {

@@ -1,6 +1,7 @@
 //! Incoming calls: the call manager offers them on a SAP, the client answers.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::activation::check_settled;
 use super::callback::{Level, callback};
@@ -11,6 +12,9 @@ use super::status::{self, Status};
 use super::vc::{self, CallState, Creator, Vc};
 use super::{finding, note, raw, sap};
 use crate::machine::{IrqlRange, Step, enter};
+
+/// How long an offer may be on its way to NDIS.
+const CROSSING: Duration = Duration::from_micros(50);
 
 /// `NdisClIncomingCallComplete`: the client's answer to an offer it pended.
 pub fn accept_call(vc: &Rc<Vc>, status: Status) {
@@ -42,7 +46,10 @@ pub(super) unsafe extern "win64" fn dispatch(sap: Handle, handle: Handle, parame
     let Some(vc) = vc::find(handle) else { return status::FAILURE };
     super::no_locks("CO-109", &vc.name());
     if !sap.takes_calls() {
-        finding("CO-055", Some(sap.name()), "offers a call while being deregistered".to_owned());
+        // The offer may have been on its way when the deregistration came, which then waits for it.
+        if sap.has_left_for(CROSSING) {
+            finding("CO-055", Some(sap.name()), "offers a call while being deregistered".to_owned());
+        }
         return status::INVALID_SAP;
     }
     if !Rc::ptr_eq(sap.address_family(), vc.address_family()) {

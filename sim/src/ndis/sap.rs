@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::address_family::AddressFamily;
 use super::block::Block;
@@ -21,6 +22,8 @@ pub struct Sap {
     registered: Cell<bool>,
     registering: Pend,
     deregistering: Pend,
+    /// When the deregistration began.
+    leaving: Cell<Duration>,
     /// The client's `CO_SAP`; gone once the registration has ended.
     block: RefCell<Option<Block>>,
 }
@@ -30,6 +33,11 @@ impl Sap {
     pub(crate) fn takes_calls(&self) -> bool {
         (self.registered.get() || self.registering.stage() != Stage::Idle)
             && self.deregistering.stage() == Stage::Idle
+    }
+
+    /// Whether its deregistration began that long ago.
+    pub(crate) fn has_left_for(&self, time: Duration) -> bool {
+        self.af.adapter().machine().now().saturating_sub(self.leaving.get()) > time
     }
 
     /// Whether the registration succeeded.
@@ -92,6 +100,7 @@ pub fn register(af: &Rc<AddressFamily>, sap_type: u32, sap: &[u8]) -> (Status, R
         registered: Cell::new(false),
         registering: Pend::default(),
         deregistering: Pend::default(),
+        leaving: Cell::default(),
         block: RefCell::new(Some(block)),
     });
     it.handle.set(handle::open(Kind::Sap, Rc::clone(&it)));
@@ -131,6 +140,7 @@ pub fn deregister(sap: &Rc<Sap>) -> Status {
     if !sap.deregistering.begin() {
         return status::CLOSING;
     }
+    sap.leaving.set(sap.af.adapter().machine().now());
     let status = callback!(
         "CmDeregisterSap",
         Level::UpToDispatch,

@@ -93,6 +93,7 @@ pub(super) unsafe extern "win64" fn register_sap(
 
 pub(super) unsafe extern "win64" fn deregister_sap(sap: usize) -> Status {
     if deviates("offers on a leaving SAP") {
+        crate::machine::Machine::current().stall(std::time::Duration::from_millis(1));
         offer(sap);
     }
     let handle = mini(|mini| mini.saps.borrow_mut().remove(&sap)).map_or(0, |(_, handle)| handle);
