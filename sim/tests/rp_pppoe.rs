@@ -23,6 +23,7 @@ fn start() -> Option<RpPppoe> {
         sessions: 4,
         stand_in: PathBuf::from(env!("CARGO_BIN_EXE_ndis-sim")),
         echo: true,
+        message: None,
     };
     match RpPppoe::start(&settings) {
         Ok(peer) => Some(peer),

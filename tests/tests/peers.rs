@@ -4,7 +4,7 @@ use std::{path::PathBuf, process::Command, rc::Rc, time::Duration};
 
 use ndis_sim::{
     machine::Machine,
-    ndis::{Family, status},
+    ndis::{Family, client, oid::OidRequest, status},
     nic::Model,
     wire::{
         RpPppoe,
@@ -55,7 +55,7 @@ fn services_and_concentrators_are_chosen_by_name() {
                 if status == status::SUCCESS {
                     station.finish(&vc);
                 } else {
-                    assert_eq!(ndis_sim::ndis::client::delete_vc(&vc), status::SUCCESS);
+                    assert_eq!(client::delete_vc(&vc), status::SUCCESS);
                 }
             }
             station.down();
@@ -146,6 +146,7 @@ fn rp_pppoe_serves_every_card() {
             sessions: 8,
             stand_in: PathBuf::from(env!("CARGO_BIN_EXE_scenarios")),
             echo: true,
+            message: Some("down at noon".to_owned()),
         };
         let peer = match RpPppoe::start(&settings) {
             Ok(peer) => peer,
@@ -170,6 +171,10 @@ fn rp_pppoe_serves_every_card() {
                 assert_eq!(station.outcome(vc, &to), status::SUCCESS);
             }
             Machine::current().sleep(DEAF_AFTER_PADS);
+            // The server's PADM, as OID_CO_TAPI_GET_CALL_DIAGNOSTICS shows it.
+            let request = OidRequest::query(0xFE00_1007, 24 + "down at noon".len());
+            let said = client::cm_oid_request(&station.af, Some(&vcs[0]), request).data;
+            assert_eq!(said.get(24..), Some(&b"down at noon"[..]));
             assert!(exchange(&[Rc::clone(&vcs[0])], &[42, 512, 1494], 10), "frames of the first call");
             assert!(exchange(&[Rc::clone(&vcs[1])], &[42, 512, 1494], 10), "frames of the second call");
             for vc in &vcs {

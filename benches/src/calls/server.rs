@@ -62,6 +62,7 @@ impl Server {
             sessions: SESSIONS,
             stand_in: std::env::current_exe()?,
             echo: false,
+            message: None,
         };
         let peer = RpPppoe::start(&settings).map_err(|error| anyhow::anyhow!("{error}"))?;
         let process = peer.process().context("no server")?;

@@ -37,6 +37,7 @@ pub(super) fn connect(scenario: &Scenario) -> Result<Connected, RunError> {
                 sessions: u16::try_from(scenario.calls).unwrap_or(u16::MAX).saturating_add(4),
                 stand_in: std::env::current_exe().map_err(|error| RunError::Peer(error.to_string()))?,
                 echo: true,
+                message: None,
             };
             let peer = RpPppoe::start(&settings).map_err(|error| RunError::Peer(error.to_string()))?;
             Ok(Connected { wire: Box::new(peer), tally: None, settle: rp_pppoe::DEAF_AFTER_PADS })

@@ -36,6 +36,8 @@ pub struct Settings {
     pub stand_in: PathBuf,
     /// Whether sessions send back what they receive. Else each is a process that does nothing.
     pub echo: bool,
+    /// What it tells each client in a PADM, after the PADS.
+    pub message: Option<String>,
 }
 
 /// Why the server could not be started.

@@ -81,6 +81,7 @@ impl Namespace {
             .arg(server)
             .args(["-F", "-I", FAR_END, "-C", &settings.ac_name, "-S", &settings.service])
             .args(["-N", &settings.sessions.to_string(), "-L", "10.67.15.1", "-R", "10.67.16.1"])
+            .args(settings.message.iter().flat_map(|message| ["-M", message]))
             .arg("-q")
             .arg(&settings.stand_in)
             .arg("-Q")
