@@ -13,7 +13,7 @@ mod statistics;
 mod watchdog;
 
 use core::ffi::c_void;
-use core::sync::atomic::{AtomicBool, AtomicU32};
+use core::sync::atomic::AtomicU32;
 
 use alloc::vec::Vec;
 use condis::config::Settings;
@@ -57,8 +57,8 @@ pub(crate) struct Adapter {
     causes: AtomicU32,
     /// DPCs that want to receive: the first of them does it for all.
     pub(crate) receivers: AtomicU32,
-    /// Whether the card interrupts by three messages rather than by a line or a single message.
-    by_messages: AtomicBool,
+    /// How many messages the card has to interrupt by; none: it has its line.
+    messages: AtomicU32,
     card: Card,
     /// `OID_GEN_CURRENT_LOOKAHEAD` and `OID_GEN_CURRENT_PACKET_FILTER`, as last set.
     lookahead: AtomicU32,

@@ -1,7 +1,7 @@
 //! `MiniportInitializeEx`, in the order that its reference page prescribes. Whatever a step makes is undone by Drop
 //! when a later one fails.
 
-use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicU32, Ordering};
 
 use alloc::vec::Vec;
 use condis::oid;
@@ -112,7 +112,7 @@ pub(super) fn initialize(init: &Initialize<'_>) -> Result<Ref<Adapter>> {
         link: SpinLock::new(link),
         causes: AtomicU32::new(0),
         receivers: AtomicU32::new(0),
-        by_messages: AtomicBool::new(false),
+        messages: AtomicU32::new(0),
         card: Card::new(),
         lookahead: AtomicU32::new(settings.max_payload.into()),
         packet_filter: AtomicU32::new(0),
@@ -139,9 +139,7 @@ pub(super) fn connect(this: &Ref<Adapter>, init: &Initialize<'_>) -> Result<()> 
     }
     let interrupt =
         logged(init, ErrorCode::INTERRUPT_CONNECT, Step::Interrupt, Interrupt::register(init, this))?;
-    let wanted = u32::try_from(Vector::ALL.len()).unwrap_or(u32::MAX);
-    let by_messages = interrupt.messages() >= wanted && this.nic.model().messages != 0;
-    this.by_messages.store(by_messages, Ordering::Release);
+    this.messages.store(interrupt.messages(), Ordering::Release);
     if this.interrupt.set(interrupt).is_err() {
         return Err(Status::FAILURE);
     }
@@ -152,7 +150,13 @@ pub(super) fn connect(this: &Ref<Adapter>, init: &Initialize<'_>) -> Result<()> 
 impl Adapter {
     /// How the card interrupts.
     pub(crate) fn delivery(&self) -> Delivery {
-        if self.by_messages.load(Ordering::Acquire) { Delivery::Messages } else { Delivery::Line }
+        let granted = self.messages.load(Ordering::Acquire) as usize;
+        match self.nic.model().messages {
+            0 => Delivery::Line,
+            _ if granted >= Vector::ALL.len() => Delivery::Messages,
+            _ if granted != 0 => Delivery::Single,
+            _ => Delivery::Line,
+        }
     }
 
     /// Fills the receive ring and turns receiver, transmitter and interrupts on.

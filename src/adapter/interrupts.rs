@@ -2,7 +2,7 @@
 
 use core::sync::atomic::Ordering;
 
-use e1000::{Causes, Vector};
+use e1000::{Causes, Delivery, Vector};
 use ndis::{Dispatch, InterruptHandler, Ref, Serviced, Throttle};
 
 use super::Adapter;
@@ -14,7 +14,7 @@ impl InterruptHandler for Adapter {
         }
         let causes = match self.vector(message) {
             Some(vector) => self.nic.acknowledge(vector).map(Some),
-            None => self.nic.claim_line(),
+            None => self.nic.claim_line(self.delivery()),
         };
         match causes {
             Ok(Some(causes)) => {
@@ -46,7 +46,7 @@ impl InterruptHandler for Adapter {
         }
         match vector {
             Some(vector) => this.nic.rearm(vector),
-            None => this.nic.rearm_line(),
+            None => this.nic.rearm_line(this.delivery()),
         }
     }
 
@@ -76,9 +76,9 @@ fn causes_of(vector: Vector) -> Causes {
 impl Adapter {
     /// The vector of a message, unless the card has but one and treats it like the line.
     fn vector(&self, message: Option<u32>) -> Option<Vector> {
-        if self.delivery() == e1000::Delivery::Line {
-            return None;
+        match self.delivery() {
+            Delivery::Messages => message.and_then(Vector::from_message),
+            Delivery::Line | Delivery::Single => None,
         }
-        message.and_then(Vector::from_message)
     }
 }

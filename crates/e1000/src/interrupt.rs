@@ -3,7 +3,8 @@
 //! On the line, the interrupt routine takes all causes and masks the card ([`Nic::claim_line`]); the deferred routine
 //! serves both rings and the link, then unmasks it ([`Nic::rearm_line`]). What happens in between stays in ICR and
 //! asserts the line again. With MSI-X the card itself masks a queue's cause when its message leaves (EIAC), so the
-//! interrupt routine touches no register ([`Nic::acknowledge`]) and the deferred one ends with [`Nic::rearm`].
+//! interrupt routine touches no register ([`Nic::acknowledge`]) and the deferred one ends with [`Nic::rearm`]. A single
+//! message is served like the line.
 
 use bitflags::bitflags;
 
@@ -64,10 +65,23 @@ impl Causes {
 /// How the card interrupts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Delivery {
-    /// The PCI interrupt line, or a single MSI.
+    /// The PCI interrupt line.
     Line,
+    /// One message for everything: MSI, or MSI-X of which there are less than three. 82574 only.
+    Single,
     /// Three MSI-X messages, see [`Vector`]. 82574 only.
     Messages,
+}
+
+impl Delivery {
+    /// What is unmasked. With MSI-X only causes that have a vector send its message; without, they never come.
+    fn causes(self) -> Causes {
+        match self {
+            Self::Line => Causes::LINE,
+            Self::Single => Causes::LINE.union(Causes::MESSAGES),
+            Self::Messages => Causes::MESSAGES,
+        }
+    }
 }
 
 /// What an MSI-X message reports.
@@ -125,16 +139,13 @@ impl<R: Registers> Nic<R> {
     /// # Errors
     /// [`Error::NoMessages`], [`Error::Gone`].
     pub fn enable_interrupts(&self, delivery: Delivery) -> Result<(), Error> {
-        if delivery == Delivery::Messages && self.model.messages == 0 {
+        if delivery != Delivery::Line && self.model.messages == 0 {
             return Err(Error::NoMessages);
         }
         if self.model.family == Family::I82574 {
             self.allocate_vectors(delivery)?;
         }
-        self.unmask(match delivery {
-            Delivery::Line => Causes::LINE,
-            Delivery::Messages => Causes::MESSAGES,
-        });
+        self.unmask(delivery.causes());
         Ok(())
     }
 
@@ -144,8 +155,8 @@ impl<R: Registers> Nic<R> {
         self.bus.write(Imc::from_bits(u32::MAX));
     }
 
-    /// The interrupt routine on the line: the causes, if the card is the one that interrupts. All causes are then masked
-    /// and cleared; [`Nic::rearm_line`] unmasks them. Device IRQL.
+    /// The interrupt routine on the line, or of the single message: the causes, if the card is the one that interrupts.
+    /// All causes are then masked and cleared; [`Nic::rearm_line`] unmasks them. Device IRQL.
     ///
     /// While the card is masked it cannot have asserted the line, and its causes must stay for [`Nic::rearm_line`] to
     /// find, so ICR, which reading clears, is only read when IMS is not zero. IMS is asked rather than remembered: a
@@ -154,7 +165,7 @@ impl<R: Registers> Nic<R> {
     ///
     /// # Errors
     /// [`Error::Gone`]: the interrupt is not ours, and the card needs no more service.
-    pub fn claim_line(&self) -> Result<Option<Causes>, Error> {
+    pub fn claim_line(&self, delivery: Delivery) -> Result<Option<Causes>, Error> {
         let enabled = self.bus.read::<Ims>()?.bits();
         if enabled == 0 {
             return Ok(None);
@@ -164,12 +175,16 @@ impl<R: Registers> Nic<R> {
             return Ok(None);
         }
         self.disable_interrupts();
+        if delivery == Delivery::Single {
+            // With MSI-X the read has cleared nothing (82574 10.2.4.1). What comes from here on is found by who serves this.
+            self.bus.write(Icr::from_bits(causes));
+        }
         Ok(Some(Causes::from_bits_truncate(causes)))
     }
 
-    /// The end of the deferred routine on the line. Up to device IRQL.
-    pub fn rearm_line(&self) {
-        self.unmask(Causes::LINE);
+    /// The end of the deferred routine on the line, or of the single message. Up to device IRQL.
+    pub fn rearm_line(&self, delivery: Delivery) {
+        self.unmask(delivery.causes());
     }
 
     /// The interrupt routine of a message: what it reports. The vector is masked until [`Nic::rearm`]. Device IRQL.
@@ -207,8 +222,12 @@ impl<R: Registers> Nic<R> {
     /// has to look at the link afterwards. For a watchdog; up to `DISPATCH_LEVEL`.
     pub fn prod(&self, delivery: Delivery) {
         match delivery {
-            // A line that is asserted stays so, but a single MSI can be lost.
             Delivery::Line => self.trigger(Causes::RXT0),
+            Delivery::Single => {
+                // A cause whose message was lost sends no other while it is set.
+                self.bus.write(Icr::from_bits(Causes::MESSAGES.bits()));
+                self.trigger(Causes::RXT0.union(Causes::QUEUES));
+            }
             Delivery::Messages => {
                 self.bus.write(Icr::from_bits(Causes::OTHER_VECTOR.bits()));
                 self.unmask(Causes::MESSAGES);
@@ -228,7 +247,12 @@ impl<R: Registers> Nic<R> {
         let interval = nanoseconds.div_ceil(256).min(0xFFFF);
         match delivery {
             Delivery::Line => self.bus.write(Itr::default().with(Itr::INTERVAL, interval)),
-            Delivery::Messages if self.model.messages == 0 => {}
+            Delivery::Single | Delivery::Messages if self.model.messages == 0 => {}
+            // Which of the two counts depends on whether the message is an MSI.
+            Delivery::Single => {
+                self.bus.write(Itr::default().with(Itr::INTERVAL, interval));
+                self.bus.write_at(0, Eitr::default().with(Eitr::INTERVAL, interval));
+            }
             Delivery::Messages => {
                 for vector in [Vector::Receive, Vector::Transmit] {
                     self.bus.write_at(vector.message(), Eitr::default().with(Eitr::INTERVAL, interval));
@@ -247,6 +271,14 @@ impl<R: Registers> Nic<R> {
         let mut allocation = Ivar::default();
         let mut auto_clear = Causes::empty();
         let mut clear_pending = 0;
+        if delivery == Delivery::Single {
+            let everything = Vector::Receive.allocation();
+            allocation = allocation
+                .with(Ivar::RXQ0, everything)
+                .with(Ivar::TXQ0, everything)
+                .with(Ivar::OTHER, everything)
+                .set(Ivar::TX_EVERY_WRITE_BACK);
+        }
         if delivery == Delivery::Messages {
             allocation = allocation
                 .with(Ivar::RXQ0, Vector::Receive.allocation())

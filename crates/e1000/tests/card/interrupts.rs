@@ -14,19 +14,22 @@ fn the_line_is_claimed_once_and_masked_until_rearmed() {
         let nic = card.up();
         nic.enable_interrupts(Delivery::Line).unwrap();
         assert_eq!(card.peek(0xD0), 0xD5, "TXDW, LSC, RXDMT0, RXO, RXT0");
-        assert_eq!(nic.claim_line(), Ok(None), "no cause");
+        assert_eq!(nic.claim_line(Delivery::Line), Ok(None), "no cause");
         card.cause(RXT0 | LSC);
         assert!(card.line());
-        let causes = nic.claim_line().unwrap().unwrap();
+        let causes = nic.claim_line(Delivery::Line).unwrap().unwrap();
         assert!(causes.receive() && causes.link() && !causes.transmit());
         assert!(!card.line() && card.peek(0xD0) == 0);
         // What happens before the deferred routine is done is kept for later, though others share the line.
         card.cause(RXT0);
-        assert_eq!(nic.claim_line(), Ok(None));
+        assert_eq!(nic.claim_line(Delivery::Line), Ok(None));
         assert!(!card.line());
-        nic.rearm_line();
+        nic.rearm_line(Delivery::Line);
         assert!(card.line());
-        assert_eq!(nic.claim_line().map(|causes| causes.is_some_and(Causes::receive)), Ok(true));
+        assert_eq!(
+            nic.claim_line(Delivery::Line).map(|causes| causes.is_some_and(Causes::receive)),
+            Ok(true)
+        );
     }
 }
 
@@ -37,7 +40,7 @@ fn a_cause_that_is_not_enabled_is_not_ours() {
         let nic = card.up();
         nic.enable_interrupts(Delivery::Line).unwrap();
         card.cause(1 << 9);
-        assert_eq!(nic.claim_line(), Ok(None));
+        assert_eq!(nic.claim_line(Delivery::Line), Ok(None));
         assert_ne!(card.peek(0xD0), 0, "still enabled");
     }
 }
@@ -51,7 +54,7 @@ fn a_card_that_is_gone_claims_nothing() {
             nic.enable_interrupts(Delivery::Line).unwrap();
             card.cause(RXT0);
             card.fault.set(Fault::GoneFrom(card.accesses() + access));
-            assert_eq!(nic.claim_line(), Err(Error::Gone));
+            assert_eq!(nic.claim_line(Delivery::Line), Err(Error::Gone));
         }
     }
 }
@@ -64,6 +67,31 @@ fn messages_need_a_card_that_has_them() {
     assert_eq!(card.peek(0xD0), 0);
     nic.set_moderation(Delivery::Messages, 1_000);
     assert_eq!(card.writes.borrow().len(), 0);
+}
+
+#[test]
+fn a_single_message_reports_everything() {
+    for read_clears in [false, true] {
+        let card = Card::new(I82574L);
+        card.read_clears.set(read_clears);
+        let nic = card.up();
+        nic.enable_interrupts(Delivery::Single).unwrap();
+        assert_eq!(card.peek(0xE4), 0x8008_0808, "RXQ0, TXQ0 and OTHER by vector 0");
+        assert_eq!(card.peek(0xDC), 0, "nothing masks or clears itself");
+        assert_eq!(card.peek(0xD0), 0xD5 | 1 << 20 | 1 << 22 | 1 << 24);
+        card.cause(RXT0 | LSC | 1 << 20 | 1 << 24);
+        let causes = nic.claim_line(Delivery::Single).unwrap().unwrap();
+        assert!(causes.receive() && causes.link() && !causes.transmit());
+        assert_eq!((card.peek(0xC0), card.peek(0xD0)), (0, 0), "cleared and masked");
+        card.cause(1 << 22);
+        assert_eq!(nic.claim_line(Delivery::Single), Ok(None), "kept for later");
+        nic.rearm_line(Delivery::Single);
+        assert!(nic.claim_line(Delivery::Single).unwrap().unwrap().transmit());
+        nic.prod(Delivery::Single);
+        assert_eq!(card.peek(0xD0), 0, "a deferred routine is under way");
+        assert_ne!(card.peek(0xC0) & 1 << 20, 0, "as if something had happened");
+    }
+    assert_eq!(Card::new(I82540EM).up().enable_interrupts(Delivery::Single), Err(Error::NoMessages));
 }
 
 #[test]
@@ -139,7 +167,7 @@ fn a_prod_of_the_line_unmasks_nothing() {
         nic.disable_interrupts();
         nic.prod(Delivery::Line);
         assert!(!card.line(), "a deferred routine is under way");
-        nic.rearm_line();
+        nic.rearm_line(Delivery::Line);
         assert!(card.line());
     }
 }
@@ -172,6 +200,6 @@ fn a_triggered_cause_interrupts() {
         let nic = card.up();
         nic.enable_interrupts(Delivery::Line).unwrap();
         nic.trigger(Causes::TXDW);
-        assert!(nic.claim_line().unwrap().unwrap().transmit());
+        assert!(nic.claim_line(Delivery::Line).unwrap().unwrap().transmit());
     }
 }
