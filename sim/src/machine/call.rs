@@ -1,6 +1,9 @@
 //! The border between driver and kernel: what happens at each call across it, in both directions.
 
-use std::fmt;
+use std::{
+    cell::{Cell, RefCell},
+    fmt,
+};
 
 use super::activity::{Activity, Kind};
 use super::{APC_LEVEL, DISPATCH_LEVEL, HIGH_LEVEL, Machine, PASSIVE_LEVEL};
@@ -61,6 +64,7 @@ pub fn enter(name: &'static str, irql: IrqlRange) -> Call {
     let entered = machine.with_activity(|activity| activity.call.replace(Some(site)));
     let actual = machine.irql();
     machine.log(format_args!("> {name}"));
+    machine.count_call();
     if actual < irql.min || actual > irql.max {
         let allowed = if irql.min == irql.max {
             format!("IRQL {} only", irql.min)
@@ -159,6 +163,40 @@ impl Machine {
             let name = self.lock_name(key);
             self.finding("DV.C4.0x100A", None, format!("{} ended holding {name}", activity.label));
             self.locks_forget(activity, key);
+        }
+    }
+}
+
+/// The calls of exports so far, and what happens at one of them.
+#[derive(Default)]
+pub(super) struct Calls {
+    count: Cell<u64>,
+    at: RefCell<Option<(u64, Box<dyn FnOnce()>)>>,
+}
+
+impl Machine {
+    /// How many exports the driver has called.
+    pub fn calls(&self) -> u64 {
+        self.calls.count.get()
+    }
+
+    /// Runs `then` in the middle of the driver's call number `call`, counted from the machine's start, on its stack and
+    /// at its IRQL: something that happens outside of the processor, such as the loss of a card.
+    pub fn at_call(&self, call: u64, then: impl FnOnce() + 'static) {
+        self.calls.at.replace(Some((call, Box::new(then))));
+    }
+
+    /// Whether something is still to happen at a call.
+    pub fn call_is_awaited(&self) -> bool {
+        self.calls.at.borrow().is_some()
+    }
+
+    fn count_call(&self) {
+        let call = self.calls.count.get();
+        self.calls.count.set(call + 1);
+        let due = self.calls.at.borrow_mut().take_if(|(at, _)| *at == call);
+        if let Some((_, then)) = due {
+            then();
         }
     }
 }

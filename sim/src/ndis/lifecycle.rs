@@ -16,7 +16,7 @@ use super::readings::readings;
 use super::status::{self, Status};
 use super::tables::ObjectHeader;
 use super::{finding, note, oid, resources};
-use crate::machine::{IrqlRange, Step, enter};
+use crate::machine::{HIGH_LEVEL, IrqlRange, Step, enter};
 
 /// `NDIS_HALT_ACTION`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -329,6 +329,17 @@ impl Adapter {
     pub fn shut_down(self: &Rc<Self>) {
         self.phase.set(Phase::Shutdown);
         callback!("MiniportShutdownEx", Level::Passive, self.handlers().shutdown, self.context(), 0);
+        self.phase.set(Phase::Other);
+    }
+
+    /// `MiniportShutdownEx` with `NdisShutdownBugCheck`: the system has crashed, at whatever it was doing, and all that
+    /// can still be done is what `HIGH_LEVEL` allows.
+    pub fn shut_down_in_bug_check(self: &Rc<Self>) {
+        self.phase.set(Phase::Shutdown);
+        let machine = self.machine();
+        let old = machine.raise_irql(HIGH_LEVEL);
+        callback!("MiniportShutdownEx", Level::AsIs, self.handlers().shutdown, self.context(), 1);
+        machine.lower_irql(old);
         self.phase.set(Phase::Other);
     }
 

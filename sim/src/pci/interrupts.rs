@@ -169,7 +169,7 @@ impl Slot {
         }
         routing.in_service.set(true);
         let slot = self.shared();
-        machine.interrupt(None, LINE.irql, "line", move || {
+        machine.interrupt(None, self.line_irql(), "line", move || {
             if let Some(slot) = slot.upgrade() {
                 slot.line_interrupt();
             }
@@ -202,12 +202,16 @@ impl Slot {
         machine.finding(rule, None, format!("{STORM} interrupts in a row: {detail}; the line is given up"));
     }
 
+    fn line_irql(&self) -> u8 {
+        self.resources().line.unwrap_or(LINE).irql
+    }
+
     /// Another device on the line interrupts. The card's routine is asked as well, and must not claim what is not the
     /// card's.
     pub fn foreign_line_interrupt(&self) {
         let Some(machine) = self.machine() else { return };
         let slot = self.shared();
-        machine.interrupt(None, LINE.irql, "line", move || {
+        machine.interrupt(None, self.line_irql(), "line", move || {
             let Some(slot) = slot.upgrade() else { return };
             let handler = slot.interrupts.line.borrow().clone();
             let before = slot.with_device(|device| device.causes());

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use super::{BarKind, BarResource, Device, Platform, Resources, command, interrupts, offset};
+use super::{BarKind, BarResource, Device, Line, Platform, Resources, command, interrupts, offset};
 use crate::{
     machine::{EventId, Machine, Mmio},
     memory::dma::Domain,
@@ -16,6 +16,10 @@ use crate::{
 
 /// Shortest Ethernet frame without FCS; the far end's MAC pads to it.
 const MINIMUM_FRAME: usize = 60;
+
+/// How far a rebalance moves memory windows, and ports.
+const MOVE: u64 = 0x0100_0000;
+const MOVE_IO: u64 = 0x0400;
 
 /// Why physical addresses could not be mapped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +46,7 @@ pub struct Slot {
     wire: RefCell<Box<dyn Wire>>,
     pcap: RefCell<Option<PcapTee>>,
     dma: Domain,
-    windows: Vec<BarResource>,
+    windows: RefCell<Vec<BarResource>>,
     resources: RefCell<Resources>,
     /// What the command register holds, so that asking it needs no borrow of the device.
     command: Cell<u16>,
@@ -72,7 +76,7 @@ impl Slot {
             wire: RefCell::new(wire),
             pcap: RefCell::new(pcap),
             dma,
-            windows,
+            windows: RefCell::new(windows),
             resources: RefCell::new(resources),
             command: Cell::new(0),
             gone: Cell::new(false),
@@ -96,11 +100,11 @@ impl Slot {
 
     /// What firmware and the PCI bus driver do before the miniport is initialized.
     fn start(&self) {
-        for window in &self.windows {
+        for window in self.windows.borrow().iter() {
             let at = u32::from(offset::BAR0) + 4 * u32::try_from(window.index).unwrap_or(0);
             self.write_config(at, &window.physical.to_le_bytes()[..4]);
         }
-        let line = u8::try_from(interrupts::LINE.vector).unwrap_or(0);
+        let line = self.resources.borrow().line.map_or(0, |line| u8::try_from(line.vector).unwrap_or(0));
         self.write_config(u32::from(offset::INTERRUPT), &[line]);
         let enable = 1 | command::MEMORY | command::BUS_MASTER;
         self.write_config(u32::from(offset::COMMAND), &enable.to_le_bytes());
@@ -152,6 +156,24 @@ impl Slot {
         self.resources.replace(resources);
     }
 
+    /// What a rebalance does while the card's driver is halted: its windows move, its line is another one, and there are
+    /// so many messages for it at most.
+    pub fn rebalance(&self, line: Line, messages: usize) {
+        for window in self.windows.borrow_mut().iter_mut() {
+            window.physical += match window.kind {
+                BarKind::Memory32 => MOVE,
+                BarKind::Io => MOVE_IO,
+            };
+        }
+        {
+            let mut resources = self.resources.borrow_mut();
+            resources.bars.clone_from(&self.windows.borrow());
+            resources.line = Some(line);
+            resources.messages.truncate(messages);
+        }
+        self.start();
+    }
+
     /// What a debugger sees of a register. Reading may change it, as every read does.
     pub fn peek(&self, bar: usize, off: u64) -> u32 {
         u32::try_from(self.mmio_read(bar, off, 4)).unwrap_or(u32::MAX)
@@ -169,7 +191,8 @@ impl Slot {
                 && physical >= window.physical
                 && end.is_some_and(|end| end <= window.physical + window.len)
         };
-        let window = self.windows.iter().find(inside).ok_or(error)?;
+        let windows = self.windows.borrow();
+        let window = windows.iter().find(inside).ok_or(error)?;
         let view =
             View { slot: Weak::clone(&self.me), bar: window.index, offset: physical - window.physical };
         Ok(self.machine.upgrade().ok_or(error)?.mmio_map(len, Rc::new(view)))
