@@ -7,6 +7,7 @@
 pub mod backend;
 pub mod blocks;
 pub mod caller;
+pub mod careful;
 pub mod lab;
 pub mod office;
 pub mod set;

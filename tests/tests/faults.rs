@@ -7,10 +7,7 @@ use ndis_sim::{
     ndis::{Family, HaltAction, Value, status},
     nic::{Fault, Model},
 };
-use scenarios::{
-    Card, Run, Setup, Station, blocks::Destination, caller::PATIENCE, lab, on_qemu, seeds, some_of,
-    station::exchange,
-};
+use scenarios::{Card, Run, Setup, careful, lab, on_qemu, seeds, some_of};
 
 /// A card with as few buffers as the registry may ask for: each of them is two calls that can fail.
 fn small(model: Model) -> Card {
@@ -125,64 +122,10 @@ fn a_broken_card_does_not_start() {
 fn call(model: Model, family: u32, fail: Option<FailPlan>) -> Run<bool> {
     lab::run(Setup { fail, ..Setup::new(1, small(model)) }, move |lab| {
         let Ok(driver) = lab.try_load() else { return false };
-        let up = careful_call(lab, &driver, family);
+        let up = careful::call(lab, &driver, family);
         driver.unload();
         up
     })
-}
-
-/// Like a client that takes every refusal for an answer; whether the call came up.
-fn careful_call(lab: &scenarios::Lab, driver: &std::rc::Rc<ndis_sim::ndis::Driver>, family: u32) -> bool {
-    use ndis_sim::ndis::{client, wait_for};
-    use scenarios::{Caller, Record};
-    use std::rc::Rc;
-    let adapter = lab.adapter(driver, 0);
-    let caller = Caller::new();
-    let bound: Rc<dyn client::Client> = Rc::<Caller>::clone(&caller);
-    adapter.bind(&bound);
-    if adapter.start().is_err() {
-        return false;
-    }
-    adapter.restart().expect("MiniportRestart succeeds");
-    wait_for(PATIENCE, || caller.link.get() == Some(true));
-    let mut up = false;
-    if let Some(&offered) = adapter.families().iter().find(|it| it.family == family) {
-        let (status, af) = client::open_address_family(&adapter, offered, &bound);
-        if status == status::SUCCESS {
-            let (kind, sap) = scenarios::blocks::sap(family);
-            let (_, sap) = client::register_sap(&af, kind, &sap);
-            let (status, vc) = client::create_vc(&af);
-            if status == status::SUCCESS {
-                let place = lab.place(0);
-                let (slot, tally) = (Rc::clone(&place.slot), Rc::clone(&place.tally));
-                let station = Station {
-                    adapter: Rc::clone(&adapter),
-                    slot,
-                    tally,
-                    caller: Rc::clone(&caller),
-                    af: Rc::clone(&af),
-                    sap: Rc::clone(&sap),
-                    family,
-                };
-                up = station.outcome(&vc, &Destination::default()) == status::SUCCESS;
-                if up {
-                    exchange(&[Rc::clone(&vc)], &[60, 600], 8);
-                    assert_eq!(Record::of(&vc).in_driver.get(), 0, "a send is not completed");
-                    assert!(Caller::hang_up(&vc), "the close does not end");
-                }
-                assert_eq!(client::delete_vc(&vc), status::SUCCESS);
-            }
-            if sap.is_registered() {
-                assert_eq!(client::deregister_sap(&sap), status::SUCCESS);
-            }
-            if client::close_address_family(&af) == status::PENDING {
-                assert!(wait_for(PATIENCE, || caller.closed.get()), "CmCloseAf does not end");
-            }
-        }
-    }
-    adapter.pause();
-    adapter.halt(HaltAction::DeviceDisabled);
-    up
 }
 
 // covers: CmMakeCall, CmCreateVc, NdisMCmActivateVc
@@ -211,7 +154,7 @@ fn random_failures_leave_nothing() {
         let run = lab::run(setup, |lab| {
             let Ok(driver) = lab.try_load() else { return };
             for _ in 0..2 {
-                careful_call(lab, &driver, Family::TAPI_PROXY);
+                careful::call(lab, &driver, Family::TAPI_PROXY);
             }
             driver.unload();
         });

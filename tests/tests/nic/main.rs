@@ -7,6 +7,7 @@ mod interrupts;
 mod keywords;
 mod link;
 mod power;
+mod rebalance;
 mod removal;
 mod start;
 mod statistics;

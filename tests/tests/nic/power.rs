@@ -10,11 +10,12 @@ use scenarios::{
     Caller, Card, Record,
     blocks::Destination,
     caller::PATIENCE,
-    lab::{self, sleep},
+    lab::{self, sleep, sleep_below},
+    seeds,
     station::send,
 };
 
-use crate::common::{assert_works, forget, on_station, some};
+use crate::common::{assert_works, forget, on_station, some, watched};
 
 /// `NdisDeviceStateD0` and `NdisDeviceStateD3`.
 const D0: u32 = 1;
@@ -88,5 +89,35 @@ fn a_card_that_does_not_wake_up_is_halted_cleanly() {
             assert!(others.is_empty(), "{model}, {fault:?}: {others:#?}");
             assert!(run.value.is_some());
         }
+    }
+}
+
+// covers: MiniportShutdownEx, SEQ:shutdown-bug-check
+#[test]
+fn a_crash_of_the_system_silences_the_card_whatever_it_is_doing() {
+    for seed in seeds(12) {
+        let model = Model::ALL[usize::try_from(seed % 3).expect("small")];
+        let (card, lever) = watched(model);
+        let run = on_station(seed, card, move |_, station| {
+            let vcs = [station.connected(), station.connected()];
+            for vc in &vcs {
+                send(vc, &some(1200, 0..40));
+            }
+            sleep_below(400);
+            station.adapter.shut_down_in_bug_check();
+            let [receiver, transmitter] = [0x100, 0x400].map(|off| station.slot.peek(0, off));
+            assert_eq!((receiver & 2, transmitter & 2), (0, 0), "{model}: RCTL.EN, TCTL.EN");
+            // Nothing of the driver runs after a crash; here it does, and finds a card that is silent.
+            let received = || vcs.iter().map(|vc| Record::of(vc).received.borrow().len()).sum::<usize>();
+            sleep(Duration::from_millis(1));
+            let (before, sent) = (received(), lever.sent().len());
+            sleep(Duration::from_millis(20));
+            assert_eq!((received(), lever.sent().len()), (before, sent), "{model}");
+            for vc in &vcs {
+                assert!(Caller::hang_up(vc), "the close does not end");
+                assert_eq!(client::delete_vc(vc), status::SUCCESS);
+            }
+        });
+        run.clean_but_for_sessions();
     }
 }

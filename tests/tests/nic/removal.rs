@@ -11,8 +11,9 @@ use scenarios::{
     Caller, Card, Record, Run, Setup, Station,
     blocks::Destination,
     caller::PATIENCE,
+    careful,
     lab::{self, sleep, sleep_below},
-    seeds, some_of,
+    on_qemu, seeds, some_of,
     station::send,
 };
 
@@ -231,6 +232,41 @@ fn a_card_may_vanish_at_any_access_of_waking_up() {
             unreachable!()
         });
         assert!(run.clean() > 300, "{model}");
+    }
+}
+
+/// The whole life of an adapter with a call, and the card pulled out in the middle of call number `at` that the driver
+/// makes; how many calls it makes.
+fn pulled_out_at(model: Model, at: Option<u64>) -> Run<u64> {
+    lab::run(Setup::new(5, Card::new(model)), move |lab| {
+        let machine = Machine::current();
+        let slot = Rc::clone(&lab.place(0).slot);
+        if let Some(call) = at {
+            machine.at_call(call, move || slot.unplug());
+        }
+        let driver = lab.load();
+        careful::call(lab, &driver, Family::TAPI_PROXY);
+        driver.unload();
+        machine.calls()
+    })
+}
+
+// covers: MiniportDevicePnPEventNotify, MiniportInitializeEx, MiniportHaltEx, SEQ:surprise-removal
+#[test]
+fn a_card_may_be_pulled_out_in_the_middle_of_any_call_of_the_driver() {
+    for model in Model::ALL {
+        let calls = pulled_out_at(model, None).clean();
+        assert!(calls > 1000, "{calls} calls");
+        let count = if on_qemu() { 4 } else { 60 };
+        for sample in 0..count {
+            // One of each stretch of the story, by a multiplicative hash.
+            let within = (sample * 0x9e37_79b9 + 0x7f4a) % (calls / count);
+            let call = sample * (calls / count) + within;
+            let run = pulled_out_at(model, Some(call));
+            let blemishes = run.blemishes();
+            assert!(blemishes.is_empty(), "{model}, call {call} of {calls}: {blemishes:#?}");
+            assert!(run.value.is_some(), "{model}, call {call}: no end");
+        }
     }
 }
 
