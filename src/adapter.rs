@@ -20,12 +20,11 @@ use condis::config::Settings;
 use e1000::{MacAddress, Nic};
 use ndis::{
     AdapterHandle, Answer, HaltAction, Initialize, Interrupt, Miniport, OidRequest, Once, Passive,
-    PauseRequest, PendedPause, PnpEvent, ReceivePool, Ref, Result, ScatterGatherDma, SpinLock, Status, Timer,
-    WorkItem,
+    PauseRequest, PendedPause, PnpEvent, Ref, Result, ScatterGatherDma, SpinLock, Status, Timer, WorkItem,
 };
 
 use self::card::Card;
-pub(crate) use self::hardware::{Buffers, ReceiveRing, Registers, TransmitRing};
+pub(crate) use self::hardware::{Buffers, Burst, ReceiveRing, Registers, TransmitRing};
 pub(crate) use self::statistics::Statistics;
 use crate::call_manager::{AddressFamily, Calls, Lines};
 use crate::datapath::{ReceiveQueue, Transmit};
@@ -67,7 +66,6 @@ pub(crate) struct Adapter {
     pub(crate) statistics: Statistics,
     pub(crate) transmit: SpinLock<Transmit>,
     pub(crate) receive: SpinLock<ReceiveQueue>,
-    pub(crate) receive_pool: ReceivePool,
     pub(crate) receive_buffers: Buffers,
     pub(crate) nic: Nic<Registers>,
     _dma: ScatterGatherDma,

@@ -20,7 +20,7 @@ pub(crate) use self::address_family::AddressFamily;
 pub(crate) use self::calls::Calls;
 pub(crate) use self::lines::Lines;
 pub(crate) use self::sap::Sap;
-pub(crate) use self::vc::{Outgoing, Vc};
+pub(crate) use self::vc::Vc;
 use crate::adapter::Adapter;
 use condis::address_family::AddressFamily as Family;
 
@@ -97,7 +97,7 @@ impl ndis::CallManager for Adapter {
         vc.adapter().send(vc, chain);
     }
 
-    fn receives_returned(this: &Ref<Self>, chain: ReturnedChain) {
+    fn receives_returned(this: &Ref<Self>, chain: ReturnedChain<Vc>) {
         this.receives_returned(chain);
     }
 

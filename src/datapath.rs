@@ -1,12 +1,15 @@
 //! Frames: from a VC to the wire, and back.
 
-mod batch;
+mod backlog;
 mod health;
+mod outgoing;
 mod receive;
 mod receive_queue;
 mod send;
 mod transmit;
 
+pub(crate) use self::backlog::Place;
 pub(crate) use self::health::Health;
+pub(crate) use self::outgoing::Outgoing;
 pub(crate) use self::receive_queue::ReceiveQueue;
 pub(crate) use self::transmit::Transmit;

@@ -64,20 +64,25 @@ impl DmaMemory for Shared {
         self.0.read(offset).map(u32::from_le)
     }
 
-    fn read_u64(&self, offset: usize) -> Option<u64> {
-        self.0.read(offset).map(u64::from_le)
-    }
-
     fn write_u32(&self, offset: usize, value: u32) -> bool {
         self.0.write(offset, value.to_le())
     }
 
-    fn write_u64(&self, offset: usize, value: u64) -> bool {
-        self.0.write(offset, value.to_le())
+    fn write_pair(&self, offset: usize, values: [u64; 2]) -> bool {
+        self.0.write_pair(offset, values.map(u64::to_le))
     }
 
     fn write_bytes(&self, offset: usize, bytes: &[u8]) -> bool {
         self.0.write_bytes(offset, bytes)
+    }
+
+    fn write_parts<const N: usize, const ROOM: usize>(
+        &self,
+        offset: usize,
+        head: &[u8; N],
+        body: &[u8],
+    ) -> bool {
+        self.0.write_parts::<N, ROOM>(offset, head, body)
     }
 
     fn read_bytes(&self, offset: usize, bytes: &mut [u8]) -> bool {
@@ -92,6 +97,9 @@ const DESCRIPTOR_SIZE: u32 = 16;
 pub(crate) type ReceiveRing = e1000::ReceiveRing<Shared, Vec<Buffer>>;
 /// A ring and its frame buffers over shared memory.
 pub(crate) type TransmitRing = e1000::TransmitRing<Shared, Vec<FrameNote>>;
+
+/// Frames that go into the transmit ring.
+pub(crate) type Burst<'a> = e1000::Burst<'a, Shared, Vec<FrameNote>>;
 
 /// Shared memory for the descriptors of a ring.
 fn descriptors(init: &Initialize<'_>, count: u32) -> Result<Shared> {

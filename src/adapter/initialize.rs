@@ -90,9 +90,9 @@ pub(super) fn initialize(init: &Initialize<'_>) -> Result<Ref<Adapter>> {
     let calls = logged(init, ErrorCode::OUT_OF_RESOURCES, Step::Memory, calls)?;
     let lines_in_use = Lines::new(settings.wan_endpoints);
     let lines_in_use = logged(init, ErrorCode::OUT_OF_RESOURCES, Step::Memory, lines_in_use)?;
-    let transmit = Transmit::new(transmit, pppoe::Address(station.0), settings::tags(&settings));
+    let transmit = Transmit::new(transmit, settings::tags(&settings));
     let transmit = logged(init, ErrorCode::OUT_OF_RESOURCES, Step::Memory, transmit)?;
-    let receive = ReceiveQueue::new(receive, &receive_buffers);
+    let receive = ReceiveQueue::new(receive, receive_pool, &receive_buffers);
     let receive = logged(init, ErrorCode::OUT_OF_RESOURCES, Step::Memory, receive)?;
     let permanent_id = u32::try_from(init.net_luid() & u64::from(u32::MAX)).unwrap_or(0);
     let adapter = Ref::new(Adapter {
@@ -120,7 +120,6 @@ pub(super) fn initialize(init: &Initialize<'_>) -> Result<Ref<Adapter>> {
         statistics: Statistics::default(),
         transmit: SpinLock::new(transmit),
         receive: SpinLock::new(receive),
-        receive_pool,
         receive_buffers,
         nic,
         _dma: dma,

@@ -199,7 +199,7 @@ impl Vc {
         if teardown.deactivate {
             Self::deactivate(this);
         } else {
-            this.adapter().abort_backlog(Status::REQUEST_ABORTED, |list| list.is_on(this));
+            this.adapter().abort_sends_of(this);
         }
     }
 

@@ -1,13 +1,14 @@
 //! All calls of an adapter that have something on the wire: discoveries and sessions.
 
+use core::num::NonZeroU64;
 use core::time::Duration;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use ndis::directory::{Reader, Spread};
 use ndis::memory::{push, push_reserved};
-use ndis::spin_lock::Guard;
-use ndis::{Dispatch, Ref, Result, SpinLock, Status};
-use pppoe::{Discovery, HostUniqTable, Instant, SessionKey, SessionTable, TimerId, Wheel};
+use ndis::{Directory, Ref, Result, SpinLock, Status};
+use pppoe::{Discovery, HostUniqTable, Instant, KeyedHash, SessionKey, SessionTable, TimerId, Wheel};
 
 use super::offered::Offered;
 use super::{AddressFamily, Vc};
@@ -21,8 +22,18 @@ pub(crate) struct Calls {
     pub(super) discoveries: SpinLock<Discoveries>,
     /// Calls that come in, until they have a session.
     pub(super) offered: SpinLock<Offered>,
-    /// Apart from the discoveries, since every received frame looks here.
     sessions: SpinLock<Sessions>,
+    /// The same sessions once more, for received frames to look up without a lock.
+    routes: Directory<Vc, Keyed>,
+}
+
+/// Peers choose keys: where these go in the table depends on a secret.
+struct Keyed(KeyedHash);
+
+impl Spread for Keyed {
+    fn spread(&self, key: NonZeroU64) -> u64 {
+        self.0.of(key)
+    }
 }
 
 /// Calls being set up, and those that a late PADS may still concern.
@@ -41,7 +52,7 @@ pub(super) struct Setup {
     timer: Option<TimerId>,
 }
 
-pub(crate) struct Sessions {
+struct Sessions {
     table: SessionTable,
     vcs: Vec<Option<Ref<Vc>>>,
     free: Vec<u32>,
@@ -69,6 +80,7 @@ impl Calls {
                 random,
             }),
             offered: SpinLock::new(Offered::new(secret)),
+            routes: Directory::new(Keyed(KeyedHash::new(random.rotate_left(16)))),
             sessions: SpinLock::new(Sessions {
                 table: SessionTable::new(random.rotate_left(32)),
                 vcs: Vec::new(),
@@ -77,9 +89,9 @@ impl Calls {
         })
     }
 
-    /// The sessions, to look up those of received frames.
-    pub(crate) fn sessions(&self, irql: &Dispatch) -> Guard<'_, Sessions> {
-        self.sessions.lock_at_dispatch(irql)
+    /// Begins to look sessions up, for received frames.
+    pub(crate) fn routes(&self) -> Routes<'_> {
+        Routes(self.routes.read())
     }
 
     /// Whether a session exists.
@@ -89,25 +101,14 @@ impl Calls {
 
     /// The VC of a session.
     pub(super) fn session(&self, key: SessionKey) -> Option<Ref<Vc>> {
-        self.sessions.lock().find(key).cloned()
+        self.routes().find(key)
     }
 
     /// Adds the session of a VC.
     pub(super) fn add_session(&self, key: SessionKey, vc: &Ref<Vc>) -> Result<()> {
-        let mut sessions = self.sessions.lock();
-        let sessions = &mut *sessions;
-        let index = allocate(&mut sessions.vcs, &mut sessions.free)?;
-        let added = matches!(sessions.table.try_insert(key, index), Ok(true));
-        match sessions.vcs.get_mut(index as usize) {
-            Some(slot) if added => {
-                *slot = Some(Ref::clone(vc));
-                Ok(())
-            }
-            _ => {
-                let _ = push_reserved(&mut sessions.free, index);
-                Err(Status::RESOURCES)
-            }
-        }
+        let added = self.sessions.lock().add(key, vc, &self.routes);
+        self.routes.collect();
+        added
     }
 
     /// Removes the session of a VC; false if it is gone, and its id perhaps another VC's by now.
@@ -119,13 +120,20 @@ impl Calls {
             return false;
         }
         let removed = sessions.remove(key);
+        self.routes.remove(key.as_number());
         drop(sessions);
+        self.routes.collect();
         removed.is_some()
     }
 
     /// Removes a session; its VC, if there was one.
     pub(super) fn remove_session(&self, key: SessionKey) -> Option<Ref<Vc>> {
-        self.sessions.lock().remove(key)
+        let mut sessions = self.sessions.lock();
+        let removed = sessions.remove(key);
+        self.routes.remove(key.as_number());
+        drop(sessions);
+        self.routes.collect();
+        removed
     }
 
     /// A session is over: its id is free again, if it came from here.
@@ -158,11 +166,34 @@ impl Calls {
     }
 }
 
-impl Sessions {
+/// Looks sessions up while others come and go.
+pub(crate) struct Routes<'a>(Reader<'a, Vc, Keyed>);
+
+impl Routes<'_> {
     /// The VC of a session.
-    pub(crate) fn find(&self, key: SessionKey) -> Option<&Ref<Vc>> {
-        let index = self.table.get(key)?;
-        self.vcs.get(index as usize)?.as_ref()
+    pub(crate) fn find(&self, key: SessionKey) -> Option<Ref<Vc>> {
+        self.0.get(key.as_number())
+    }
+}
+
+impl Sessions {
+    fn add(&mut self, key: SessionKey, vc: &Ref<Vc>, routes: &Directory<Vc, Keyed>) -> Result<()> {
+        let index = allocate(&mut self.vcs, &mut self.free)?;
+        let added = matches!(self.table.try_insert(key, index), Ok(true));
+        let routed = added && matches!(routes.insert(key.as_number(), vc), Ok(true));
+        if added && !routed {
+            self.table.remove(key);
+        }
+        match self.vcs.get_mut(index as usize) {
+            Some(slot) if routed => {
+                *slot = Some(Ref::clone(vc));
+                Ok(())
+            }
+            _ => {
+                let _ = push_reserved(&mut self.free, index);
+                Err(Status::RESOURCES)
+            }
+        }
     }
 
     fn remove(&mut self, key: SessionKey) -> Option<Ref<Vc>> {

@@ -16,33 +16,21 @@ impl Adapter {
             chain.complete_sends(|_, _| ());
             return;
         }
-        let Some(session) = vc.begin_sends(count) else {
+        let Some(outgoing) = vc.begin_sends(count) else {
             chain.set_status(Status::VC_NOT_ACTIVATED);
             chain.complete_sends(|_, _| ());
             self.end_in_flight(count);
             return;
         };
-        let mut accepted = Chain::new();
         let mut failed = Chain::new();
-        while let Some(mut list) = chain.pop() {
-            if session.carries(&list) {
-                session.mark(&mut list);
-                accepted.push(list);
-            } else {
-                vc.count_send_error();
-                list.set_status(Status::INVALID_LENGTH);
-                failed.push(list);
-            }
-        }
         {
             let mut transmit = self.transmit.lock();
-            transmit.queue(vc, &mut accepted);
-            if self.is_reachable() {
-                transmit.pump(&self.nic, &mut failed);
-            }
+            let nic = self.is_reachable().then_some(&self.nic);
+            transmit.send(vc, &outgoing, &mut chain, nic, &mut failed);
         }
-        accepted.set_status(Status::RESOURCES);
-        self.complete(accepted);
+        // What found no memory to wait in.
+        chain.set_status(Status::RESOURCES);
+        failed.append(chain);
         self.complete(failed);
         if self.is_stopped() {
             // The card went between the count and the queue, perhaps after the rest had been abandoned.
@@ -94,6 +82,13 @@ impl Adapter {
     pub(crate) fn abort_backlog(&self, status: Status, choose: impl FnMut(&NetBufferList<Vc>) -> bool) {
         let mut aborted = self.transmit.lock().remove_queued(choose);
         aborted.set_status(status);
+        self.complete(aborted);
+    }
+
+    /// Completes the queued lists of one VC, whose call ends.
+    pub(crate) fn abort_sends_of(&self, vc: &Vc) {
+        let mut aborted = self.transmit.lock().remove_queued_of(vc);
+        aborted.set_status(Status::REQUEST_ABORTED);
         self.complete(aborted);
     }
 

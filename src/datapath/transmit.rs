@@ -2,215 +2,249 @@
 
 use alloc::vec::Vec;
 use e1000::{Nic, TransmitStatus};
-use ndis::memory::push_reserved;
 use ndis::{Chain, NetBuffer, NetBufferList, Ref, Result, Status};
-use pppoe::{Address, Header, SessionKey};
 
+use super::backlog::Backlog;
 use super::health::{Hangs, Health};
+use super::outgoing::Outgoing;
 use crate::adapter::settings::Tags;
-use crate::adapter::{Registers, TransmitRing};
-use crate::call_manager::{Outgoing, Vc};
+use crate::adapter::{Burst, Registers, TransmitRing};
+use crate::call_manager::Vc;
 
 /// Descriptors that data leaves free for discovery frames: a PADT must not wait behind a full ring.
 const KEPT_FOR_CONTROL: usize = 8;
 
-/// Address and control field, which PPPoE does not carry (RFC 2516 section 7).
-const ADDRESS_AND_CONTROL: [u8; 2] = [0xFF, 0x03];
+/// Marks of frames in the ring: of no list, of the oldest list that is in the ring, and the last one of that.
+const NOBODYS: u8 = 0;
+const PART: u8 = 1;
+const LAST: u8 = 2;
 
-/// The ring, the list that each of its descriptors completes, and the VCs that wait for room.
+/// The ring, and the VCs that wait for room in it.
 pub(crate) struct Transmit {
-    ring: TransmitRing,
-    /// By descriptor: the list of which it is the last frame.
-    owners: Vec<Option<NetBufferList<Vc>>>,
-    /// What did not fit, VC by VC: they take turns, so that one that sends much cannot starve the others.
-    waiting: Vec<Waiting>,
-    turn: usize,
+    loader: Loader,
+    backlog: Backlog,
     hangs: Hangs,
-    /// The station that all frames come from.
-    own: Address,
+}
+
+/// The ring, and the lists in it.
+pub(super) struct Loader {
+    ring: TransmitRing,
+    /// Lists whose last frame is in the ring, marked, in the order of these frames.
+    in_flight: Chain<Vc>,
+    /// Whether the card could not send a frame of the first of them.
+    spoiled: bool,
     tags: Tags,
     /// Where NDIS puts a frame in one piece that lies in several.
     scattered: Vec<u8>,
 }
 
-struct Waiting {
-    vc: Ref<Vc>,
-    lists: Chain<Vc>,
+/// Why no more lists of a chain go into the ring.
+#[derive(Clone, Copy, Debug)]
+enum Stop {
+    /// There are none.
+    Done,
+    /// There is no room for the first.
+    Full,
+    /// The first cannot be sent.
+    Failed(Status),
 }
 
 impl Transmit {
     /// An empty ring.
-    pub(crate) fn new(ring: TransmitRing, own: Address, tags: Tags) -> Result<Self> {
-        let owners = ndis::memory::filled(ring.count(), |_| Ok(None))?;
+    pub(crate) fn new(ring: TransmitRing, tags: Tags) -> Result<Self> {
         let scattered = ndis::memory::zeroed(e1000::BUFFER_SIZE)?;
-        Ok(Self { ring, owners, waiting: Vec::new(), turn: 0, hangs: Hangs::default(), own, tags, scattered })
+        Ok(Self {
+            loader: Loader { ring, in_flight: Chain::new(), spoiled: false, tags, scattered },
+            backlog: Backlog::new(),
+            hangs: Hangs::default(),
+        })
     }
 
     /// Connects the ring to the card, which must have been reset.
     pub(crate) fn start(&mut self, nic: &Nic<Registers>) -> core::result::Result<(), e1000::Error> {
-        nic.start_transmit(&mut self.ring)
+        nic.start_transmit(&mut self.loader.ring)
     }
 
     /// Whether the card sends; to be asked once a second.
     pub(crate) fn health(&mut self, nic: &Nic<Registers>) -> Health {
-        let hung = self.ring.is_hung(nic, &mut self.hangs.progress).unwrap_or(false);
-        self.hangs.judge(hung, self.ring.completed())
+        let hung = self.loader.ring.is_hung(nic, &mut self.hangs.progress).unwrap_or(false);
+        self.hangs.judge(hung, self.loader.ring.completed())
     }
 
     /// Whether nothing waits for the card.
     pub(crate) fn is_idle(&self) -> bool {
-        self.ring.pending() == 0 && self.waiting.is_empty()
+        self.loader.ring.pending() == 0 && self.backlog.is_empty()
     }
 
-    /// Takes lists to send on a VC. Each carries its session in its note. They wait for [`Transmit::pump`]; those for
-    /// which there is no memory to wait in stay in `lists`.
-    pub(super) fn queue(&mut self, vc: &Ref<Vc>, lists: &mut Chain<Vc>) {
-        if let Some(waiting) = self.waiting.iter_mut().find(|waiting| Ref::ptr_eq(&waiting.vc, vc)) {
-            while let Some(list) = lists.pop() {
-                waiting.lists.push(list);
-            }
-        } else if self.waiting.try_reserve(1).is_ok() {
-            let waiting = Waiting { vc: Ref::clone(vc), lists: core::mem::take(lists) };
-            let _ = push_reserved(&mut self.waiting, waiting);
+    /// Takes lists to send on a VC. As many as fit go into the ring at once, if nothing waits and the card runs, which `nic`
+    /// says; the others wait for [`Transmit::pump`]. Those for which there is no memory to wait in stay in `lists`, and
+    /// those that cannot be sent at all end up in `failed`.
+    pub(super) fn send(
+        &mut self,
+        vc: &Ref<Vc>,
+        outgoing: &Outgoing,
+        lists: &mut Chain<Vc>,
+        nic: Option<&Nic<Registers>>,
+        failed: &mut Chain<Vc>,
+    ) {
+        let direct = self.backlog.is_empty() && nic.is_some();
+        if direct {
+            self.loader.load(vc, outgoing, lists, failed);
+        }
+        if !lists.is_empty() {
+            self.backlog.add(vc, outgoing, lists);
+        }
+        match nic {
+            Some(nic) if direct => self.loader.ring.doorbell(nic),
+            Some(nic) => self.pump(nic, failed),
+            None => {}
         }
     }
 
     /// Moves lists from the waiting VCs to the ring as long as they fit, one from each in turn, and rings the doorbell
     /// once. What cannot be sent at all ends up in `failed`.
     pub(super) fn pump(&mut self, nic: &Nic<Registers>, failed: &mut Chain<Vc>) {
-        while self.push_next(failed) {}
-        self.ring.doorbell(nic);
-    }
-
-    /// Moves the next list; false if there is none or no room.
-    fn push_next(&mut self, failed: &mut Chain<Vc>) -> bool {
-        if self.turn >= self.waiting.len() {
-            self.turn = 0;
-        }
-        let Some(waiting) = self.waiting.get_mut(self.turn) else { return false };
-        let Some(mut list) = waiting.lists.pop() else {
-            // Its last list was cancelled.
-            drop(self.waiting.swap_remove(self.turn));
-            return true;
-        };
-        let frames = list.net_buffers().count();
-        let room = self.ring.free().saturating_sub(KEPT_FOR_CONTROL);
-        if frames > room && frames < self.ring.count().saturating_sub(KEPT_FOR_CONTROL) {
-            waiting.lists.push_front(list);
-            return false;
-        }
-        if waiting.lists.is_empty() {
-            drop(self.waiting.swap_remove(self.turn));
-        } else {
-            self.turn = self.turn.wrapping_add(1);
-        }
-        match self.push_all(&list, frames, room) {
-            Ok(index) => {
-                if let Some(owner) = self.owners.get_mut(index) {
-                    list.set_status(Status::SUCCESS);
-                    *owner = Some(list);
-                }
-            }
-            Err(status) => {
-                list.set_status(status);
-                failed.push(list);
-            }
-        }
-        true
-    }
-
-    /// Copies all frames of a list into the ring; the index of the last.
-    fn push_all(&mut self, list: &NetBufferList<Vc>, frames: usize, room: usize) -> Result<usize> {
-        if frames == 0 || frames > room {
-            return Err(Status::INVALID_LENGTH);
-        }
-        let session = Outgoing::noted(list).ok_or(Status::FAILURE)?;
-        let mut outcome = Err(Status::RESOURCES);
-        for frame in list.net_buffers() {
-            let pushed = self.push(session, &frame);
-            list.with_vc(|vc| match pushed {
-                Ok((_, length)) => vc.count_sent(1, length.into()),
-                Err(_) => vc.count_send_error(),
-            });
-            outcome = pushed.map(|(index, _)| index);
-        }
-        outcome
-    }
-
-    /// Copies one frame into the ring, without address and control field, behind the header of its session; its index,
-    /// and the bytes of PPP in it.
-    fn push(&mut self, session: SessionKey, frame: &NetBuffer<'_>) -> Result<(usize, u16)> {
-        let bytes = frame.bytes(&mut self.scattered).ok_or(Status::RESOURCES)?;
-        let ppp = bytes.strip_prefix(&ADDRESS_AND_CONTROL).unwrap_or(bytes);
-        let length = u16::try_from(ppp.len()).map_err(|_| Status::INVALID_LENGTH)?;
-        let mut slot = self.ring.reserve().ok_or(Status::RESOURCES)?;
-        let header = Header::new(self.own, session).for_length(length);
-        let written = slot.write(0, &header) && slot.write(Header::LEN, ppp);
-        if !written {
-            return Err(Status::INVALID_LENGTH);
-        }
-        let index = slot.push(Header::LEN.saturating_add(ppp.len()), self.tags.data);
-        index.map(|index| (index, length)).map_err(|_| Status::INVALID_LENGTH)
+        let loader = &mut self.loader;
+        while self.backlog.turn(|vc, outgoing, list| loader.load(vc, outgoing, list, failed)) {}
+        loader.ring.doorbell(nic);
     }
 
     /// Sends a discovery frame, which no list owns; false if there is no room even for that.
     pub(super) fn send_control(&mut self, nic: &Nic<Registers>, frame: &[u8]) -> bool {
-        let Some(mut slot) = self.ring.reserve() else { return false };
-        let sent = slot.write(0, frame) && slot.push(frame.len(), self.tags.control).is_ok();
-        self.ring.doorbell(nic);
+        let Loader { ring, tags, .. } = &mut self.loader;
+        let Some(mut slot) = ring.reserve() else { return false };
+        let sent = slot.write(0, frame) && slot.push(frame.len(), tags.control, NOBODYS).is_ok();
+        ring.doorbell(nic);
         sent
     }
 
     /// Takes out the lists whose last frame the card has finished.
     pub(super) fn reclaim(&mut self, done: &mut Chain<Vc>) {
-        let owners = &mut self.owners;
-        self.ring.reclaim(|index, status| {
-            if let Some(mut list) = owners.get_mut(index).and_then(Option::take) {
-                if status != TransmitStatus::empty() {
-                    list.set_status(Status::FAILURE);
+        let Loader { ring, in_flight, spoiled, .. } = &mut self.loader;
+        let mut finished = ring.finished();
+        done.append(in_flight.take_with_status(|| {
+            loop {
+                let (_, mark, status) = finished.next()?;
+                *spoiled |= status != TransmitStatus::empty() && mark != NOBODYS;
+                if mark == LAST {
+                    return Some(if core::mem::take(spoiled) { Status::FAILURE } else { Status::SUCCESS });
                 }
-                done.push(list);
             }
-        });
+        }));
+        if in_flight.is_empty() {
+            // Behind the last list there can be nobody's frames only.
+            finished.for_each(drop);
+        }
     }
 
     /// Takes the waiting lists that `choose` picks.
-    pub(super) fn remove_queued(&mut self, mut choose: impl FnMut(&NetBufferList<Vc>) -> bool) -> Chain<Vc> {
-        let mut removed = Chain::new();
-        for waiting in &mut self.waiting {
-            let mut chosen = waiting.lists.extract(&mut choose);
-            while let Some(list) = chosen.pop() {
-                removed.push(list);
-            }
-        }
-        // What waits for nothing must not keep its VC: on a card that is stopped nobody comes by any more.
-        self.waiting.retain(|waiting| !waiting.lists.is_empty());
-        removed
+    pub(super) fn remove_queued(&mut self, choose: impl FnMut(&NetBufferList<Vc>) -> bool) -> Chain<Vc> {
+        self.backlog.remove(choose)
+    }
+
+    /// Takes the waiting lists of one VC.
+    pub(super) fn remove_queued_of(&mut self, vc: &Vc) -> Chain<Vc> {
+        self.backlog.remove_of(vc)
     }
 
     /// Takes all lists out and leaves their frames, which were copied, in the ring: without a link the card stops
     /// fetching, and nobody can say for how long.
     pub(super) fn disown(&mut self) -> Chain<Vc> {
-        let mut all = self.remove_queued(|_| true);
-        for list in self.owners.iter_mut().filter_map(Option::take) {
-            all.push(list);
-        }
+        let mut all = core::mem::take(&mut self.loader.in_flight);
+        self.loader.ring.unmark();
+        all.append(self.remove_queued(|_| true));
         all
     }
 
     /// Takes everything out: the card is stopped or gone.
     pub(super) fn abandon(&mut self) -> Chain<Vc> {
-        let mut all = Chain::new();
-        let owners = &mut self.owners;
-        self.ring.abandon(|index| {
-            if let Some(list) = owners.get_mut(index).and_then(Option::take) {
-                all.push(list);
-            }
-        });
-        let mut queued = self.remove_queued(|_| true);
-        while let Some(list) = queued.pop() {
-            all.push(list);
-        }
+        self.loader.ring.abandon(|_| ());
+        let mut all = core::mem::take(&mut self.loader.in_flight);
+        all.append(self.remove_queued(|_| true));
         all
     }
+}
+
+impl Loader {
+    /// Moves lists of a VC into the ring, as long as they fit. What cannot be sent at all ends up in `failed`.
+    fn load(&mut self, vc: &Ref<Vc>, outgoing: &Outgoing, lists: &mut Chain<Vc>, failed: &mut Chain<Vc>) {
+        let Self { ring, in_flight, tags, scattered, .. } = self;
+        let capacity = ring.count().saturating_sub(KEPT_FOR_CONTROL + 1);
+        let mut burst = ring.burst(KEPT_FOR_CONTROL, tags.data);
+        let mut bytes = 0;
+        loop {
+            let mut stop = Stop::Done;
+            let taken = lists.take_while(|list| {
+                // Nearly all lists have one frame, and that in one piece.
+                let only = list.only_net_buffer();
+                let loaded = match only.as_ref().and_then(NetBuffer::mapped_bytes) {
+                    Some(_) if burst.is_full() => Err(Stop::Full),
+                    Some(frame) => load_frame(&mut burst, outgoing, frame, LAST, &mut bytes),
+                    None => load_frames(&mut burst, outgoing, list, capacity, scattered, &mut bytes),
+                };
+                loaded.inspect_err(|&why| stop = why).is_ok()
+            });
+            in_flight.append(taken);
+            let Stop::Failed(status) = stop else { break };
+            if let Some(mut list) = lists.pop() {
+                list.set_status(status);
+                failed.push(list);
+                vc.count_send_error();
+            }
+        }
+        if burst.pushed() != 0 {
+            vc.count_sent(burst.pushed() as u64, bytes);
+        }
+    }
+}
+
+/// Copies the frames of a list into a ring of some capacity, all of them or none, as far as can be told beforehand.
+/// `scattered` is room for a frame; the frames' bytes of PPP are added to `bytes`.
+#[inline(never)]
+fn load_frames(
+    burst: &mut Burst<'_>,
+    outgoing: &Outgoing,
+    list: &NetBufferList<Vc>,
+    capacity: usize,
+    scattered: &mut [u8],
+    bytes: &mut u64,
+) -> core::result::Result<(), Stop> {
+    let mut left = list.net_buffers().count();
+    if left == 0 || left > capacity {
+        return Err(Stop::Failed(Status::INVALID_LENGTH));
+    }
+    if left > burst.left() {
+        return Err(Stop::Full);
+    }
+    for frame in list.net_buffers().filter(|frame| !outgoing.carries(frame.len())) {
+        let fits = frame.bytes(scattered).is_some_and(|frame| outgoing.packet(frame).is_some());
+        if !fits {
+            return Err(Stop::Failed(Status::INVALID_LENGTH));
+        }
+    }
+    for frame in list.net_buffers() {
+        left = left.wrapping_sub(1);
+        let mark = if left == 0 { LAST } else { PART };
+        // The first that fails ends the list; those before it are on their way.
+        let frame = frame.bytes(scattered).ok_or(Stop::Failed(Status::RESOURCES))?;
+        load_frame(burst, outgoing, frame, mark, bytes)?;
+    }
+    Ok(())
+}
+
+/// Copies one frame into the ring, without address and control field, behind the header of its session.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "what a frame costs is spent here")]
+fn load_frame(
+    burst: &mut Burst<'_>,
+    outgoing: &Outgoing,
+    frame: &[u8],
+    mark: u8,
+    bytes: &mut u64,
+) -> core::result::Result<(), Stop> {
+    let packet = outgoing.packet(frame).ok_or(Stop::Failed(Status::INVALID_LENGTH))?;
+    let pushed = burst.push(&outgoing.header(packet), packet, mark);
+    pushed.map_err(|_| Stop::Failed(Status::INVALID_LENGTH))?;
+    *bytes = bytes.wrapping_add(packet.len() as u64);
+    Ok(())
 }

@@ -231,6 +231,18 @@ impl<T> Run<T> {
         value
     }
 
+    /// The script's value, whatever was found of one rule, which a device broke and not the driver.
+    ///
+    /// # Panics
+    /// If anything else was found or left over.
+    #[track_caller]
+    pub fn clean_but_for(self, rule: &str) -> T {
+        let others: Vec<_> = self.blemishes().into_iter().filter(|it| !it.contains(rule)).collect();
+        assert!(others.is_empty(), "not clean:\n  {}", others.join("\n  "));
+        assert!(self.sessions.is_empty(), "sessions {:x?} are still up at the peer: no PADT", self.sessions);
+        self.value.expect("the script ended")
+    }
+
     /// Whether a step contains the text.
     pub fn has_step(&self, text: &str) -> bool {
         self.steps.iter().any(|step| step.contains(text))

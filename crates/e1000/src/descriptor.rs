@@ -9,7 +9,7 @@ const SIZE: usize = 16;
 const LENGTH: usize = 8;
 const STATUS: usize = 12;
 
-/// Where the special field begins in the status word.
+/// Where the special field begins in the status word, the upper half of what follows the address.
 pub(crate) const SPECIAL_SHIFT: u32 = 16;
 
 /// Descriptor done: the card is finished with the descriptor.
@@ -43,8 +43,7 @@ impl<M: DmaMemory> Descriptors<M> {
 
     /// The index after `index`.
     pub(crate) fn next(&self, index: usize) -> usize {
-        let next = index.wrapping_add(1);
-        if next < self.count { next } else { 0 }
+        following(index, self.count)
     }
 
     /// The ring's base address in halves, low first, and its length in bytes.
@@ -54,13 +53,11 @@ impl<M: DmaMemory> Descriptors<M> {
         ((base & 0xFFFF_FFFF) as u32, (base >> 32) as u32, length)
     }
 
-    /// Fills a descriptor, clearing its status. The card must not own it. `special` is the VLAN tag, `length` the word
-    /// with length and command.
-    pub(crate) fn fill(&self, index: usize, address: u64, length: u32, special: u16) {
-        let at = index.wrapping_mul(SIZE);
-        self.memory.write_u64(at, address);
-        self.memory.write_u32(at.wrapping_add(STATUS), u32::from(special) << SPECIAL_SHIFT);
-        self.memory.write_u32(at.wrapping_add(LENGTH), length);
+    /// Fills a descriptor. The card must not own it. `word` is what follows the address: length and command, a clear status,
+    /// the special field.
+    #[inline]
+    pub(crate) fn fill(&self, index: usize, address: u64, word: u64) {
+        self.memory.write_pair(index.wrapping_mul(SIZE), [address, word]);
     }
 
     /// The word with the status; the special field is its high half.
@@ -72,4 +69,11 @@ impl<M: DmaMemory> Descriptors<M> {
     pub(crate) fn length(&self, index: usize) -> u32 {
         self.memory.read_u32(index.wrapping_mul(SIZE).wrapping_add(LENGTH)).unwrap_or(0)
     }
+}
+
+/// The index after `index` in a ring of `count`.
+#[inline]
+pub(crate) fn following(index: usize, count: usize) -> usize {
+    let next = index.wrapping_add(1);
+    if next < count { next } else { 0 }
 }

@@ -56,19 +56,26 @@ pub trait DmaMemory {
     }
     /// Reads a little-endian value; `None` outside the block.
     fn read_u32(&self, offset: usize) -> Option<u32>;
-    /// Reads a little-endian value; `None` outside the block. Need not be one access.
-    fn read_u64(&self, offset: usize) -> Option<u64>;
     /// Writes a little-endian value; `false`, writing nothing, outside the block.
     fn write_u32(&self, offset: usize, value: u32) -> bool;
-    /// Writes a little-endian value; `false`, writing nothing, outside the block. Need not be one access.
-    fn write_u64(&self, offset: usize, value: u64) -> bool;
+    /// Writes two little-endian values, one behind the other, in any order and any number of accesses; `false`, writing
+    /// nothing, outside the block.
+    fn write_pair(&self, offset: usize, values: [u64; 2]) -> bool;
     /// Copies `bytes` into the block; `false`, writing nothing, unless all of them fit.
     fn write_bytes(&self, offset: usize, bytes: &[u8]) -> bool;
+    /// Copies `head` and behind it `body` to the `ROOM` bytes at `offset`; `false`, writing nothing, unless all of them fit
+    /// there and the room is inside the block.
+    fn write_parts<const N: usize, const ROOM: usize>(
+        &self,
+        offset: usize,
+        head: &[u8; N],
+        body: &[u8],
+    ) -> bool;
     /// Copies from the block into `bytes`; `false`, reading nothing, unless all of them are inside.
     fn read_bytes(&self, offset: usize, bytes: &mut [u8]) -> bool;
 }
 
-impl<T: DmaMemory + ?Sized> DmaMemory for &T {
+impl<T: DmaMemory> DmaMemory for &T {
     fn bus_address(&self) -> u64 {
         (**self).bus_address()
     }
@@ -78,17 +85,22 @@ impl<T: DmaMemory + ?Sized> DmaMemory for &T {
     fn read_u32(&self, offset: usize) -> Option<u32> {
         (**self).read_u32(offset)
     }
-    fn read_u64(&self, offset: usize) -> Option<u64> {
-        (**self).read_u64(offset)
-    }
     fn write_u32(&self, offset: usize, value: u32) -> bool {
         (**self).write_u32(offset, value)
     }
-    fn write_u64(&self, offset: usize, value: u64) -> bool {
-        (**self).write_u64(offset, value)
+    fn write_pair(&self, offset: usize, values: [u64; 2]) -> bool {
+        (**self).write_pair(offset, values)
     }
     fn write_bytes(&self, offset: usize, bytes: &[u8]) -> bool {
         (**self).write_bytes(offset, bytes)
+    }
+    fn write_parts<const N: usize, const ROOM: usize>(
+        &self,
+        offset: usize,
+        head: &[u8; N],
+        body: &[u8],
+    ) -> bool {
+        (**self).write_parts::<N, ROOM>(offset, head, body)
     }
     fn read_bytes(&self, offset: usize, bytes: &mut [u8]) -> bool {
         (**self).read_bytes(offset, bytes)

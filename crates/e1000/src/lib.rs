@@ -43,6 +43,7 @@
 #[cfg(test)]
 extern crate std;
 
+mod burst;
 mod descriptor;
 mod eeprom;
 mod error;
@@ -64,6 +65,7 @@ mod statistics;
 mod transmit;
 mod vlan;
 
+pub use burst::Burst;
 pub use error::Error;
 pub use flow_control::FlowControl;
 pub use hang::Progress;
@@ -76,7 +78,7 @@ pub use moderation::{LatencyClass, Moderation};
 pub use nic::Nic;
 pub use receive::{Buffer, ReceiveConfig, ReceiveDrops, ReceiveRing, Received};
 pub use statistics::Statistics;
-pub use transmit::{FrameNote, Slot, TransmitRing, TransmitStatus};
+pub use transmit::{Finished, FrameNote, Slot, TransmitRing, TransmitStatus};
 pub use vlan::{Tag, VlanId};
 
 /// Bytes of every receive and transmit buffer. The card cuts received frames at this length (RCTL.BSIZE = 0).

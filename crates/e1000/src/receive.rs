@@ -158,7 +158,7 @@ impl<M: DmaMemory, S: AsRef<[Buffer]> + AsMut<[Buffer]>> ReceiveRing<M, S> {
             return Err(Error::RingFull);
         };
         *entry = buffer;
-        self.descriptors.fill(self.tail, buffer.address, 0, 0);
+        self.descriptors.fill(self.tail, buffer.address, 0);
         self.tail = self.descriptors.next(self.tail);
         self.posted = self.posted.wrapping_add(1);
         Ok(())
@@ -178,15 +178,35 @@ impl<M: DmaMemory, S: AsRef<[Buffer]> + AsMut<[Buffer]>> ReceiveRing<M, S> {
 
     /// The next frame, if one has arrived. Passes over at most one ring of dropped frames, after which it returns `None`
     /// although more may be there; the caller's budget is what bounds a loop over this.
+    #[inline]
     pub fn poll(&mut self) -> Option<Received> {
+        let (status, length) = self.look()?;
+        if !self.is_plain(status, length) {
+            return self.judge();
+        }
+        Some(Received { buffer: self.take()?, length })
+    }
+
+    /// Status and length of the descriptor at the head, if the card is done with it.
+    #[inline]
+    fn look(&self) -> Option<(u32, usize)> {
+        if self.posted == 0 {
+            return None;
+        }
+        let status = self.descriptors.status(self.head);
+        if status & DONE == 0 {
+            return None;
+        }
+        // Neither length nor contents may be read before DD.
+        fence(Ordering::Acquire);
+        Some((status, (self.descriptors.length(self.head) & 0xFFFF) as usize))
+    }
+
+    /// The next good frame.
+    #[inline(never)]
+    fn judge(&mut self) -> Option<Received> {
         for _ in 0..self.posted {
-            let status = self.descriptors.status(self.head);
-            if status & DONE == 0 {
-                return None;
-            }
-            // Neither length nor contents may be read before DD.
-            fence(Ordering::Acquire);
-            let length = (self.descriptors.length(self.head) & 0xFFFF) as usize;
+            let (status, length) = self.look()?;
             let buffer = self.take()?;
             if self.is_good(status, length) {
                 return Some(Received { buffer, length });
@@ -220,6 +240,14 @@ impl<M: DmaMemory, S: AsRef<[Buffer]> + AsMut<[Buffer]>> ReceiveRing<M, S> {
         Some(buffer)
     }
 
+    /// Whether a descriptor is what nearly all are: a whole good frame where there are no VLANs.
+    fn is_plain(&self, status: u32, length: usize) -> bool {
+        status & (END_OF_PACKET | TAGGED | ERRORS) == END_OF_PACKET
+            && (1..=BUFFER_SIZE).contains(&length)
+            && !self.spanning
+            && self.vlan.is_none()
+    }
+
     /// Whether a descriptor is a whole good frame; counts it if not, once per frame.
     fn is_good(&mut self, status: u32, length: usize) -> bool {
         let ends = status & END_OF_PACKET != 0;
@@ -248,7 +276,7 @@ impl<M: DmaMemory, S: AsRef<[Buffer]> + AsMut<[Buffer]>> ReceiveRing<M, S> {
         let mut index = self.head;
         for _ in 0..self.posted {
             if let Some(buffer) = self.buffers.as_ref().get(index) {
-                self.descriptors.fill(index, buffer.address, 0, 0);
+                self.descriptors.fill(index, buffer.address, 0);
             }
             index = self.descriptors.next(index);
         }

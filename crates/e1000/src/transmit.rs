@@ -11,15 +11,17 @@ use core::sync::atomic::{Ordering, fence};
 
 use bitflags::bitflags;
 
-use crate::descriptor::{DONE, Descriptors};
+use crate::descriptor::{DONE, Descriptors, SPECIAL_SHIFT, following};
 use crate::link::collision_distance;
 use crate::registers::{Register, Tadv, Tctl, Tdbah, Tdbal, Tdh, Tdlen, Tdt, Tidv, Txdctl};
 use crate::{BUFFER_SIZE, DmaMemory, Error, Family, MIN_FRAME, Nic, Registers, Tag};
 
 /// Command bits: end of packet, insert FCS, report status (SDM 3.3.3.1).
-const COMMAND: u32 = (1 << 0 | 1 << 1 | 1 << 3) << 24;
+const COMMAND: u64 = (1 << 0 | 1 << 1 | 1 << 3) << 24;
 /// Command bit: insert a VLAN tag (SDM 3.3.3.1; only with CTRL.VME, which is always set).
-const INSERT_TAG: u32 = (1 << 6) << 24;
+const INSERT_TAG: u64 = (1 << 6) << 24;
+/// Where the tag goes.
+const TAG_SHIFT: u32 = 32 + SPECIAL_SHIFT;
 
 bitflags! {
     /// What became of a frame (SDM 3.3.3.2). Empty is success.
@@ -32,13 +34,36 @@ bitflags! {
     }
 }
 
-/// What a ring remembers of a frame, in memory that the card cannot change.
+/// What a ring remembers of a frame, in memory that the card cannot change: what follows the address in the descriptor,
+/// with the caller's mark in the field for checksums, which is not used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct FrameNote {
-    /// The descriptor's word with length and command.
-    length: u32,
-    /// The descriptor's special field.
-    special: u16,
+pub struct FrameNote(u64);
+
+impl FrameNote {
+    const MARK_SHIFT: u32 = 40;
+    const MARK: u64 = 0xFF << Self::MARK_SHIFT;
+
+    /// Of a frame of `length` bytes, at most [`BUFFER_SIZE`], with a mark; `command` comes from [`command`].
+    #[inline]
+    pub(crate) fn new(command: u64, length: usize, mark: u8) -> Self {
+        Self(command | length as u64 | u64::from(mark) << Self::MARK_SHIFT)
+    }
+
+    /// The descriptor's word.
+    #[inline]
+    pub(crate) const fn word(self) -> u64 {
+        self.0 & !Self::MARK
+    }
+
+    #[inline]
+    const fn mark(self) -> u8 {
+        self.0.to_le_bytes()[5]
+    }
+}
+
+/// A descriptor's word for a frame with this tag, without its length.
+pub(crate) fn command(tag: Option<Tag>) -> u64 {
+    COMMAND | tag.map_or(0, |tag| INSERT_TAG | u64::from(tag.bits()) << TAG_SHIFT)
 }
 
 /// A transmit ring: descriptors, as many buffers in `M`, and a note `S` of what each buffer holds.
@@ -46,19 +71,19 @@ pub struct FrameNote {
 /// `S` is a slice of [`FrameNote`]s that the caller allocates: an array or a box.
 #[derive(Debug)]
 pub struct TransmitRing<M, S> {
-    descriptors: Descriptors<M>,
-    buffers: M,
-    notes: S,
+    pub(crate) descriptors: Descriptors<M>,
+    pub(crate) buffers: M,
+    pub(crate) notes: S,
     /// The buffer of descriptor 0; the others follow.
     first: usize,
     /// The oldest descriptor that is not reclaimed.
     head: usize,
     /// The next descriptor to fill.
-    tail: usize,
+    pub(crate) tail: usize,
     /// The tail the card knows.
     announced: usize,
     /// Filled and not yet reclaimed.
-    pending: usize,
+    pub(crate) pending: usize,
     completed: u64,
     /// Changes with every frame that leaves the ring and with every restart.
     progress: u64,
@@ -117,7 +142,11 @@ impl<M: DmaMemory, S: AsRef<[FrameNote]> + AsMut<[FrameNote]>> TransmitRing<M, S
 
     /// The next free slot, `None` if the ring is full. Dropping the slot leaves it free.
     pub fn reserve(&mut self) -> Option<Slot<'_, M, S>> {
-        if self.free() == 0 { None } else { Some(Slot { ring: self }) }
+        if self.free() == 0 {
+            return None;
+        }
+        let index = self.buffer_of(self.tail);
+        Some(Slot { ring: self, index })
     }
 
     /// Tells the card of all frames pushed since the last time. One register write, none without new frames.
@@ -131,29 +160,36 @@ impl<M: DmaMemory, S: AsRef<[FrameNote]> + AsMut<[FrameNote]>> TransmitRing<M, S
         nic.bus.write(Tdt::from_bits(index_bits(self.tail)));
     }
 
-    /// Calls `done` with the slot index and outcome of every frame the card has finished, in order; returns how many.
-    /// Bounded by the ring's size.
-    pub fn reclaim(&mut self, mut done: impl FnMut(usize, TransmitStatus)) -> usize {
-        let mut count = 0_usize;
-        while self.pending != 0 {
-            let status = self.descriptors.status(self.head);
-            if status & DONE == 0 {
-                break;
-            }
-            // What the caller does with the buffer must not be moved before the read of DD.
-            fence(Ordering::Acquire);
-            self.retire(TransmitStatus::from_bits_truncate(status), &mut done);
-            self.completed = self.completed.wrapping_add(1);
-            count = count.wrapping_add(1);
+    /// Calls `done` for every frame the card has finished, in order, with its slot index, its mark, and its outcome;
+    /// returns how many. Bounded by the ring's size.
+    pub fn reclaim(&mut self, mut done: impl FnMut(usize, u8, TransmitStatus)) -> usize {
+        let mut finished = self.finished();
+        while let Some((index, mark, status)) = finished.next() {
+            done(index, mark, status);
         }
-        count
+        finished.count
+    }
+
+    /// Takes frames that the card has finished out of the ring, in order.
+    pub fn finished(&mut self) -> Finished<'_, M, S> {
+        let head = self.head;
+        let index = self.buffer_of(head);
+        Finished { ring: self, head, index, count: 0 }
+    }
+
+    /// Sets the marks of all pending frames to 0.
+    pub fn unmark(&mut self) {
+        self.notes.as_mut().iter_mut().for_each(|note| note.0 = note.word());
     }
 
     /// Gives up all pending frames and empties the ring. Only after [`Nic::stop`] or [`Nic::reset`].
     pub fn abandon(&mut self, mut done: impl FnMut(usize)) -> usize {
         let count = self.pending;
         while self.pending != 0 {
-            self.retire(TransmitStatus::empty(), &mut |index, _| done(index));
+            let index = self.buffer_of(self.head);
+            self.head = self.descriptors.next(self.head);
+            self.pending = self.pending.wrapping_sub(1);
+            done(index);
         }
         self.requeue();
         count
@@ -168,32 +204,82 @@ impl<M: DmaMemory, S: AsRef<[FrameNote]> + AsMut<[FrameNote]>> TransmitRing<M, S
         self.tail = 0;
         self.announced = 0;
         for _ in 0..self.pending {
-            self.fill_tail();
+            let buffer = self.buffer_of(self.tail);
+            let note = self.notes.as_ref().get(buffer).copied().unwrap_or_default();
+            self.fill_tail(buffer, note);
         }
     }
 
-    /// Fills the descriptor at the tail from the note of its buffer, and advances the tail.
-    fn fill_tail(&mut self) {
-        let buffer = self.buffer_of(self.tail);
-        let note = self.notes.as_ref().get(buffer).copied().unwrap_or_default();
-        let address = self.buffers.bus_address().wrapping_add(start_of(buffer) as u64);
-        self.descriptors.fill(self.tail, address, note.length, note.special);
+    /// Fills the descriptor at the tail for its buffer, and advances the tail.
+    fn fill_tail(&mut self, buffer: usize, note: FrameNote) {
+        self.descriptors.fill(self.tail, self.address_of(buffer), note.word());
         self.tail = self.descriptors.next(self.tail);
     }
 
+    /// Where the card finds a buffer.
+    #[inline]
+    pub(crate) fn address_of(&self, buffer: usize) -> u64 {
+        self.buffers.bus_address().wrapping_add(start_of(buffer) as u64)
+    }
+
+    /// Fills a short frame up with zeros. TCTL.PSP would do it too, but not in every implementation; and the buffer holds
+    /// an earlier frame.
+    #[cold]
+    pub(crate) fn pad(&self, buffer: usize, length: usize) {
+        if let Some(padding) = [0; MIN_FRAME].get(length..) {
+            self.buffers.write_bytes(start_of(buffer).wrapping_add(length), padding);
+        }
+    }
+
     /// The index of the buffer that a descriptor has.
-    fn buffer_of(&self, descriptor: usize) -> usize {
+    pub(crate) fn buffer_of(&self, descriptor: usize) -> usize {
         let buffer = descriptor.wrapping_add(self.first);
         let count = self.descriptors.count();
         if buffer < count { buffer } else { buffer.wrapping_sub(count) }
     }
+}
 
-    fn retire(&mut self, status: TransmitStatus, done: &mut impl FnMut(usize, TransmitStatus)) {
-        let index = self.buffer_of(self.head);
-        self.head = self.descriptors.next(self.head);
-        self.pending = self.pending.saturating_sub(1);
-        self.progress = self.progress.wrapping_add(1);
-        done(index, status);
+/// Frames that the card has finished: slot index, mark and outcome of each. Those that were asked for are out of the ring
+/// when this is dropped.
+#[derive(Debug)]
+pub struct Finished<'ring, M: DmaMemory, S: AsRef<[FrameNote]> + AsMut<[FrameNote]>> {
+    ring: &'ring mut TransmitRing<M, S>,
+    head: usize,
+    index: usize,
+    count: usize,
+}
+
+impl<M: DmaMemory, S: AsRef<[FrameNote]> + AsMut<[FrameNote]>> Iterator for Finished<'_, M, S> {
+    type Item = (usize, u8, TransmitStatus);
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.count >= self.ring.pending {
+            return None;
+        }
+        let status = self.ring.descriptors.status(self.head);
+        if status & DONE == 0 {
+            return None;
+        }
+        // What the caller does with the buffer must not be moved before the read of DD.
+        fence(Ordering::Acquire);
+        let index = self.index;
+        let mark = self.ring.notes.as_ref().get(index).map_or(0, |note| note.mark());
+        let count = self.ring.descriptors.count();
+        self.head = following(self.head, count);
+        self.index = following(index, count);
+        self.count = self.count.wrapping_add(1);
+        Some((index, mark, TransmitStatus::from_bits_truncate(status)))
+    }
+}
+
+impl<M: DmaMemory, S: AsRef<[FrameNote]> + AsMut<[FrameNote]>> Drop for Finished<'_, M, S> {
+    fn drop(&mut self) {
+        let (ring, count) = (&mut *self.ring, self.count);
+        ring.head = self.head;
+        ring.pending = ring.pending.wrapping_sub(count);
+        ring.progress = ring.progress.wrapping_add(count as u64);
+        ring.completed = ring.completed.wrapping_add(count as u64);
     }
 }
 
@@ -201,52 +287,49 @@ impl<M: DmaMemory, S: AsRef<[FrameNote]> + AsMut<[FrameNote]>> TransmitRing<M, S
 #[derive(Debug)]
 pub struct Slot<'ring, M, S> {
     ring: &'ring mut TransmitRing<M, S>,
+    index: usize,
 }
 
 impl<M: DmaMemory, S: AsRef<[FrameNote]> + AsMut<[FrameNote]>> Slot<'_, M, S> {
     /// The index by which [`TransmitRing::reclaim`] will report the frame.
     pub fn index(&self) -> usize {
-        self.ring.buffer_of(self.ring.tail)
+        self.index
     }
 
     /// Copies a part of the frame to `offset` in the slot's buffer; `false`, copying nothing, if it does not fit.
     pub fn write(&mut self, offset: usize, bytes: &[u8]) -> bool {
         let Some(end) = offset.checked_add(bytes.len()) else { return false };
-        end <= BUFFER_SIZE
-            && self.ring.buffers.write_bytes(start_of(self.index()).wrapping_add(offset), bytes)
+        end <= BUFFER_SIZE && self.ring.buffers.write_bytes(start_of(self.index).wrapping_add(offset), bytes)
     }
 
     /// Puts the frame, the first `length` bytes of the buffer, into the ring, and returns its index. A frame shorter
     /// than [`MIN_FRAME`] is padded with zeros; the card adds the tag. It learns of the frame with
-    /// [`TransmitRing::doorbell`].
+    /// [`TransmitRing::doorbell`]. [`TransmitRing::reclaim`] hands `mark` back.
     ///
     /// # Errors
     /// [`Error::FrameLength`]: `length` is 0 or more than [`BUFFER_SIZE`]; the slot stays free.
-    pub fn push(mut self, length: usize, tag: Option<Tag>) -> Result<usize, Error> {
+    #[inline]
+    pub fn push(self, length: usize, tag: Option<Tag>, mark: u8) -> Result<usize, Error> {
         if length == 0 || length > BUFFER_SIZE {
             return Err(Error::FrameLength);
         }
-        if let Some(padding) = [0; MIN_FRAME].get(length..) {
-            // TCTL.PSP would pad too, but not in every implementation; and the buffer holds an earlier frame.
-            self.write(length, padding);
+        if length < MIN_FRAME {
+            self.ring.pad(self.index, length);
         }
-        let index = self.index();
-        let Some(note) = self.ring.notes.as_mut().get_mut(index) else {
+        let Self { ring, index } = self;
+        let Some(place) = ring.notes.as_mut().get_mut(index) else {
             return Err(Error::RingFull);
         };
-        let length = u32::try_from(length.max(MIN_FRAME)).unwrap_or(0);
-        *note = FrameNote {
-            length: length | COMMAND | if tag.is_some() { INSERT_TAG } else { 0 },
-            special: tag.map_or(0, Tag::bits),
-        };
-        self.ring.fill_tail();
-        self.ring.pending = self.ring.pending.wrapping_add(1);
+        let note = FrameNote::new(command(tag), length.max(MIN_FRAME), mark);
+        *place = note;
+        ring.fill_tail(index, note);
+        ring.pending = ring.pending.wrapping_add(1);
         Ok(index)
     }
 }
 
 /// The offset of a buffer.
-fn start_of(index: usize) -> usize {
+pub(crate) fn start_of(index: usize) -> usize {
     index.wrapping_mul(BUFFER_SIZE)
 }
 

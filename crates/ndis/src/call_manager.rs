@@ -88,7 +88,7 @@ pub trait CallManager: Miniport {
     fn send(vc: &Ref<Self::Vc>, chain: Chain<Self::Vc>);
 
     /// `MiniportReturnNetBufferLists`: lists of any VCs come back.
-    fn receives_returned(this: &Ref<Self>, chain: ReturnedChain);
+    fn receives_returned(this: &Ref<Self>, chain: ReturnedChain<Self::Vc>);
 
     /// `MiniportCoOidRequest`: not serialised.
     fn co_oid_request(this: &Ref<Self>, vc: Option<&Ref<Self::Vc>>, request: &mut OidRequest<'_>) -> Status;
@@ -142,6 +142,8 @@ unsafe extern "C" fn co_deactivate_vc(_vc: NDIS_HANDLE) -> NDIS_STATUS {
 }
 
 unsafe extern "C" fn co_send<A: CallManager>(vc: NDIS_HANDLE, chain: PNET_BUFFER_LIST, _flags: ULONG) {
+    // Among many VCs each is news to the caches; the chain is walked meanwhile.
+    Ref::<A::Vc>::prefetch(vc);
     // SAFETY: MiniportVcContext of a miniport call manager is the context that CmCreateVc returned.
     let vc = unsafe { Ref::<A::Vc>::borrow_raw(vc) };
     // SAFETY: NDIS passes a valid chain, ours from here on.

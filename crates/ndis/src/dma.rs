@@ -70,6 +70,9 @@ impl Drop for ScatterGatherDma {
     }
 }
 
+/// What all words in shared memory are aligned to. NDIS aligns to much more.
+const ALIGNMENT: usize = 8;
+
 /// Memory that driver and device both see; freed by Drop at `PASSIVE_LEVEL`.
 ///
 /// The device writes here at any time, so all accesses are volatile copies and nothing hands out a reference.
@@ -102,7 +105,8 @@ impl SharedMemory {
         // SAFETY: every bit pattern of the union is a valid 64-bit number.
         #[expect(clippy::cast_sign_loss, reason = "PHYSICAL_ADDRESS is declared signed")]
         let bus = unsafe { bus.QuadPart } as u64;
-        Ok(Self { adapter, base, bus, length, cached })
+        let memory = Self { adapter, base, bus, length, cached };
+        if memory.base.addr().get().is_multiple_of(ALIGNMENT) { Ok(memory) } else { Err(Status::RESOURCES) }
     }
 
     /// Where the device finds the memory.
@@ -120,35 +124,105 @@ impl SharedMemory {
         self.length == 0
     }
 
+    /// Whether `length` bytes at `offset` lie inside.
+    #[inline]
+    fn holds(&self, offset: usize, length: usize) -> bool {
+        offset.checked_add(length).is_some_and(|end| end <= self.len())
+    }
+
     /// A pointer to `length` bytes at `offset`, if they lie inside.
     #[inline]
     pub(crate) fn range(&self, offset: usize, length: usize) -> Option<NonNull<u8>> {
-        if offset.checked_add(length)? > self.len() {
+        if !self.holds(offset, length) {
             return None;
         }
         // SAFETY: the offset lies inside the allocation.
         Some(unsafe { self.base.add(offset) })
     }
 
+    /// Writes two words one after the other that the device may read at the same time; false outside or unaligned.
+    #[inline]
+    pub fn write_pair(&self, offset: usize, [first, second]: [u64; 2]) -> bool {
+        if !self.holds_words::<u64>(offset, 2) {
+            return false;
+        }
+        // SAFETY: inside.
+        let words = unsafe { self.word::<u64>(offset) };
+        // SAFETY: inside the allocation and aligned.
+        unsafe { words.write_volatile(first) };
+        // SAFETY: there are two words.
+        let words = unsafe { words.add(1) };
+        // SAFETY: as for the first.
+        unsafe { words.write_volatile(second) };
+        true
+    }
+
+    /// Copies bytes, and others behind them, to the `ROOM` bytes at `offset`; false if they do not fit there together, or if
+    /// the room does not lie inside.
+    #[inline]
+    pub fn write_parts<const N: usize, const ROOM: usize>(
+        &self,
+        offset: usize,
+        head: &[u8; N],
+        body: &[u8],
+    ) -> bool {
+        const { assert!(N <= ROOM) };
+        let Some(last) = self.len().checked_sub(ROOM) else { return false };
+        if body.len() > ROOM - N || offset > last {
+            return false;
+        }
+        // SAFETY: the room lies inside the allocation, and the parts in the room.
+        let target = unsafe { self.base.add(offset) };
+        // SAFETY: the target lies inside the allocation, which no Rust reference covers; any byte is aligned.
+        unsafe { target.cast::<[u8; N]>().write(*head) };
+        // SAFETY: so does what follows the head.
+        let target = unsafe { target.add(N) };
+        // SAFETY: the target lies inside the allocation, which no Rust reference covers, and cannot overlap.
+        unsafe { ptr::copy_nonoverlapping(body.as_ptr(), target.as_ptr(), body.len()) };
+        true
+    }
+
     /// Reads a little-endian word that the device may write at the same time; `None` outside or unaligned.
     #[inline]
     pub fn read<T: Word>(&self, offset: usize) -> Option<T> {
-        let word = self.range(offset, size_of::<T>())?.cast::<T>();
+        if !self.holds_words::<T>(offset, 1) {
+            return None;
+        }
+        // SAFETY: inside.
+        let word = unsafe { self.word::<T>(offset) };
         // SAFETY: inside the allocation and aligned, and any bits are a valid word.
-        word.is_aligned().then(|| unsafe { word.read_volatile() })
+        Some(unsafe { word.read_volatile() })
     }
 
     /// Writes a word that the device may read at the same time; false outside or unaligned.
     #[inline]
     pub fn write<T: Word>(&self, offset: usize, value: T) -> bool {
-        let Some(word) = self.range(offset, size_of::<T>()) else { return false };
-        let word = word.cast::<T>();
-        if !word.is_aligned() {
+        if !self.holds_words::<T>(offset, 1) {
             return false;
         }
+        // SAFETY: inside.
+        let word = unsafe { self.word::<T>(offset) };
         // SAFETY: inside the allocation and aligned.
         unsafe { word.write_volatile(value) };
         true
+    }
+
+    /// Whether `count` words at `offset` lie inside and are aligned.
+    #[inline]
+    fn holds_words<T: Word>(&self, offset: usize, count: usize) -> bool {
+        const { assert!(align_of::<T>() <= ALIGNMENT) };
+        // The base is aligned (see `allocate`).
+        offset.is_multiple_of(align_of::<T>()) && self.holds(offset, size_of::<T>().saturating_mul(count))
+    }
+
+    /// A pointer to a word.
+    ///
+    /// # Safety
+    /// The offset must lie inside.
+    #[inline]
+    unsafe fn word<T: Word>(&self, offset: usize) -> NonNull<T> {
+        // SAFETY: the offset lies inside the allocation.
+        unsafe { self.base.add(offset) }.cast()
     }
 
     /// Copies bytes in; false if they do not fit.

@@ -2,9 +2,14 @@
 
 use core::ffi::c_void;
 use core::marker::PhantomData;
+use core::mem::ManuallyDrop;
 use core::ptr::{self, NonNull};
 
-use ndis_sys::{NET_BUFFER, NET_BUFFER_DATA_LENGTH, NET_BUFFER_LIST, NET_BUFFER_NEXT_NB, NdisGetDataBuffer};
+use ndis_sys::{
+    NET_BUFFER, NET_BUFFER_CURRENT_MDL, NET_BUFFER_CURRENT_MDL_OFFSET, NET_BUFFER_DATA_LENGTH,
+    NET_BUFFER_LIST, NET_BUFFER_NEXT_NB, NdisGetDataBuffer,
+};
+use wdk_sys::{CSHORT, MDL_MAPPED_TO_SYSTEM_VA, MDL_SOURCE_IS_NONPAGED_POOL};
 
 use crate::status::Status;
 
@@ -68,6 +73,13 @@ impl<V> NetBufferList<V> {
         self.get().NetBufferListInfo.get(index).is_some_and(|&id| id == cancel_id)
     }
 
+    /// The frame of a list that has one and no more.
+    pub fn only_net_buffer(&self) -> Option<NetBuffer<'_>> {
+        let mut net_buffers = self.net_buffers();
+        let first = net_buffers.next()?;
+        net_buffers.next.is_null().then_some(first)
+    }
+
     /// The frames of the list, in order.
     pub fn net_buffers(&self) -> NetBuffers<'_> {
         NetBuffers { next: first_net_buffer(self.get()), list: PhantomData }
@@ -123,6 +135,36 @@ impl NetBuffer<'_> {
         self.len() == 0
     }
 
+    /// The bytes of the frame where they lie, if that is in one piece with a system address: all in one MDL that
+    /// `MmGetSystemAddressForMdlSafe` would not have to map. `None`: ask for [`NetBuffer::bytes`].
+    #[inline]
+    pub fn mapped_bytes(&self) -> Option<&[u8]> {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_possible_wrap,
+            reason = "both flags are below 8"
+        )]
+        const MAPPED: CSHORT = (MDL_MAPPED_TO_SYSTEM_VA | MDL_SOURCE_IS_NONPAGED_POOL) as CSHORT;
+        let length = self.len();
+        // SAFETY: alive while the list is borrowed.
+        let mdl = unsafe { NET_BUFFER_CURRENT_MDL(self.raw.as_ptr()) };
+        // SAFETY: the place of a field of a live net buffer.
+        let mdl = unsafe { mdl.read() };
+        // SAFETY: alive while the list is borrowed.
+        let offset = unsafe { NET_BUFFER_CURRENT_MDL_OFFSET(self.raw.as_ptr()) };
+        // SAFETY: the place of a field of a live net buffer.
+        let offset = unsafe { offset.read() } as usize;
+        // SAFETY: null, or the MDL in which the data of a live net buffer starts.
+        let mdl = unsafe { mdl.as_ref() }?;
+        if mdl.MdlFlags & MAPPED == 0 || offset.checked_add(length)? > mdl.ByteCount as usize {
+            return None;
+        }
+        let start = mdl.MappedSystemVa.cast::<u8>().wrapping_add(offset);
+        // SAFETY: the flags say that the address is valid, the byte count that these bytes are the MDL's; they stay
+        // while the list is borrowed.
+        Some(unsafe { core::slice::from_raw_parts(start, length) })
+    }
+
     /// The bytes of the frame in one piece: where they lie, or copied to `storage` if they are scattered
     /// (`NdisGetDataBuffer`). `None` if `storage` is too short, or if memory could not be mapped.
     /// IRQL <= `DISPATCH_LEVEL`.
@@ -173,6 +215,16 @@ impl<V> Chain<V> {
         self.head
     }
 
+    /// # Safety
+    /// `head` to `tail` must be `count` linked lists, valid and owned by the driver from here on.
+    pub(crate) const unsafe fn from_raw(
+        head: *mut NET_BUFFER_LIST,
+        tail: *mut NET_BUFFER_LIST,
+        count: u32,
+    ) -> Self {
+        Self { head, tail, count, vc: PhantomData }
+    }
+
     /// Appends one list.
     pub fn push(&mut self, mut list: NetBufferList<V>) {
         set_next(list.get_mut(), ptr::null_mut());
@@ -200,15 +252,68 @@ impl<V> Chain<V> {
         Some(list)
     }
 
-    /// Puts a list back where it was taken from.
-    pub fn push_front(&mut self, mut list: NetBufferList<V>) {
-        set_next(list.get_mut(), self.head);
-        let raw = list.raw.as_ptr();
-        if self.head.is_null() {
-            self.tail = raw;
+    /// Appends all lists of another chain.
+    pub fn append(&mut self, other: Self) {
+        let (tail, count) = (other.tail, other.count);
+        let head = other.into_raw();
+        if head.is_null() {
+            return;
         }
-        self.head = raw;
-        self.count = self.count.wrapping_add(1);
+        // SAFETY: the tail is a list of this chain, so it is valid and owned.
+        match unsafe { self.tail.as_mut() } {
+            Some(last) => set_next(last, head),
+            None => self.head = head,
+        }
+        self.tail = tail;
+        self.count = self.count.wrapping_add(count);
+    }
+
+    /// Takes lists from the front as long as `wanted` says so.
+    #[must_use]
+    #[inline]
+    pub fn take_while(&mut self, mut wanted: impl FnMut(&NetBufferList<V>) -> bool) -> Self {
+        self.take_while_raw(|raw| {
+            let list = ManuallyDrop::new(NetBufferList { raw: NonNull::from(raw), vc: PhantomData });
+            wanted(&list)
+        })
+    }
+
+    /// Takes lists from the front as long as `next` has a status for them, and gives it to them.
+    #[must_use]
+    #[inline]
+    pub fn take_with_status(&mut self, mut next: impl FnMut() -> Option<Status>) -> Self {
+        self.take_while_raw(|list| match next() {
+            Some(status) => {
+                set_status(list, status);
+                true
+            }
+            None => false,
+        })
+    }
+
+    /// Takes lists from the front as long as `wanted` says so.
+    #[inline]
+    pub(crate) fn take_while_raw(&mut self, mut wanted: impl FnMut(&mut NET_BUFFER_LIST) -> bool) -> Self {
+        let (mut last, mut next, mut count) = (ptr::null_mut(), self.head, 0_u32);
+        // SAFETY: null, or a list of this chain, which is valid and owned.
+        while let Some(list) = unsafe { next.as_mut() } {
+            if !wanted(list) {
+                break;
+            }
+            last = next;
+            next = next_of(list);
+            count = count.wrapping_add(1);
+        }
+        // SAFETY: as above.
+        let Some(end) = (unsafe { last.as_mut() }) else { return Self::new() };
+        set_next(end, ptr::null_mut());
+        let taken = Self { head: self.head, tail: last, count, vc: PhantomData };
+        self.head = next;
+        if next.is_null() {
+            self.tail = ptr::null_mut();
+        }
+        self.count = self.count.wrapping_sub(count);
+        taken
     }
 
     /// Takes out the lists that `choose` picks; both chains keep their order.

@@ -1,7 +1,9 @@
 //! Receives: preallocated net buffer lists over shared memory, lent to clients and returned.
+//!
+//! `MiniportReserved` of an indicated list holds a reference to its VC, and the index of its buffer.
 
+use core::marker::PhantomData;
 use core::ptr::{self, NonNull};
-use core::sync::atomic::{AtomicBool, Ordering};
 
 use alloc::vec::Vec;
 use ndis_sys::{
@@ -16,14 +18,10 @@ use crate::header::header;
 use crate::initialize::Initialize;
 use crate::irql::Dispatch;
 use crate::memory::filled;
-use crate::net_buffer_list::{Chain, NetBufferList, first_net_buffer, next_of};
+use crate::net_buffer_list::{first_net_buffer, next_of, set_next, set_status};
 use crate::reference::Ref;
 use crate::status::{Result, Status};
 use crate::vc::Vc;
-
-/// The slots of `MiniportReserved` of an indicated list.
-const VC_SLOT: usize = 0;
-const BUFFER_SLOT: usize = 1;
 
 /// `NDIS_RECEIVE_FLAGS_DISPATCH_LEVEL`.
 const AT_DISPATCH_LEVEL: u32 = 1;
@@ -66,7 +64,7 @@ struct Buffer {
     /// Above all others, so that it is freed first.
     list: List,
     _mdl: Mdl,
-    lent: AtomicBool,
+    lent: bool,
 }
 
 /// One net buffer list for each receive buffer of a block of shared memory. All lists must be back before Drop,
@@ -78,10 +76,8 @@ pub struct ReceivePool {
     _pool: Pool,
 }
 
-// SAFETY: lists are handed out one at a time under the `lent` flags; the rest is not changed after `allocate`.
+// SAFETY: lists may be handled on any processor, one at a time.
 unsafe impl Send for ReceivePool {}
-// SAFETY: as above.
-unsafe impl Sync for ReceivePool {}
 
 impl ReceivePool {
     /// Makes `count` lists, the n-th over the `stride` bytes at `n * stride` of the memory.
@@ -124,109 +120,177 @@ impl ReceivePool {
             // SAFETY: pool and MDL are alive; the list describes no byte of the MDL yet.
             let list = unsafe { NdisAllocateNetBufferAndNetBufferList(pool.0, 0, 0, mdl.0, 0, 0) };
             let list = List(NonNull::new(list).ok_or(Status::RESOURCES)?);
-            Ok(Buffer { list, _mdl: mdl, lent: AtomicBool::new(false) })
+            Ok(Buffer { list, _mdl: mdl, lent: false })
         })?;
         Ok(Self { buffers, stride, _pool: pool })
     }
+}
 
-    /// The list of buffer `index`, describing `length` bytes at `offset` of it, for indication on `vc`.
-    /// `None` if it is out already, or if the bytes lie outside. IRQL <= `DISPATCH_LEVEL`.
-    pub fn lend<V: Vc>(
-        &self,
-        index: usize,
-        offset: u32,
-        length: u32,
-        vc: &Ref<V>,
-    ) -> Option<NetBufferList<V>> {
-        let buffer = self.buffers.get(index)?;
-        if offset.checked_add(length)? > self.stride || buffer.lent.swap(true, Ordering::Acquire) {
-            return None;
+/// Lists that will be indicated together on one VC.
+pub struct Arrivals<V> {
+    vc: Ref<V>,
+    source: NDIS_HANDLE,
+    /// Linked up to `tail`; what `tail` has behind it says nothing.
+    head: *mut NET_BUFFER_LIST,
+    tail: *mut NET_BUFFER_LIST,
+    count: u32,
+}
+
+// SAFETY: the lists are owned, and may be handled on any processor, one at a time.
+unsafe impl<V: Send + Sync> Send for Arrivals<V> {}
+
+impl<V: Vc> Arrivals<V> {
+    /// None so far, for this VC.
+    pub fn new(vc: Ref<V>) -> Self {
+        Self { source: vc.handle().raw(), vc, head: ptr::null_mut(), tail: ptr::null_mut(), count: 0 }
+    }
+
+    /// The VC.
+    pub const fn vc(&self) -> &Ref<V> {
+        &self.vc
+    }
+
+    /// How many there are.
+    pub const fn len(&self) -> u32 {
+        self.count
+    }
+
+    /// Whether there is none.
+    pub const fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Appends the list of buffer `index`, describing `length` bytes at `offset` of it. False if it is out already, or if
+    /// the bytes lie outside. IRQL <= `DISPATCH_LEVEL`.
+    #[inline]
+    pub fn push(&mut self, pool: &mut ReceivePool, index: u32, offset: u32, length: u32) -> bool {
+        let Some(buffer) = pool.buffers.get_mut(index as usize) else { return false };
+        if u64::from(offset).wrapping_add(length.into()) > pool.stride.into() || buffer.lent {
+            return false;
         }
+        buffer.lent = true;
+        let place = buffer.list.0.as_ptr();
         // SAFETY: allocated by this pool, and not lent to anybody else, as the flag says.
-        let mut list = unsafe { NetBufferList::<V>::new(buffer.list.0) };
-        let raw = list.get_mut();
-        raw.SourceHandle = vc.handle().raw();
-        raw.__bindgen_anon_2.Status = Status::SUCCESS.code();
-        raw.NblFlags = 0;
-        raw.Flags = 0;
-        let [vc_slot, buffer_slot] = &mut raw.MiniportReserved;
-        *vc_slot = Ref::into_raw(Ref::clone(vc));
-        *buffer_slot = ptr::without_provenance_mut(index);
-        let frame = first_net_buffer(raw);
+        let list = unsafe { &mut *place };
+        list.SourceHandle = self.source;
+        set_status(list, Status::SUCCESS);
+        list.NblFlags = 0;
+        list.Flags = 0;
+        // Counted when the list leaves the driver: until then it stands for `self.vc`.
+        list.MiniportReserved = [Ref::as_context(&self.vc), ptr::without_provenance_mut(index as usize)];
         // SAFETY: the list was allocated together with one net buffer over one MDL, and we own both.
-        let frame = unsafe { &mut *frame };
+        let frame = unsafe { &mut *first_net_buffer(list) };
         // SAFETY: the members of the union are the same bytes under other names.
         let data = unsafe { &mut frame.__bindgen_anon_1.__bindgen_anon_1 };
         data.DataOffset = offset;
         data.CurrentMdl = data.MdlChain;
         data.CurrentMdlOffset = offset;
         data.__bindgen_anon_1.DataLength = length;
-        Some(list)
-    }
-}
-
-/// What comes back from clients: for each list the buffer that is free again and the VC it was indicated on.
-pub struct ReturnedChain {
-    next: *mut NET_BUFFER_LIST,
-}
-
-impl core::fmt::Debug for ReturnedChain {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str("ReturnedChain")
-    }
-}
-
-impl ReturnedChain {
-    /// # Safety
-    /// The chain must consist of lists that this driver's pools lent, and be ours from here on.
-    pub(crate) const unsafe fn new(chain: *mut NET_BUFFER_LIST) -> Self {
-        Self { next: chain }
-    }
-
-    /// Takes the next list: the buffer that is free again, and the VC it was indicated on. `V` is the VC type that it was
-    /// lent for.
-    pub fn pop<V: Vc>(&mut self, pool: &ReceivePool) -> Option<(usize, Ref<V>)> {
-        let raw = NonNull::new(self.next)?;
-        // SAFETY: a list of the chain is valid and ours.
-        let list = unsafe { &*raw.as_ptr() };
-        self.next = next_of(list);
-        let vc = list.MiniportReserved.get(VC_SLOT).copied()?;
-        let index = list.MiniportReserved.get(BUFFER_SLOT).copied()?.addr();
-        if let Some(buffer) = pool.buffers.get(index) {
-            buffer.lent.store(false, Ordering::Release);
+        // SAFETY: null, or a list of this chain, which is valid and owned.
+        match unsafe { self.tail.as_mut() } {
+            Some(tail) => set_next(tail, place),
+            None => self.head = place,
         }
-        // SAFETY: put there by `lend`, taken once: the next `lend` overwrites it.
-        Some((index, unsafe { Ref::from_raw(vc) }))
+        self.tail = place;
+        self.count = self.count.wrapping_add(1);
+        true
     }
 
-    /// Whether nothing is left in it.
-    pub const fn is_empty(&self) -> bool {
-        self.next.is_null()
-    }
-}
-
-impl<V: Vc> Chain<V> {
-    /// `NdisMCoIndicateReceiveNetBufferLists`: lends all lists of the chain, which must be on `vc`, to its client.
-    /// They come back through `MiniportReturnNetBufferLists`, perhaps before this returns. No lock held.
-    pub fn indicate(self, vc: &V, _irql: &Dispatch) {
-        let count = self.len();
+    /// `NdisMCoIndicateReceiveNetBufferLists`: lends all lists to the VC's client. They come back through
+    /// `MiniportReturnNetBufferLists`, perhaps before this returns. No lock held.
+    pub fn indicate(&mut self, _irql: &Dispatch) {
+        let (head, count) = self.take();
         if count != 0 {
             // SAFETY: NDIS has the lists until it returns them.
-            unsafe { indicate(vc, self.into_raw(), count, AT_DISPATCH_LEVEL) };
+            unsafe { indicate(&*self.vc, head, count, AT_DISPATCH_LEVEL) };
         }
     }
 
     /// The same where buffers run short: the client copies what it wants before this returns, and the lists are ours
     /// again (`NDIS_RECEIVE_FLAGS_RESOURCES`).
     #[must_use = "the buffers of the chain are free again"]
-    pub fn indicate_copied(self, vc: &V, _irql: &Dispatch) -> ReturnedChain {
-        let count = self.len();
-        let head = self.into_raw();
+    pub fn indicate_copied(&mut self, _irql: &Dispatch) -> ReturnedChain<V> {
+        let (head, count) = self.take();
         if count != 0 {
             // SAFETY: with this flag NDIS keeps none of the lists, and leaves them linked as they were.
-            unsafe { indicate(vc, head, count, AT_DISPATCH_LEVEL | COPY_NOW) };
+            unsafe { indicate(&*self.vc, head, count, AT_DISPATCH_LEVEL | COPY_NOW) };
         }
-        ReturnedChain { next: head }
+        ReturnedChain { next: head, vc: PhantomData }
+    }
+
+    /// Gives up the lists as if a client had returned them.
+    #[must_use = "the buffers of the chain are free again"]
+    pub fn drop_all(&mut self) -> ReturnedChain<V> {
+        ReturnedChain { next: self.take().0, vc: PhantomData }
+    }
+
+    /// Takes the lists out, each with a counted reference to the VC.
+    fn take(&mut self) -> (*mut NET_BUFFER_LIST, u32) {
+        let (head, count) = (self.head, self.count);
+        // SAFETY: null, or a list of this chain, which is valid and owned.
+        if let Some(tail) = unsafe { self.tail.as_mut() } {
+            set_next(tail, ptr::null_mut());
+        }
+        Ref::count_contexts(&self.vc, count);
+        (self.head, self.tail, self.count) = (ptr::null_mut(), ptr::null_mut(), 0);
+        (head, count)
+    }
+}
+
+impl<V> core::fmt::Debug for Arrivals<V> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Arrivals").field("count", &self.count).finish_non_exhaustive()
+    }
+}
+
+/// What comes back from clients.
+pub struct ReturnedChain<V> {
+    next: *mut NET_BUFFER_LIST,
+    vc: PhantomData<V>,
+}
+
+impl<V> core::fmt::Debug for ReturnedChain<V> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("ReturnedChain")
+    }
+}
+
+impl<V: Vc> ReturnedChain<V> {
+    /// # Safety
+    /// The chain must consist of lists that this driver's pools lent for VCs of type `V`, and be ours from here on.
+    pub(crate) const unsafe fn new(chain: *mut NET_BUFFER_LIST) -> Self {
+        Self { next: chain, vc: PhantomData }
+    }
+
+    /// Takes the next lists that were indicated on one VC: reports the buffers that are free again to `free`, and gives
+    /// back the VC and their number.
+    pub fn pop_run(&mut self, pool: &mut ReceivePool, mut free: impl FnMut(u32)) -> Option<(Ref<V>, u32)> {
+        // SAFETY: null, or a list of the chain, which is valid and ours.
+        let [context, _] = unsafe { self.next.as_ref() }?.MiniportReserved;
+        let mut count = 0_u32;
+        // SAFETY: as above.
+        while let Some(list) = unsafe { self.next.as_ref() } {
+            let [vc, index] = list.MiniportReserved;
+            if vc != context {
+                break;
+            }
+            self.next = next_of(list);
+            if let Some(buffer) = pool.buffers.get_mut(index.addr()) {
+                buffer.lent = false;
+                free(u32::try_from(index.addr()).unwrap_or(u32::MAX));
+            }
+            count = count.wrapping_add(1);
+        }
+        // SAFETY: counted when the lists left the driver (`Arrivals::take`); this takes the reference of one of them.
+        let vc = unsafe { Ref::from_raw(context) };
+        // SAFETY: the references of the others; the next `Arrivals::push` overwrites them.
+        unsafe { Ref::discount_contexts(&vc, count.wrapping_sub(1)) };
+        Some((vc, count))
+    }
+
+    /// Whether nothing is left in it.
+    pub const fn is_empty(&self) -> bool {
+        self.next.is_null()
     }
 }
 

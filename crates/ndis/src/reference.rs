@@ -15,6 +15,8 @@ use alloc::boxed::Box;
 use crate::memory::allocate;
 use crate::status::Result;
 
+/// Counts first: what a `T` declares first lies close to them.
+#[repr(C)]
 struct Counted<T> {
     strong: AtomicUsize,
     /// Weak references, plus one that all strong references hold together.
@@ -91,6 +93,43 @@ impl<T> Ref<T> {
     /// Hands the reference to C as a context.
     pub(crate) fn into_raw(this: Self) -> *mut core::ffi::c_void {
         ManuallyDrop::new(this).counted.as_ptr().cast()
+    }
+
+    /// The context that stands for this reference. Each copy that is kept must be counted by [`Ref::count_contexts`].
+    pub(crate) fn as_context(this: &Self) -> *mut core::ffi::c_void {
+        this.counted.as_ptr().cast()
+    }
+
+    /// Asks for what is needed of a context first: the counts and the beginning of the value.
+    #[inline]
+    pub(crate) fn prefetch(context: *mut core::ffi::c_void) {
+        /// Bytes of a cache line, and lines to ask for.
+        const LINE: usize = 64;
+        const LINES: usize = 4;
+        for line in 0..LINES {
+            let place = context.cast::<i8>().wrapping_add(line.wrapping_mul(LINE));
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: asking for memory has no effect but on time, wherever it is.
+            unsafe {
+                core::arch::x86_64::_mm_prefetch::<{ core::arch::x86_64::_MM_HINT_T0 }>(place);
+            }
+            #[cfg(not(target_arch = "x86_64"))]
+            let _ = place;
+        }
+    }
+
+    /// Counts `number` copies of [`Ref::as_context`] at once, as if each had come from [`Ref::into_raw`].
+    pub(crate) fn count_contexts(this: &Self, number: u32) {
+        this.counted().strong.fetch_add(number as usize, Ordering::Relaxed);
+    }
+
+    /// Takes back at once what [`Ref::count_contexts`] counted.
+    ///
+    /// # Safety
+    /// `number` counts must belong to contexts of this value that are not used any more, `this` not among them.
+    pub(crate) unsafe fn discount_contexts(this: &Self, number: u32) {
+        // Not the last: that one is `this`.
+        this.counted().strong.fetch_sub(number as usize, Ordering::Release);
     }
 
     /// The reference that [`Ref::into_raw`] handed out, back.

@@ -16,6 +16,7 @@ use crate::irql::Dispatch;
 ///
 /// Hold it for a few dozen instructions and never across a call into NDIS that can call back: completions and
 /// indications may re-enter the driver on the same stack.
+#[repr(C)]
 pub struct SpinLock<T> {
     lock: UnsafeCell<KSPIN_LOCK>,
     value: UnsafeCell<T>,

@@ -85,6 +85,33 @@ impl Head {
     }
 }
 
+/// What all frames of one session begin with, to know the next one by: addresses, type, version, code and session id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Prefix([u8; Prefix::LEN]);
+
+impl Prefix {
+    const LEN: usize = Header::LEN - 2;
+
+    /// The prefix of a frame that [`Head::parse`] found to be a session's.
+    pub fn of(head: &[u8; Head::LEN]) -> Self {
+        let [prefix @ .., _, _, _, _] = *head;
+        Self(prefix)
+    }
+
+    /// The octets of the PPP packet in a frame of the same session, as [`Head::parse`] would find them. `None` if it is
+    /// another session's, or malformed: `Head::parse` tells.
+    #[inline]
+    pub fn length(&self, head: &[u8; Head::LEN], frame_length: usize) -> Option<u16> {
+        let [prefix @ .., length0, length1, protocol0, _] = head;
+        let length = u16::from_be_bytes([*length0, *length1]);
+        let good = *prefix == self.0
+            && Header::LEN.wrapping_add(length.into()) <= frame_length
+            && length >= PROTOCOL_FIELD
+            && protocol0 & 1 == 0;
+        good.then_some(length)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -137,14 +164,24 @@ mod tests {
         assert_eq!(parse(&frame(&[(13, 0x63)], 0)), Ok(None));
     }
 
-    #[test]
-    fn a_session_survives_as_a_number() {
-        let key = SessionKey::new(OWN, 0xFFFE).unwrap();
-        assert_eq!(SessionKey::from_number(key.as_number().get()), Some(key));
-        assert_eq!(SessionKey::from_number(0), None);
-    }
-
     proptest! {
+        /// A frame is known by the prefix of another of its session exactly if it is a good one of that session.
+        #[test]
+        fn the_prefix_agrees_with_the_head(
+            mangle in prop::collection::vec((0_usize..24, any::<u8>()), 0..3),
+            tail in 0_usize..20,
+        ) {
+            let good = frame(&[], 0);
+            let expected = parse(&good).unwrap().unwrap();
+            let prefix = Prefix::of(good.first_chunk().unwrap());
+            let frame = frame(&mangle, tail);
+            let found = prefix.length(frame.first_chunk().unwrap(), frame.len());
+            match parse(&frame) {
+                Ok(Some(head)) if head.key == expected.key => prop_assert_eq!(found, Some(head.length)),
+                _ => prop_assert_eq!(found, None),
+            }
+        }
+
         /// The head and the whole frame are judged alike.
         #[test]
         fn agrees_with_the_whole_frame(

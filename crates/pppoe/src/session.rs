@@ -33,16 +33,9 @@ impl SessionKey {
 
     /// Address and id as one number; the address is unicast, so it is not zero.
     pub fn as_number(self) -> NonZeroU64 {
-        let octets = self.peer.0.into_iter().chain(self.id.to_be_bytes());
-        let number = octets.fold(0, |number: u64, octet| number << 8 | u64::from(octet));
-        NonZeroU64::new(number).unwrap_or(NonZeroU64::MIN)
-    }
-
-    /// The session whose [`as_number`](Self::as_number) this is; `None` if there can be none.
-    pub fn from_number(number: u64) -> Option<Self> {
-        let octets = number.to_be_bytes();
-        let (peer, id) = octets.split_first_chunk()?;
-        Self::new(Address(*peer), u16::from_be_bytes(id.try_into().ok()?))
+        let [a, b, c, d, e, f] = self.peer.0;
+        let [high, low] = self.id.to_be_bytes();
+        NonZeroU64::new(u64::from_be_bytes([a, b, c, d, e, f, high, low])).unwrap_or(NonZeroU64::MIN)
     }
 }
 
@@ -106,23 +99,23 @@ impl<'a> Data<'a> {
 
 /// The octets before the PPP packets of one session. Only LENGTH differs from frame to frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Header {
-    own: Address,
-    key: SessionKey,
-}
+pub struct Header([u8; PAYLOAD_OFFSET]);
 
 impl Header {
     /// Octets before the PPP packet.
     pub const LEN: usize = PAYLOAD_OFFSET;
 
     /// For frames `own` sends in the session `key`.
-    pub const fn new(own: Address, key: SessionKey) -> Self {
-        Self { own, key }
+    pub fn new(own: Address, key: SessionKey) -> Self {
+        Self(packet::header(key.peer(), own, Stage::Session, Code::Session, key.id(), 0))
     }
 
     /// The header for a PPP packet of `length` octets, protocol field included. The frame still wants
     /// [`pad`](crate::ethernet::pad).
-    pub fn for_length(&self, length: u16) -> [u8; PAYLOAD_OFFSET] {
-        packet::header(self.key.peer(), self.own, Stage::Session, Code::Session, self.key.id(), length)
+    pub const fn for_length(&self, length: u16) -> [u8; PAYLOAD_OFFSET] {
+        let mut octets = self.0;
+        let [.., high, low] = &mut octets;
+        [*high, *low] = length.to_be_bytes();
+        octets
     }
 }

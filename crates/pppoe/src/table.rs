@@ -22,7 +22,7 @@ const MIN_SLOTS: usize = 16;
 pub struct Table {
     slots: Vec<Option<Entry>>,
     len: usize,
-    seed: [u64; 2],
+    hash: KeyedHash,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -34,8 +34,7 @@ struct Entry {
 impl Table {
     /// An empty table without memory. `random` must not be guessable by a peer.
     pub fn new(random: u64) -> Self {
-        let mut random = Random::new(random);
-        Self { slots: Vec::new(), len: 0, seed: [random.next(), random.next() | 1] }
+        Self { slots: Vec::new(), len: 0, hash: KeyedHash::new(random) }
     }
 
     /// Entries.
@@ -132,11 +131,26 @@ impl Table {
         self.slots.len().wrapping_sub(1)
     }
 
-    /// Folded multiplication (as in wyhash), twice with the seed.
     fn home(&self, key: NonZeroU64) -> usize {
-        let [a, b] = self.seed;
-        let hash = fold(fold(key.get() ^ a, b) ^ b, a | 1);
-        usize::try_from(hash & u64::from(u32::MAX)).unwrap_or_default() & self.mask()
+        usize::try_from(self.hash.of(key) & u64::from(u32::MAX)).unwrap_or_default() & self.mask()
+    }
+}
+
+/// A hash of numbers that peers choose, which depends on a secret.
+#[derive(Clone, Copy, Debug)]
+pub struct KeyedHash([u64; 2]);
+
+impl KeyedHash {
+    /// `random` must not be guessable by a peer.
+    pub fn new(random: u64) -> Self {
+        let mut random = Random::new(random);
+        Self([random.next(), random.next() | 1])
+    }
+
+    /// Folded multiplication (as in wyhash), twice with the secret.
+    pub fn of(&self, key: NonZeroU64) -> u64 {
+        let [a, b] = self.0;
+        fold(fold(key.get() ^ a, b) ^ b, a | 1)
     }
 }
 
@@ -242,7 +256,7 @@ impl HostUniqTable {
     }
 
     fn fingerprint(&self, host_uniq: &[u8]) -> NonZeroU64 {
-        let [a, b] = self.0.seed;
+        let KeyedHash([a, b]) = self.0.hash;
         let hash = host_uniq.chunks(8).fold(a, |hash, chunk| {
             let mut word = [0; 8];
             for (to, from) in word.iter_mut().zip(chunk) {

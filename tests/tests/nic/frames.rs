@@ -158,7 +158,9 @@ fn a_receive_descriptor_that_comes_once_too_often_stops_reception_for_a_moment_o
             assert_works(&vc);
             station.finish(&vc);
         });
-        run.clean();
+        // A descriptor that comes again while the card has it gives the driver a buffer that the card will still write: what
+        // a client sees of that is the card's fault.
+        run.clean_but_for("CO-216");
     }
 }
 

@@ -98,7 +98,8 @@ fn a_lost_message_delays_and_loses_nothing() {
             let all = wait_for(Duration::from_secs(5), || record.received.borrow().len() == frames.len());
             assert!(all, "missing: {:?}", missing(&vc, &frames));
             assert!(record.is_echoed());
-            assert_eq!(record.in_driver.get(), 0);
+            // The frames may be back before the sends are completed.
+            assert!(wait_for(PATIENCE, || record.in_driver.get() == 0));
             assert_works(&vc);
             station.finish(&vc);
         });

@@ -3,21 +3,23 @@
 use std::{rc::Rc, time::Duration};
 
 use ndis_sim::{
-    machine::Machine,
-    ndis::{Frames, client, status, wait_for},
+    machine::{FailPlan, Machine},
+    ndis::{Family, Frames, Vc, client, status, wait_for},
     nic::{Fault, Model},
 };
 use scenarios::{
-    Caller, Card, Record,
+    Caller, Card, Record, Setup, Station,
     blocks::Destination,
     caller::{HDLC, PATIENCE},
     cannot_on_qemu,
-    lab::{sleep, sleep_below},
+    lab::{self, sleep, sleep_below},
     seeds,
-    station::{send, settle},
+    station::{frame, send, settle},
 };
 
-use crate::common::{assert_works, echo, ends, is_intact, missing, on_station, some, watched, with_number};
+use crate::common::{
+    assert_works, echo, ends, forget, is_intact, missing, on_station, some, watched, with_number,
+};
 
 #[test]
 fn a_transmitter_that_hangs_is_brought_back_without_losing_a_call_or_a_frame() {
@@ -219,4 +221,87 @@ fn a_frame_that_is_too_long_costs_only_itself() {
         station.finish(&vc);
     });
     run.clean();
+}
+
+/// Sends lists as they are, and says how they ended.
+fn ends_of(vc: &Rc<Vc>, lists: Vec<Vec<Vec<u8>>>) -> Vec<(String, usize)> {
+    forget(vc);
+    let record = Record::of(vc);
+    record.in_driver.set(record.in_driver.get() + lists.len());
+    client::send(vc, &Frames { lists, ..Frames::default() });
+    assert!(wait_for(PATIENCE, || record.in_driver.get() == 0), "a send is not completed");
+    sleep(Duration::from_millis(1));
+    ends(vc)
+}
+
+// covers: MiniportCoSendNetBufferLists, RFC2516:7
+#[test]
+fn a_frame_without_address_and_control_field_may_be_as_long_as_one_with_them_and_no_longer() {
+    let run = on_station(1, Card::new(Model::I82574l), |_, station| {
+        let vc = station.connected();
+        // 1,492 bytes of payload behind the protocol field.
+        for (size, good) in [(1, false), (2, true), (1494, true), (1495, false), (1496, false), (1497, false)]
+        {
+            let expected = [(if good { "SUCCESS" } else { "INVALID_LENGTH" }.to_owned(), 1)];
+            let bare = frame(size, 7);
+            let framed = [&HDLC[..], &bare].concat();
+            for whole in [bare.clone(), framed] {
+                let length = whole.len();
+                assert_eq!(ends_of(&vc, vec![vec![whole]]), expected, "{length} bytes, {size} of PPP");
+                assert_eq!(Record::of(&vc).received.borrow().len(), usize::from(good));
+            }
+        }
+        assert_works(&vc);
+        station.finish(&vc);
+    });
+    run.clean();
+}
+
+// covers: MiniportCoSendNetBufferLists, NdisMCoSendNetBufferListsComplete
+#[test]
+fn a_list_goes_out_with_all_of_its_frames_or_with_none() {
+    let run = on_station(1, with_number(Card::new(Model::I82574l), "*TransmitBuffers", 64), |_, station| {
+        let vc = station.connected();
+        let framed = |frame: &Vec<u8>| [&HDLC[..], frame].concat();
+        for bad in 0..3 {
+            let mut frames = some(300, 0..3);
+            frames[bad] = frame(1495, 9);
+            let lists = vec![frames.iter().map(framed).collect(), vec![framed(&frame(300, 10))]];
+            let expected = [("INVALID_LENGTH".to_owned(), 1), ("SUCCESS".to_owned(), 1)];
+            assert_eq!(ends_of(&vc, lists), expected);
+            assert_eq!(*Record::of(&vc).received.borrow(), [frame(300, 10)]);
+        }
+        // As many frames as the ring ever takes at once, and one more.
+        for (count, status) in [(55, "SUCCESS"), (56, "INVALID_LENGTH")] {
+            let frames: Vec<_> = some(300, 0..count).iter().map(framed).collect();
+            assert_eq!(ends_of(&vc, vec![frames]), [(status.to_owned(), 1)], "{count} frames");
+        }
+        assert_works(&vc);
+        station.finish(&vc);
+    });
+    run.clean();
+}
+
+// covers: MiniportCoSendNetBufferLists
+#[test]
+fn a_list_fails_if_a_frame_before_the_last_cannot_be_read() {
+    let mut setup = Setup::new(1, Card::new(Model::I82574l));
+    setup.fail = Some(FailPlan::Named("NdisGetDataBuffer", 1));
+    let run = lab::run(setup, |lab| {
+        let driver = lab.load();
+        let station = Station::up(lab, &driver, 0, Family::TAPI_PROXY);
+        let vc = station.connected();
+        let frames: Vec<_> = some(300, 0..3).iter().map(|frame| [&HDLC[..], frame].concat()).collect();
+        let ended = ends_of(&vc, vec![frames.clone()]);
+        // The first frame had left for the ring.
+        let arrived = Record::of(&vc).received.borrow().len();
+        let again = ends_of(&vc, vec![frames]);
+        assert_works(&vc);
+        station.finish(&vc);
+        station.down();
+        driver.unload();
+        (ended, arrived, again)
+    });
+    let expected = ([("RESOURCES".to_owned(), 1)].to_vec(), 1, [("SUCCESS".to_owned(), 1)].to_vec());
+    assert_eq!(run.clean(), expected);
 }

@@ -43,15 +43,21 @@ impl DmaMemory for Memory {
         let bytes = self.bytes.borrow();
         Some(u32::from_le_bytes(bytes.get(offset..offset.checked_add(4)?)?.try_into().ok()?))
     }
-    fn read_u64(&self, offset: usize) -> Option<u64> {
-        let bytes = self.bytes.borrow();
-        Some(u64::from_le_bytes(bytes.get(offset..offset.checked_add(8)?)?.try_into().ok()?))
-    }
     fn write_u32(&self, offset: usize, value: u32) -> bool {
         self.write_bytes(offset, &value.to_le_bytes())
     }
-    fn write_u64(&self, offset: usize, value: u64) -> bool {
-        self.write_bytes(offset, &value.to_le_bytes())
+    fn write_pair(&self, offset: usize, [first, second]: [u64; 2]) -> bool {
+        self.write_bytes(offset, &[first.to_le_bytes(), second.to_le_bytes()].concat())
+    }
+    fn write_parts<const N: usize, const ROOM: usize>(
+        &self,
+        offset: usize,
+        head: &[u8; N],
+        body: &[u8],
+    ) -> bool {
+        N + body.len() <= ROOM
+            && offset + ROOM <= self.len()
+            && self.write_bytes(offset, &[head, body].concat())
     }
     fn write_bytes(&self, offset: usize, from: &[u8]) -> bool {
         let mut bytes = self.bytes.borrow_mut();

@@ -39,7 +39,7 @@ impl Bench {
     fn push(&mut self, frame: &[u8], tag: Option<Tag>) -> usize {
         let mut slot = self.ring.reserve().unwrap();
         assert!(slot.write(0, frame));
-        slot.push(frame.len(), tag).unwrap()
+        slot.push(frame.len(), tag, 0).unwrap()
     }
 
     /// Takes the frame at the card's head, as the card does, and writes the descriptor back.
@@ -65,7 +65,7 @@ impl Bench {
 
     fn reclaim(&mut self) -> Vec<usize> {
         let mut indices = Vec::new();
-        self.ring.reclaim(|index, _| indices.push(index));
+        self.ring.reclaim(|index, _, _| indices.push(index));
         indices
     }
 

@@ -40,7 +40,7 @@ impl Bench {
     fn push(&mut self, frame: &[u8]) -> usize {
         let mut slot = self.ring.reserve().unwrap();
         assert!(slot.write(0, frame));
-        slot.push(frame.len(), None).unwrap()
+        slot.push(frame.len(), None, 0).unwrap()
     }
 
     fn push_some(&mut self, count: usize) {
@@ -64,7 +64,7 @@ impl Bench {
 
     fn reclaim(&mut self) -> Vec<usize> {
         let mut indices = Vec::new();
-        let count = self.ring.reclaim(|index, _| indices.push(index));
+        let count = self.ring.reclaim(|index, _, _| indices.push(index));
         assert_eq!(count, indices.len());
         indices
     }
@@ -193,11 +193,11 @@ fn short_frames_are_padded_with_zeros_and_nothing_else() {
 fn frames_of_impossible_length_are_refused_and_leave_the_slot_free() {
     let mut bench = bench(I82540EM);
     for length in [0, BUFFER_SIZE + 1, 65_535, usize::MAX] {
-        assert_eq!(bench.ring.reserve().unwrap().push(length, None), Err(Error::FrameLength));
+        assert_eq!(bench.ring.reserve().unwrap().push(length, None, 0), Err(Error::FrameLength));
     }
     assert!(bench.ring.reserve().is_some(), "and dropped");
     assert_eq!((bench.ring.pending(), bench.ring.reserve().unwrap().index()), (0, 0));
-    assert_eq!(bench.ring.reserve().unwrap().push(BUFFER_SIZE, None), Ok(0));
+    assert_eq!(bench.ring.reserve().unwrap().push(BUFFER_SIZE, None, 0), Ok(0));
 }
 
 #[test]
@@ -218,7 +218,7 @@ fn what_became_of_a_frame_is_told() {
         bench.finish(index, status);
     }
     let mut outcomes = Vec::new();
-    bench.ring.reclaim(|_, status| outcomes.push(status));
+    bench.ring.reclaim(|_, _, status| outcomes.push(status));
     let expected =
         [TransmitStatus::empty(), TransmitStatus::EXCESS_COLLISIONS, TransmitStatus::LATE_COLLISION];
     assert_eq!(outcomes, expected);

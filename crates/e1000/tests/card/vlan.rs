@@ -96,7 +96,7 @@ fn sent(tag: Option<Tag>) -> (u8, u16) {
     let buffers = Memory::new(0x1_0000, 8 * BUFFER_SIZE);
     let mut ring = TransmitRing::new(descriptors.clone(), buffers, vec![FrameNote::default(); 8]).unwrap();
     nic.start_transmit(&mut ring).unwrap();
-    ring.reserve().unwrap().push(60, tag).unwrap();
+    ring.reserve().unwrap().push(60, tag, 0).unwrap();
     let bytes = descriptors.get(0, 16);
     assert_eq!((bytes[8], bytes[12]), (60, 0), "length without tag, status clear");
     (bytes[11], u16::from_le_bytes([bytes[14], bytes[15]]))

@@ -1,0 +1,48 @@
+//! Where the frames of a VC go.
+
+use pppoe::{Address, Header, Session};
+
+/// Address and control field, which PPPoE does not carry (RFC 2516 section 7).
+const ADDRESS_AND_CONTROL: [u8; 2] = [0xFF, 0x03];
+/// Bytes of the protocol field, with which a PPP packet begins.
+const PROTOCOL_FIELD: usize = 2;
+
+/// The session that sends go to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Outgoing {
+    header: Header,
+    /// Bytes of the longest PPP packet without its protocol field.
+    span: usize,
+}
+
+impl Outgoing {
+    /// For frames that `own` sends in a session.
+    pub(crate) fn new(own: Address, session: &Session) -> Self {
+        Self { header: Header::new(own, session.key), span: session.max_payload.into() }
+    }
+
+    /// The PPP packet in a frame from a client, who may have put address and control field before it. `None` if it does
+    /// not fit the session.
+    #[inline]
+    pub(super) fn packet<'a>(&self, frame: &'a [u8]) -> Option<&'a [u8]> {
+        let packet = match frame.split_first_chunk() {
+            Some((&ADDRESS_AND_CONTROL, packet)) => packet,
+            _ => frame,
+        };
+        // One comparison for both ends.
+        (packet.len().wrapping_sub(PROTOCOL_FIELD) <= self.span).then_some(packet)
+    }
+
+    /// Whether [`Outgoing::packet`] finds a packet in every frame of this length, whatever it begins with.
+    pub(super) fn carries(&self, length: usize) -> bool {
+        (PROTOCOL_FIELD + ADDRESS_AND_CONTROL.len()..=self.span.saturating_add(PROTOCOL_FIELD))
+            .contains(&length)
+    }
+
+    /// What goes before a packet that [`Outgoing::packet`] returned.
+    #[inline]
+    pub(super) fn header(&self, packet: &[u8]) -> [u8; Header::LEN] {
+        // No session carries longer packets than the field can say.
+        self.header.for_length(u16::try_from(packet.len()).unwrap_or(u16::MAX))
+    }
+}
