@@ -46,13 +46,13 @@ enum Paths {
     MiniportVc,
     /// `ProtocolCmOidRequest` of TAPI proxies.
     Tapi,
-    /// The same with a VC.
-    TapiVc,
+    /// `ProtocolCmOidRequest` of any client, with a VC.
+    CallVc,
     /// Nowhere: known to the documents, and not for this driver.
     Nowhere,
 }
 
-use Paths::{Miniport, MiniportVc, Nowhere, Power, Tapi, TapiVc};
+use Paths::{CallVc, Miniport, MiniportVc, Nowhere, Power, Tapi};
 
 /// One OID: number, paths, query, bytes of a set (0: cannot be set).
 type Entry = (u32, Paths, Query, usize);
@@ -110,7 +110,7 @@ const OIDS: &[Entry] = &[
     (0xFE00_1001, Tapi, Exactly(12), 0),
     (0xFE00_1002, Tapi, Sized(8, 300), 0),
     (0xFE00_1003, Tapi, Sized(12, 240), 0),
-    (0xFE00_1007, TapiVc, Told, 0),
+    (0xFE00_1007, CallVc, Told, 0),
     // Known, and not for this driver: QoS and protocol type of WAN links, compression, translations for
     // CO_ADDRESS_FAMILY_TAPI, digits, PVCs, addresses, signalling; link parameters; time of day.
     (0x0401_0103, Nowhere, Never, 0),
@@ -180,10 +180,10 @@ impl Way {
         match (self, paths) {
             (Self::Miniport | Self::Co | Self::CoVc, Miniport)
             | (Self::Miniport, Power)
-            | (Self::CoVc, MiniportVc) => Fate::Answered,
-            (Self::Cm | Self::CmVc, Tapi) | (Self::CmVc, TapiVc) if tapi => Fate::Answered,
-            (Self::Co, MiniportVc) => Fate::WantsVc,
-            (Self::Cm, TapiVc) if tapi => Fate::WantsVc,
+            | (Self::CoVc, MiniportVc)
+            | (Self::CmVc, CallVc) => Fate::Answered,
+            (Self::Cm | Self::CmVc, Tapi) if tapi => Fate::Answered,
+            (Self::Co, MiniportVc) | (Self::Cm, CallVc) => Fate::WantsVc,
             _ => Fate::Unknown,
         }
     }

@@ -49,17 +49,22 @@ enum Paths {
     Miniport,
     Co,
     Both,
+    /// Clients of TAPI proxies.
+    Tapi,
+    /// Clients of any address family.
     Cm,
 }
 
 impl Entry {
-    /// Whether the OID means something on this path. Those of TAPI mean nothing to PPP clients.
+    /// Whether the OID means something on this path. Those of TAPI mean nothing to PPP clients, but for what became of a
+    /// call.
     pub const fn is_on(&self, path: Path) -> bool {
         matches!(
             (self.paths, path),
             (Paths::Miniport | Paths::Both, Path::Miniport)
                 | (Paths::Co | Paths::Both, Path::Co)
-                | (Paths::Cm, Path::Cm(AddressFamily::TapiProxy))
+                | (Paths::Tapi, Path::Cm(AddressFamily::TapiProxy))
+                | (Paths::Cm, Path::Cm(_))
         )
     }
 }
@@ -133,9 +138,9 @@ oids! {
     WAN_CO_GET_STATS_INFO       0x0401_0282 Co Vc Bytes(116), 0;
     PNP_SET_POWER               0xFD01_0101 Miniport Adapter NotQueried, 4;
     PNP_QUERY_POWER             0xFD01_0102 Miniport Adapter Bytes(4), 0;
-    CO_TAPI_CM_CAPS             0xFE00_1001 Cm Adapter Bytes(12), 0;
-    CO_TAPI_LINE_CAPS           0xFE00_1002 Cm Adapter Variable, 0;
-    CO_TAPI_ADDRESS_CAPS        0xFE00_1003 Cm Adapter Variable, 0;
+    CO_TAPI_CM_CAPS             0xFE00_1001 Tapi Adapter Bytes(12), 0;
+    CO_TAPI_LINE_CAPS           0xFE00_1002 Tapi Adapter Variable, 0;
+    CO_TAPI_ADDRESS_CAPS        0xFE00_1003 Tapi Adapter Variable, 0;
     CO_TAPI_GET_CALL_DIAGNOSTICS 0xFE00_1007 Cm Vc Variable, 0;
 }
 
@@ -149,7 +154,7 @@ const SUPPORTED: usize = {
     let mut count = 0;
     let mut rest = TABLE;
     while let [entry, tail @ ..] = rest {
-        if !matches!(entry.paths, Paths::Cm) {
+        if !matches!(entry.paths, Paths::Tapi | Paths::Cm) {
             count += 1;
         }
         rest = tail;
@@ -165,7 +170,7 @@ pub fn supported() -> &'static [u32; SUPPORTED] {
         let mut index = 0;
         let mut rest = TABLE;
         while let [entry, tail @ ..] = rest {
-            if !matches!(entry.paths, Paths::Cm) {
+            if !matches!(entry.paths, Paths::Tapi | Paths::Cm) {
                 // Evaluated at compile time: an index out of bounds would not compile.
                 list[index] = entry.oid;
                 index += 1;
