@@ -55,6 +55,8 @@ pub struct AccessConcentrator {
     random: Pcg64,
     secret: [u8; 16],
     sessions: BTreeMap<u16, Session>,
+    /// Sessions by host and mark of the request that made them.
+    by_request: BTreeMap<([u8; 6], Vec<u8>), u16>,
     /// Frames on their way to the host, in the order they were sent.
     queue: VecDeque<(Duration, Vec<u8>)>,
     tally: Rc<RefCell<Tally>>,
@@ -66,8 +68,8 @@ impl AccessConcentrator {
         let mut random = Pcg64::seed_from_u64(settings.seed);
         let mut secret = [0; 16];
         random.fill_bytes(&mut secret);
-        let (sessions, queue) = (BTreeMap::new(), VecDeque::new());
-        Self { settings, random, secret, sessions, queue, tally: Rc::default() }
+        let (sessions, by_request) = (BTreeMap::new(), BTreeMap::new());
+        Self { settings, random, secret, sessions, by_request, queue: VecDeque::new(), tally: Rc::default() }
     }
 
     /// A view of its counters that stays valid when it is plugged in.
@@ -182,8 +184,8 @@ impl AccessConcentrator {
 
     /// The session of this host and mark, made if there is none.
     fn open(&mut self, now: Duration, frame: &Frame, host_uniq: &[u8]) -> u16 {
-        let known = self.sessions.iter().find(|(_, session)| session.is(frame.source, host_uniq));
-        if let Some((&id, _)) = known {
+        let request = (frame.source, host_uniq.to_vec());
+        if let Some(&id) = self.by_request.get(&request) {
             return id;
         }
         let id = loop {
@@ -194,7 +196,8 @@ impl AccessConcentrator {
             }
         };
         let hang_up = self.settings.hang_up.as_ref().map(|plan| now + plan.draw(&mut self.random));
-        self.sessions.insert(id, Session::new(frame.source, host_uniq, hang_up));
+        self.sessions.insert(id, Session { host: frame.source, host_uniq: request.1.clone(), hang_up });
+        self.by_request.insert(request, id);
         let mut tally = self.tally.borrow_mut();
         tally.opened += 1;
         tally.open.push(id);
@@ -210,7 +213,9 @@ impl AccessConcentrator {
     }
 
     fn forget(&mut self, id: u16) {
-        self.sessions.remove(&id);
+        if let Some(session) = self.sessions.remove(&id) {
+            self.by_request.remove(&(session.host, session.host_uniq));
+        }
         self.tally.borrow_mut().open.retain(|open| *open != id);
     }
 
@@ -228,6 +233,10 @@ impl AccessConcentrator {
 
     /// Ends the sessions whose time has come.
     fn hang_up(&mut self, now: Duration) {
+        // With thousands of sessions a look at each, several times a frame, would take all the time.
+        if self.settings.hang_up.is_none() {
+            return;
+        }
         let due = |(id, session): (&u16, &Session)| {
             session.hang_up.filter(|at| *at <= now).map(|at| (*id, at, session.host))
         };
@@ -261,7 +270,8 @@ impl Wire for AccessConcentrator {
     }
 
     fn deadline(&self) -> Option<Duration> {
-        let hang_up = self.sessions.values().filter_map(|session| session.hang_up).min();
+        let plan = self.settings.hang_up.as_ref();
+        let hang_up = plan.and_then(|_| self.sessions.values().filter_map(|session| session.hang_up).min());
         let frame = self.queue.front().map(|(at, _)| *at);
         hang_up.into_iter().chain(frame).min()
     }
