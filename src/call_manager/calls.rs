@@ -200,6 +200,10 @@ impl Sessions {
         let index = self.table.remove(key)?;
         let vc = self.vcs.get_mut(index as usize)?.take();
         let _ = push_reserved(&mut self.free, index);
+        if self.table.shrink() {
+            self.vcs = Vec::new();
+            self.free = Vec::new();
+        }
         vc
     }
 }

@@ -274,6 +274,7 @@ impl Concentrator {
         let removed = self.sessions.remove(requests::station(peer), id.into());
         if removed {
             self.ids.free(id);
+            self.sessions.shrink();
         }
         removed
     }

@@ -10,6 +10,8 @@ use crate::session::SessionKey;
 
 /// Slots of the smallest table with entries.
 const MIN_SLOTS: usize = 16;
+/// Slots that an empty table keeps: so few calls come and go without an allocation.
+const KEPT_SLOTS: usize = 1024;
 
 /// An open-addressing hash table from numbers to indices, in which a key may occur more than once.
 ///
@@ -62,6 +64,15 @@ impl Table {
             self.place(entry);
         }
         Ok(())
+    }
+
+    /// Gives back the memory of an empty table, unless it is little; whether it did.
+    pub fn shrink(&mut self) -> bool {
+        let large = self.len == 0 && self.slots.len() > KEPT_SLOTS;
+        if large {
+            self.slots = Vec::new();
+        }
+        large
     }
 
     /// Adds an entry, beside those of the same key. Amortised O(1).
@@ -204,6 +215,11 @@ impl SessionTable {
         self.get(key).is_some()
     }
 
+    /// Gives back the memory of a table without sessions, unless it is little; whether it did.
+    pub fn shrink(&mut self) -> bool {
+        self.0.shrink()
+    }
+
     /// Removes the session and returns its index.
     pub fn remove(&mut self, key: SessionKey) -> Option<u32> {
         let index = self.get(key)?;
@@ -304,6 +320,23 @@ mod tests {
             table.try_insert(key(number), 0).unwrap();
         }
         assert_eq!(table.slots.len(), slots);
+    }
+
+    #[test]
+    fn an_empty_table_keeps_little() {
+        let mut table = Table::new(1);
+        for (count, kept) in [(KEPT_SLOTS / 4, KEPT_SLOTS / 2), (KEPT_SLOTS, 0)] {
+            for number in 1..=count {
+                table.try_insert(key(number as u64), 7).unwrap();
+                assert!(!table.shrink());
+            }
+            for number in 1..=count {
+                assert!(table.remove(key(number as u64), 7));
+            }
+            assert_eq!((table.shrink(), table.slots.capacity()), (kept == 0, kept));
+        }
+        table.try_insert(key(1), 7).unwrap();
+        assert_eq!(table.get(key(1)).next(), Some(7));
     }
 
     #[test]
