@@ -43,6 +43,7 @@ enum Step {
     WorkItem,
     Interrupt,
     Start,
+    Secret,
 }
 
 /// Builds the adapter.
@@ -86,7 +87,8 @@ pub(super) fn initialize(init: &Initialize<'_>) -> Result<Ref<Adapter>> {
     let stride = u32::try_from(BUFFER_SIZE).unwrap_or(0);
     let pool = ReceivePool::allocate(init, receive_buffers.memory(), buffer_count as usize, stride, POOL_TAG);
     let receive_pool = logged(init, ErrorCode::OUT_OF_RESOURCES, Step::Pool, pool)?;
-    let calls = Calls::new(entropy(station), secret(station));
+    let secret = logged(init, ErrorCode::OUT_OF_RESOURCES, Step::Secret, ndis::random(init.irql()))?;
+    let calls = Calls::new(&secret);
     let calls = logged(init, ErrorCode::OUT_OF_RESOURCES, Step::Memory, calls)?;
     let lines_in_use = Lines::new(settings.wan_endpoints);
     let lines_in_use = logged(init, ErrorCode::OUT_OF_RESOURCES, Step::Memory, lines_in_use)?;
@@ -226,19 +228,4 @@ pub(super) fn hardware_status(error: e1000::Error) -> Status {
         e1000::Error::Gone => Status::NOT_ACCEPTED,
         _ => Status::FAILURE,
     }
-}
-
-/// Something that a peer cannot foresee.
-fn entropy(station: MacAddress) -> u64 {
-    let address = station.0.iter().fold(0, |bits: u64, &octet| bits << 8 | u64::from(octet));
-    let uptime = u64::try_from(ndis::now().as_nanos()).unwrap_or(0);
-    (ndis::ticks() ^ address.rotate_left(16)).wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ uptime
-}
-
-fn secret(station: MacAddress) -> [u8; 16] {
-    let mut secret = [0; 16];
-    for half in secret.chunks_exact_mut(8) {
-        half.copy_from_slice(&entropy(station).to_le_bytes());
-    }
-    secret
 }

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use ndis::directory::{Reader, Spread};
 use ndis::memory::{push, push_reserved};
 use ndis::{Directory, Ref, Result, SpinLock, Status};
-use pppoe::{Discovery, HostUniqTable, Instant, KeyedHash, SessionKey, SessionTable, TimerId, Wheel};
+use pppoe::{Discovery, HostUniqTable, Instant, KeyedHash, Random, SessionKey, SessionTable, TimerId, Wheel};
 
 use super::offered::Offered;
 use super::{AddressFamily, Vc};
@@ -42,7 +42,7 @@ pub(super) struct Discoveries {
     free: Vec<u32>,
     by_host_uniq: HostUniqTable,
     wheel: Wheel,
-    random: u64,
+    random: Random,
 }
 
 /// One call being set up. Without a VC it only lingers, to terminate a session that comes too late.
@@ -68,23 +68,24 @@ fn out_of_memory<E>(_: E) -> Status {
 }
 
 impl Calls {
-    /// Empty tables. Neither `random` nor `secret` must be guessable by a peer.
-    pub(crate) fn new(random: u64, secret: [u8; 16]) -> Result<Self> {
+    /// Empty tables. `secret` comes from a cryptographic generator.
+    pub(crate) fn new(secret: &[u8; 16]) -> Result<Self> {
+        let mut random = Random::new(secret);
         let wheel = Wheel::try_new(WHEEL_SLOTS, TICK, now()).map_err(out_of_memory)?;
         Ok(Self {
+            offered: SpinLock::new(Offered::new(random.secret())),
+            routes: Directory::new(Keyed(KeyedHash::new(random.number()))),
+            sessions: SpinLock::new(Sessions {
+                table: SessionTable::new(random.number()),
+                vcs: Vec::new(),
+                free: Vec::new(),
+            }),
             discoveries: SpinLock::new(Discoveries {
                 slots: Vec::new(),
                 free: Vec::new(),
-                by_host_uniq: HostUniqTable::new(random),
+                by_host_uniq: HostUniqTable::new(random.number()),
                 wheel,
                 random,
-            }),
-            offered: SpinLock::new(Offered::new(secret)),
-            routes: Directory::new(Keyed(KeyedHash::new(random.rotate_left(16)))),
-            sessions: SpinLock::new(Sessions {
-                table: SessionTable::new(random.rotate_left(32)),
-                vcs: Vec::new(),
-                free: Vec::new(),
             }),
         })
     }
@@ -211,11 +212,7 @@ impl Sessions {
 impl Discoveries {
     /// A number that no peer can foresee.
     pub(super) fn random(&mut self) -> u64 {
-        // SplitMix64 (Steele, Lea and Flood, OOPSLA 2014), stirred with the clock.
-        self.random = self.random.wrapping_add(0x9E37_79B9_7F4A_7C15) ^ ndis::ticks().rotate_left(7);
-        let mixed = (self.random ^ (self.random >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^ (mixed >> 31)
+        self.random.number()
     }
 
     /// Adds a call; its slot.

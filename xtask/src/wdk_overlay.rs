@@ -93,7 +93,7 @@ fn link_headers(from: &Path, to: &Path, spellings: &BTreeMap<String, BTreeSet<St
 fn spellings(source: &Path) -> Result<BTreeMap<String, BTreeSet<String>>> {
     let mut all: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     // What wdk-build's own input asks for.
-    for name in ["ntifs.h", "ntddk.h", "ntstrsafe.h", "ndis.h", "ndiswan.h", "ndistapi.h"] {
+    for name in ["ntifs.h", "ntddk.h", "ntstrsafe.h", "ndis.h", "ndiswan.h", "ndistapi.h", "bcrypt.h"] {
         all.entry(name.to_owned()).or_default().insert(name.to_owned());
     }
     for directory in DIRECTORIES {

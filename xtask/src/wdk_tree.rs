@@ -54,9 +54,15 @@ fn link_libraries(wdk: &Path, version: &str, target: Target, libraries: &Path) -
         .and_then(|lib| child_ignoring_case(&lib, "km"))
         .and_then(|lib| child_ignoring_case(&lib, target.library_directory()));
     let Some(km) = km else { return Ok(()) };
-    for wanted in
-        ["ntoskrnl.lib", "hal.lib", "ndis.lib", "wmilib.lib", "BufferOverflowFastFailK.lib", "arm64rt.lib"]
-    {
+    for wanted in [
+        "ntoskrnl.lib",
+        "hal.lib",
+        "ndis.lib",
+        "cng.lib",
+        "wmilib.lib",
+        "BufferOverflowFastFailK.lib",
+        "arm64rt.lib",
+    ] {
         if let Some(library) = child_ignoring_case(&km, wanted) {
             symlink(&library, &libraries.join(wanted))?;
         }

@@ -20,7 +20,7 @@ const CONTRACT: [&str; 3] =
     ["NDIS640_MINIPORT=1", "NDIS_MINIPORT_DRIVER=1", "NDIS_TAPI_CURRENT_VERSION=0x00030000"];
 
 /// The headers bound here.
-const NDIS_HEADERS: [&str; 3] = ["ndis.h", "ndiswan.h", "ndistapi.h"];
+const NDIS_HEADERS: [&str; 4] = ["ndis.h", "ndiswan.h", "ndistapi.h", "bcrypt.h"];
 
 /// Name of the header that bindgen reads.
 const INPUT: &str = "ndis-input.h";
@@ -72,9 +72,10 @@ fn with_constants(builder: Builder, input: &str, constants: &Constants) -> Build
     builder.header_contents(INPUT, &format!("{input}{}", constants.source()))
 }
 
-/// Links ndis.lib the way wdk-sys links ntoskrnl.lib.
+/// Links ndis.lib and cng.lib the way wdk-sys links ntoskrnl.lib.
 const LINK: &str = r#"#[cfg(not(test))]
 #[link(name = "ndis", kind = "static", modifiers = "-bundle")]
+#[link(name = "cng", kind = "static", modifiers = "-bundle")]
 unsafe extern "C" {}"#;
 
 fn contract(config: &Config) -> Result<Builder, Box<dyn Error>> {

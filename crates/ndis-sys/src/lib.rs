@@ -2,7 +2,7 @@
 //!
 //! Everything is generated from the headers of the WDK that `WDKContentRoot` names, as in wdk-sys, whose types
 //! are used for whatever is not NDIS: names, types and values are those of the reference pages of ndis.h,
-//! ntddndis.h, ndiswan.h and ndistapi.h. Macros with a cast or the size of a structure are constants too.
+//! ntddndis.h, ndiswan.h and ndistapi.h, and of bcrypt.h for random numbers. Macros with a cast or the size of a structure are constants too.
 //! What C has as function-like macros or inline functions is written by hand: [`mcm`], [`net_buffer`],
 //! [`net_buffer_list`], [`mdl`].
 

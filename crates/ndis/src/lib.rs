@@ -39,6 +39,7 @@ pub mod miniport;
 pub mod net_buffer_list;
 pub mod oid;
 pub mod once;
+pub mod random;
 pub mod receive;
 pub mod reference;
 pub mod resources;
@@ -71,6 +72,7 @@ pub use miniport::{AdapterHandle, HaltAction, Miniport, PauseRequest, PendedPaus
 pub use net_buffer_list::{Chain, NetBuffer, NetBufferList};
 pub use oid::{OidRequest, RequestKind};
 pub use once::Once;
+pub use random::random;
 pub use receive::{Arrivals, ReceivePool, ReturnedChain};
 pub use reference::{Ref, Weak};
 pub use resources::Resource;

@@ -75,7 +75,6 @@ mod event;
 mod limiter;
 mod reception;
 mod requests;
-mod secret;
 mod service;
 mod session_id;
 
@@ -90,7 +89,6 @@ use core::time::Duration;
 use cookie::Jar;
 use limiter::Limiter;
 use requests::{Requests, State};
-use secret::{Key, Sequence};
 use session_id::SessionIds;
 
 use crate::error::OutOfMemory;
@@ -98,6 +96,7 @@ use crate::ethernet::Address;
 use crate::instant::Instant;
 use crate::packet::Code;
 use crate::repr::{MAX_PAYLOAD_DEFAULT, Repr};
+use crate::secret::{Key, Sequence};
 use crate::session::{Session, SessionKey};
 use crate::table::Table;
 

@@ -1,4 +1,4 @@
-//! What `ntoskrnl.exe` and `HAL.dll` export.
+//! What `ntoskrnl.exe`, `HAL.dll` and `cng.sys` export.
 //!
 //! One file a family of routines. Each routine has the name, the parameters and the contract of its page in the Windows
 //! driver reference (wdm.h, ntddk.h, evntprov.h), and is a safe-looking pair of lines: the prologue
@@ -7,6 +7,7 @@
 
 #![allow(non_snake_case, reason = "exports have the names that drivers import")]
 
+pub mod cng;
 pub mod debug;
 pub mod etw;
 pub mod event;
@@ -46,6 +47,7 @@ pub fn exports() -> Vec<Export> {
         string::exports(),
         system::exports(),
         etw::exports(),
+        cng::exports(),
     ];
     families.into_iter().flatten().collect()
 }

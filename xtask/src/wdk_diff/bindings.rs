@@ -26,7 +26,8 @@ fn machine(target: Target) -> &'static [&'static str] {
     }
 }
 
-const HEADERS: [&str; 6] = ["ntifs.h", "ntddk.h", "ntstrsafe.h", "ndis.h", "ndiswan.h", "ndistapi.h"];
+const HEADERS: [&str; 7] =
+    ["ntifs.h", "ntddk.h", "ntstrsafe.h", "ndis.h", "ndiswan.h", "ndistapi.h", "bcrypt.h"];
 
 /// Rust for the headers of `tree`: a constant for each of `macros` that is defined, and what else the headers declare
 /// or, if given, what of it is among `names`. `scratch` takes the result and a corrected ndis.h, to be looked at.
@@ -76,7 +77,8 @@ fn input(include: &Path, scratch: &Path, macros: &BTreeSet<String>) -> Result<St
 
 /// A copy of the header with the corrections that it needs, if any.
 fn corrected(include: &Path, scratch: &Path, header: &str) -> Result<Option<PathBuf>> {
-    let original = include.join("km").join(header);
+    let in_km = include.join("km").join(header);
+    let original = if in_km.is_file() { in_km } else { include.join("shared").join(header) };
     let text = fs::read(&original).with_context(|| format!("reading {}", original.display()))?;
     let Some(text) = corrections::corrected(&String::from_utf8_lossy(&text)) else { return Ok(None) };
     let copy = scratch.join(header);

@@ -4,10 +4,10 @@ use core::time::Duration;
 
 use siphasher::sip128::Hash128;
 
-use super::secret::Key;
 use crate::ethernet::Address;
 use crate::instant::{Instant, millis};
 use crate::repr::Repr;
+use crate::secret::Key;
 
 /// How long a key is used. It then verifies for as long again, so this is the longest life of a cookie.
 pub(super) const ROTATION: Duration = Duration::from_mins(1);

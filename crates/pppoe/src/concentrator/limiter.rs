@@ -2,11 +2,11 @@
 
 use alloc::vec::Vec;
 
-use super::secret::Key;
 use crate::error::OutOfMemory;
 use crate::ethernet::Address;
 use crate::instant::Instant;
 use crate::memory;
+use crate::secret::Key;
 
 /// Places for stations; a power of two.
 const STATIONS: usize = 1024;

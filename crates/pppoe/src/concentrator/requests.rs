@@ -217,10 +217,10 @@ fn held(slot: &mut Slot) -> Option<&mut (Entry, TimerId)> {
 #[cfg(test)]
 mod tests {
     use super::super::cookie::Jar;
-    use super::super::secret::Key;
     use super::*;
     use crate::packet::Code;
     use crate::repr::Repr;
+    use crate::secret::Key;
 
     /// What comes and goes takes the same memory again.
     #[test]

@@ -2,10 +2,10 @@
 
 use alloc::vec::Vec;
 
-use super::secret::Sequence;
 use crate::error::OutOfMemory;
 use crate::memory;
 use crate::packet::SESSION_ID_RESERVED;
+use crate::secret::Sequence;
 
 /// Ids there are: all but 0 and 0xFFFF.
 const COUNT: usize = SESSION_ID_RESERVED as usize - 1;
@@ -66,8 +66,8 @@ impl SessionIds {
 
 #[cfg(test)]
 mod tests {
-    use super::super::secret::Key;
     use super::*;
+    use crate::secret::Key;
     extern crate std;
     use proptest::prelude::*;
     use std::collections::{BTreeSet, VecDeque};

@@ -7,15 +7,15 @@ use siphasher::sip128::{Hash128, Hasher128, SipHasher24};
 /// A key of SipHash-2-4 with 128 bits of output (Aumasson, Bernstein, INDOCRYPT 2012), which is a pseudo-random
 /// function: who sees outputs learns nothing of others. Not printed.
 #[derive(Clone, Copy)]
-pub(super) struct Key(SipHasher24);
+pub(crate) struct Key(SipHasher24);
 
 impl Key {
-    pub(super) fn new(octets: &[u8; 16]) -> Self {
+    pub(crate) fn new(octets: &[u8; 16]) -> Self {
         Self(SipHasher24::new_with_key(octets))
     }
 
     /// Hashes `parts`, each behind its length, so that no two lists look alike.
-    pub(super) fn hash(&self, parts: &[&[u8]]) -> Hash128 {
+    pub(crate) fn hash(&self, parts: &[&[u8]]) -> Hash128 {
         let mut hasher = self.0;
         for part in parts {
             hasher.write_u64(u64::try_from(part.len()).unwrap_or(u64::MAX));
@@ -25,14 +25,14 @@ impl Key {
     }
 
     /// Hashes the number `number`.
-    pub(super) fn number(&self, number: u64) -> Hash128 {
+    pub(crate) fn number(&self, number: u64) -> Hash128 {
         let mut hasher = self.0;
         hasher.write_u64(number);
         hasher.finish128()
     }
 
     /// A key that says nothing about this one, nor about those with another `label`.
-    pub(super) fn derive(&self, label: &str) -> Self {
+    pub(crate) fn derive(&self, label: &str) -> Self {
         let Hash128 { h1, h2 } = self.hash(&[label.as_bytes()]);
         Self(SipHasher24::new_with_keys(h1, h2))
     }
@@ -46,25 +46,46 @@ impl core::fmt::Debug for Key {
 
 /// Unpredictable numbers: the hashes of a counter.
 #[derive(Debug)]
-pub(super) struct Sequence {
+pub(crate) struct Sequence {
     key: Key,
     counter: u64,
 }
 
 impl Sequence {
-    pub(super) const fn new(key: Key) -> Self {
+    pub(crate) const fn new(key: Key) -> Self {
         Self { key, counter: 0 }
     }
 
-    pub(super) fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.counter = self.counter.wrapping_add(1);
         self.key.number(self.counter).h1
     }
 
     /// A number in `0..=max`. The high half of a product, so without division; the bias is below 2^-32.
-    pub(super) fn up_to(&mut self, max: u32) -> u32 {
+    pub(crate) fn up_to(&mut self, max: u32) -> u32 {
         let product = u128::from(self.next()).wrapping_mul(u128::from(max).wrapping_add(1));
         u32::try_from(product >> 64).unwrap_or(max)
+    }
+}
+
+/// Numbers of which nobody can foresee the next who has seen the others.
+#[derive(Debug)]
+pub struct Random(Sequence);
+
+impl Random {
+    /// Numbers that follow from `secret`: octets of a cryptographic generator.
+    pub fn new(secret: &[u8; 16]) -> Self {
+        Self(Sequence::new(Key::new(secret)))
+    }
+
+    /// The next number.
+    pub fn number(&mut self) -> u64 {
+        self.0.next()
+    }
+
+    /// A secret that says nothing about this one.
+    pub fn secret(&mut self) -> [u8; 16] {
+        (u128::from(self.number()) << 64 | u128::from(self.number())).to_le_bytes()
     }
 }
 
@@ -80,6 +101,17 @@ mod tests {
         let want =
             [0xa3, 0x81, 0x7f, 0x04, 0xba, 0x25, 0xa8, 0xe6, 0x6d, 0xf6, 0x72, 0x14, 0xc7, 0x55, 0x02, 0x93];
         assert_eq!((u128::from(h2) << 64 | u128::from(h1)).to_le_bytes(), want);
+    }
+
+    #[test]
+    fn numbers_follow_from_the_secret() {
+        let numbers = |secret| {
+            let mut random = Random::new(&[secret; 16]);
+            (random.number(), random.number(), random.secret())
+        };
+        assert_eq!(numbers(1), numbers(1));
+        let (first, second, secret) = numbers(2);
+        assert!(first != second && numbers(1).0 != first && secret != [0; 16]);
     }
 
     #[test]
