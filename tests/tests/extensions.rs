@@ -144,7 +144,7 @@ fn metrics_of_the_peers_link_become_the_calls() {
             talk.diagnostics(),
             "link quality 80 %, resources 50 %, latency 10 ms, 54000 of 100000 kbit/s"
         );
-        // Of what it receives only; faster than the card; not at all.
+        // A link that only receives; faster than the card; not at all.
         talk.says(&talk.frame(PADQ, &[(0x0107, &metrics(0b0_1011, 54, 100))]));
         assert_eq!(link_parameters(&talk.indications()), [[125_000_000, 6_750_000, 1492]]);
         talk.says(&talk.frame(PADQ, &[(0x0107, &metrics(0b1_0100, 40, 40))]));

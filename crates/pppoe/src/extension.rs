@@ -77,7 +77,7 @@ pub struct Quality {
 /// What a link is worth at the moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Metrics {
-    /// The numbers concern what the sender receives only, not both directions.
+    /// The link only receives: what is sent to it goes nowhere, and the rates are of what comes from it.
     pub receive_only: bool,
     /// Relative quality of the link in percent.
     pub link_quality: u8,
@@ -142,7 +142,7 @@ impl Metrics {
         }
         text.append(" kbit/s");
         if self.receive_only {
-            text.append(" received");
+            text.append(", receive only");
         }
         text
     }

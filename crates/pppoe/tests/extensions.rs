@@ -74,7 +74,7 @@ fn metrics_come_with_their_scales() {
     assert_eq!(parse(&padq), Ok(Extension::Quality(Quality { key: key(), metrics: Some(metrics) })));
     assert_eq!(
         metrics.text().as_str(),
-        "link quality 80 %, resources 100 %, latency 10 ms, 54000 of 100000 kbit/s received"
+        "link quality 80 %, resources 100 %, latency 10 ms, 54000 of 100000 kbit/s, receive only"
     );
     for length in [1, 9, 11] {
         let padq = frame(HOST, AC, PADQ, 7, &[(TagType::Metrics, &[0; 11][..length])]);
