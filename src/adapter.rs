@@ -27,7 +27,7 @@ use self::card::Card;
 pub(crate) use self::hardware::{Buffers, Burst, ReceiveRing, Registers, TransmitRing};
 pub(crate) use self::statistics::Statistics;
 use crate::call_manager::{AddressFamily, Calls, Lines};
-use crate::datapath::{ReceiveQueue, Transmit};
+use crate::datapath::{Pacer, ReceiveQueue, Transmit};
 
 /// One adapter. Fields are dropped in this order: what calls back first, what others stand on last.
 ///
@@ -39,6 +39,8 @@ pub(crate) struct Adapter {
     /// The one timer of all discoveries.
     pub(crate) timer: Once<Timer<Self>>,
     watchdog: Once<Timer<Self, watchdog::Watchdog>>,
+    /// The one timer of all VCs with a shape.
+    pub(crate) pacer: Once<Timer<Self, Pacer>>,
     /// Brings a card back that hangs.
     recovery: Once<WorkItem<Self>>,
     pub(crate) handle: AdapterHandle,

@@ -7,13 +7,15 @@ mod extension;
 mod incoming;
 mod lines;
 mod offered;
+mod qos;
 mod request;
 mod sap;
 mod vc;
 
 use ndis::{
     AddressFamilyHandle, AddressFamilyId, Answer, CallParameters, Chain, CloseAddressFamily, CloseCall,
-    DeregisterSap, MakeCall, OidRequest, Ref, Result, ReturnedChain, SapHandle, Status, VcHandle, Verdict,
+    DeregisterSap, MakeCall, ModifyCall, OidRequest, Ref, Result, ReturnedChain, SapHandle, Status, VcHandle,
+    Verdict,
 };
 
 pub(crate) use self::address_family::AddressFamily;
@@ -87,6 +89,10 @@ impl ndis::CallManager for Adapter {
 
     fn vc_activated(vc: &Ref<Vc>, result: Result<()>) {
         Vc::activation_completed(vc, result.is_ok());
+    }
+
+    fn modify_call(vc: &Ref<Vc>, request: ModifyCall) -> Answer {
+        Vc::modify_call(vc, request)
     }
 
     fn vc_deactivated(vc: &Ref<Vc>) {

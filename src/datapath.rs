@@ -6,10 +6,12 @@ mod outgoing;
 mod receive;
 mod receive_queue;
 mod send;
+mod shaper;
 mod transmit;
 
 pub(crate) use self::backlog::Place;
 pub(crate) use self::health::Health;
 pub(crate) use self::outgoing::Outgoing;
 pub(crate) use self::receive_queue::ReceiveQueue;
+pub(crate) use self::send::Pacer;
 pub(crate) use self::transmit::Transmit;

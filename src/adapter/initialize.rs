@@ -101,6 +101,7 @@ pub(super) fn initialize(init: &Initialize<'_>) -> Result<Ref<Adapter>> {
         interrupt: Once::new(),
         timer: Once::new(),
         watchdog: Once::new(),
+        pacer: Once::new(),
         recovery: Once::new(),
         handle: init.handle(),
         settings,
@@ -134,7 +135,9 @@ pub(super) fn connect(this: &Ref<Adapter>, init: &Initialize<'_>) -> Result<()> 
     let timer = logged(init, ErrorCode::OUT_OF_RESOURCES, Step::Timer, Timer::new(init, POOL_TAG, this))?;
     let watchdog = logged(init, ErrorCode::OUT_OF_RESOURCES, Step::Timer, Timer::new(init, POOL_TAG, this))?;
     let recovery = logged(init, ErrorCode::OUT_OF_RESOURCES, Step::WorkItem, WorkItem::new(init, this))?;
+    let pacer = logged(init, ErrorCode::OUT_OF_RESOURCES, Step::Timer, Timer::new(init, POOL_TAG, this))?;
     let set = this.timer.set(timer).is_ok() && this.watchdog.set(watchdog).is_ok();
+    let set = set && this.pacer.set(pacer).is_ok();
     if !set || this.recovery.set(recovery).is_err() {
         return Err(Status::FAILURE);
     }

@@ -37,6 +37,8 @@ impl Adapter {
         if now.is_none() {
             self.end_all_calls(CallFailure::LinkDown);
             self.disown_sends();
+        } else {
+            self.renew_grants();
         }
     }
 }

@@ -4,10 +4,8 @@
 
 use condis::call::{Activated, Activation, After, Close, Lost, Next, Teardown, Upcall};
 use condis::call_failure::CallFailure;
-use condis::call_parameters::bytes_per_second;
-use ndis::{
-    Answer, CloseCall, Granted, MakeCall, PendedCloseCall, PendedMakeCall, Progress, Ref, Result, Status,
-};
+use condis::flow::Grant;
+use ndis::{Answer, CloseCall, MakeCall, PendedCloseCall, PendedMakeCall, Progress, Ref, Result, Status};
 use pppoe::bounded::Text;
 use pppoe::{Discovery, Error, Event, Inbound, Instant, Padt, Repr, Session, SessionKey};
 
@@ -15,7 +13,7 @@ use super::calls::{Discoveries, now};
 use super::lines::Line;
 use super::request::Wanted;
 use super::{Vc, from_condis};
-use crate::adapter::{Adapter, settings};
+use crate::adapter::Adapter;
 
 /// Room for any discovery frame.
 pub(super) type Frame = [u8; pppoe::ethernet::MAX_FRAME];
@@ -36,6 +34,7 @@ impl Vc {
                 life.line = taken;
                 life.diagnostics = Text::EMPTY;
                 life.link_info = None;
+                life.grant = Grant::default();
             }
             begun
         };
@@ -130,7 +129,7 @@ impl Vc {
     pub(super) fn activate(this: &Ref<Self>, mut activation: Activation<PendedMakeCall>) {
         let progress = match activation.make.as_mut().map(PendedMakeCall::parameters) {
             Some(Some(parameters)) => {
-                parameters.grant(this.granted());
+                Self::grant_wish(this, parameters);
                 this.handle.activate(parameters)
             }
             Some(None) => Err(Status::FAILURE),
@@ -150,6 +149,9 @@ impl Vc {
 
     /// `CmActivateVcComplete`.
     pub(super) fn activation_completed(this: &Ref<Self>, success: bool) {
+        if Self::change_activated(this, success) {
+            return;
+        }
         let pended = this.life.lock().call.activation_completed(success);
         if let Some((activation, success)) = pended {
             Self::activated(this, activation, success);
@@ -176,21 +178,6 @@ impl Vc {
                 }
             }
         }
-    }
-
-    /// What the client gets: the whole link, and frames as large as the session's.
-    pub(super) fn granted(&self) -> Granted {
-        let session = self.life.lock().session;
-        let max_payload = session.map_or(self.adapter().settings.max_payload, |session| session.max_payload);
-        self.adapter().granted(max_payload)
-    }
-
-    /// Tells NDISWAN the rate and the frame size of the VC.
-    pub(super) fn indicate_granted(&self) {
-        let (session, adapter) = (self.life.lock().session, self.adapter());
-        let max_payload = session.map_or(adapter.settings.max_payload, |session| session.max_payload);
-        let rate = adapter.granted(max_payload).bytes_per_second;
-        self.indicate_link_parameters(rate, rate, max_payload);
     }
 
     /// Ends the session, completes what is queued on it, and deactivates the VC when nothing is in flight.
@@ -253,6 +240,7 @@ impl Vc {
             adapter.refuse(request, refusal, tell_peer);
         }
         if let Some(session) = session {
+            adapter.end_shape(self);
             let removed = adapter.calls.remove_session_of(session.key, self);
             if removed {
                 adapter.calls.session_ended(session.key);
@@ -303,12 +291,6 @@ enum Outcome {
 }
 
 impl Adapter {
-    /// What a call with payloads of this size gets.
-    pub(super) fn granted(&self, max_payload: u16) -> Granted {
-        let speed = self.link_speed().unwrap_or(settings::MAX_LINK_SPEED);
-        Granted { bytes_per_second: bytes_per_second(speed), max_sdu: max_payload.into() }
-    }
-
     /// Sends what a discovery has due, and ends it when it gives up.
     pub(super) fn drive(&self, index: u32) {
         let mut frame: Frame = [0; pppoe::ethernet::MAX_FRAME];

@@ -4,6 +4,7 @@
 
 use condis::call::{Next, Upcall};
 use condis::call_failure::CallFailure;
+use condis::flow::Grant;
 use condis::{ppp, tapi};
 use ndis::{CallParameters, IncomingCall, Progress, Ref, Result, Status, Verdict};
 use pppoe::bounded::Text;
@@ -39,7 +40,8 @@ impl Offer {
             (ppp::TYPE, offer.write(&mut storage))
         };
         let block = length.and_then(|length| storage.get(..length)).ok_or(Status::FAILURE)?;
-        let parameters = IncomingCall::new(adapter.granted(request.max_payload), kind, block)?;
+        let parameters =
+            IncomingCall::new(adapter.granted(request.max_payload, &Grant::default()), kind, block)?;
         Ref::new(Self { sap: Ref::clone(sap), parameters })
     }
 }

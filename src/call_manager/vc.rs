@@ -2,6 +2,7 @@
 
 use condis::call::Activation;
 use condis::call::Call;
+use condis::flow::Grant;
 use condis::tapi::call_diagnostics::Origin;
 use condis::wan::LinkInfo;
 use ndis::{PendedCloseCall, PendedMakeCall, Ref, Result, SpinLock, VcHandle};
@@ -11,6 +12,7 @@ use pppoe::{Instant, Session, SessionKey};
 
 use super::incoming::{CALL_REFUSED, Offer};
 use super::lines::Line;
+use super::qos::Change;
 use super::{AddressFamily, from_condis};
 use crate::adapter::{Adapter, Statistics, settings};
 use crate::datapath::{Outgoing, Place};
@@ -46,6 +48,9 @@ pub(super) struct Life {
     pub(super) refusal: Refusal,
     /// The offer of that call, until the client has answered.
     pub(super) offer: Option<Ref<Offer>>,
+    /// The rate that the call has, and the change of it that is under way.
+    pub(super) grant: Grant,
+    pub(super) change: Change,
     /// What NDISWAN has negotiated in a session; void when the session is.
     pub(super) link_info: Option<(SessionKey, LinkInfo)>,
     /// What the peer said last: in the session, or when it refused or ended the call.
@@ -100,6 +105,8 @@ impl Vc {
                 request,
                 refusal: CALL_REFUSED,
                 offer,
+                grant: Grant::default(),
+                change: Change::None,
                 link_info: None,
                 diagnostics: Text::EMPTY,
                 quiet_until: Instant::ZERO,

@@ -1,26 +1,56 @@
-//! What waits for room in the transmit ring.
+//! What does not go straight into the transmit ring: sends that wait for room in it, or for their rate.
 
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU32, Ordering};
+use core::time::Duration;
 
+use condis::token_bucket::Shape;
 use ndis::memory::push_reserved;
-use ndis::{Chain, NetBufferList, Ref};
+use ndis::{Chain, NetBufferList, Ref, Result};
 
 use super::outgoing::Outgoing;
+use super::shaper::Shapers;
 use crate::call_manager::Vc;
 
-/// Where a VC stands in the backlog, plus one; 0 if nowhere. Read and written under the lock on the backlog only.
+/// Where a VC stands in the backlog. Read and written under the lock on the backlog only.
 #[derive(Debug, Default)]
 pub(crate) struct Place(AtomicU32);
 
+/// The same, in words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stand {
+    /// Its sends go straight into the ring.
+    Nowhere,
+    /// It waits for room.
+    Waiting(usize),
+    /// It has a shape.
+    Shaped(usize),
+}
+
 impl Place {
-    fn get(&self) -> Option<usize> {
-        self.0.load(Ordering::Relaxed).checked_sub(1).map(|place| place as usize)
+    /// Tells shaped VCs from waiting ones; the other bits are the place plus one.
+    const SHAPED: u32 = 1 << 31;
+
+    fn get(&self) -> Stand {
+        let bits = self.0.load(Ordering::Relaxed);
+        let place = (bits & !Self::SHAPED).wrapping_sub(1) as usize;
+        match bits {
+            0 => Stand::Nowhere,
+            _ if bits & Self::SHAPED != 0 => Stand::Shaped(place),
+            _ => Stand::Waiting(place),
+        }
     }
 
-    fn set(&self, place: Option<usize>) {
-        let place = place.and_then(|place| u32::try_from(place).ok()?.checked_add(1));
-        self.0.store(place.unwrap_or(0), Ordering::Relaxed);
+    fn set(&self, stand: Stand) {
+        let bits = |place| u32::try_from(place).map_or(0, |place: u32| place.wrapping_add(1));
+        self.0.store(
+            match stand {
+                Stand::Nowhere => 0,
+                Stand::Waiting(place) => bits(place),
+                Stand::Shaped(place) => bits(place) | Self::SHAPED,
+            },
+            Ordering::Relaxed,
+        );
     }
 }
 
@@ -31,35 +61,77 @@ struct Waiting {
     lists: Chain<Vc>,
 }
 
-/// What did not fit, VC by VC: they take turns, so that one that sends much cannot starve the others. Each VC notes its
-/// place, so that nothing depends on how many there are.
+/// What waits for room, VC by VC: they take turns, so that one that sends much cannot starve the others. Each VC notes its
+/// place, so that nothing depends on how many there are. Those with a shape wait for their rate before.
 pub(super) struct Backlog {
     waiting: Vec<Waiting>,
     turn: usize,
+    shapers: Shapers,
+    /// VCs that wait or have a shape.
+    detours: usize,
 }
 
 impl Backlog {
     /// Nothing waits.
-    pub(super) const fn new() -> Self {
-        Self { waiting: Vec::new(), turn: 0 }
+    pub(super) fn new() -> Self {
+        Self { waiting: Vec::new(), turn: 0, shapers: Shapers::default(), detours: 0 }
     }
 
-    /// Whether nothing waits.
+    /// Whether nothing waits for room.
     pub(super) fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }
 
+    /// Whether sends on a VC go straight into the ring: mostly those on all VCs do.
+    pub(super) fn is_straight(&self, vc: &Vc) -> bool {
+        self.detours == 0 || self.waiting.is_empty() && vc.place.get() == Stand::Nowhere
+    }
+
     /// Adds lists behind those of the same VC. Those for which there is no memory stay in `lists`.
     pub(super) fn add(&mut self, vc: &Ref<Vc>, outgoing: &Outgoing, lists: &mut Chain<Vc>) {
-        let place = vc.place.get();
+        if let Stand::Shaped(place) = vc.place.get() {
+            self.shapers.hold(place, outgoing, lists);
+            self.let_go(place);
+        } else {
+            self.wait(vc, outgoing, lists);
+        }
+    }
+
+    /// Lets lists wait for room.
+    fn wait(&mut self, vc: &Ref<Vc>, outgoing: &Outgoing, lists: &mut Chain<Vc>) {
+        let place = self.waiting_place(vc);
         if let Some(waiting) = place.and_then(|place| self.waiting.get_mut(place)) {
             waiting.lists.append(core::mem::take(lists));
         } else if self.waiting.try_reserve(1).is_ok() {
-            vc.place.set(Some(self.waiting.len()));
-            let lists = core::mem::take(lists);
-            let _ =
-                push_reserved(&mut self.waiting, Waiting { vc: Ref::clone(vc), outgoing: *outgoing, lists });
+            let waiting = Waiting { vc: Ref::clone(vc), outgoing: *outgoing, lists: core::mem::take(lists) };
+            let _ = push_reserved(&mut self.waiting, waiting);
+            self.note(vc, Some(self.waiting.len().wrapping_sub(1)));
         }
+        self.count();
+    }
+
+    /// Where a VC waits for room.
+    fn waiting_place(&mut self, vc: &Vc) -> Option<usize> {
+        match vc.place.get() {
+            Stand::Nowhere => None,
+            Stand::Waiting(place) => Some(place),
+            Stand::Shaped(place) => self.shapers.get(place)?.waiting,
+        }
+    }
+
+    /// Notes where a VC waits for room.
+    fn note(&mut self, vc: &Vc, waiting: Option<usize>) {
+        if let Stand::Shaped(place) = vc.place.get() {
+            if let Some(shaped) = self.shapers.get(place) {
+                shaped.waiting = waiting;
+            }
+        } else {
+            vc.place.set(waiting.map_or(Stand::Nowhere, Stand::Waiting));
+        }
+    }
+
+    fn count(&mut self) {
+        self.detours = self.waiting.len().saturating_add(self.shapers.len());
     }
 
     /// Lets `load` take the next list of the VC whose turn it is; false if nothing waits, or if it left the list.
@@ -98,15 +170,25 @@ impl Backlog {
                 self.forget(place);
             }
         }
+        if !self.shapers.is_empty() {
+            removed.append(self.shapers.extract(&mut choose));
+        }
         removed
     }
 
     /// Takes out all lists of one VC.
     pub(super) fn remove_of(&mut self, vc: &Vc) -> Chain<Vc> {
-        let Some(place) = vc.place.get() else { return Chain::new() };
-        let lists = self.waiting.get_mut(place).map(|waiting| core::mem::take(&mut waiting.lists));
-        self.forget(place);
-        lists.unwrap_or_default()
+        let mut removed = Chain::new();
+        if let Some(place) = self.waiting_place(vc) {
+            if let Some(waiting) = self.waiting.get_mut(place) {
+                removed = core::mem::take(&mut waiting.lists);
+            }
+            self.forget(place);
+        }
+        if let Stand::Shaped(place) = vc.place.get() {
+            removed.append(self.shapers.take_held(place));
+        }
+        removed
     }
 
     fn forget(&mut self, place: usize) {
@@ -114,9 +196,67 @@ impl Backlog {
             return;
         }
         let gone = self.waiting.swap_remove(place);
-        gone.vc.place.set(None);
-        if let Some(moved) = self.waiting.get(place) {
-            moved.vc.place.set(Some(place));
+        self.note(&gone.vc, None);
+        if let Some(moved) = self.waiting.get(place).map(|moved| Ref::clone(&moved.vc)) {
+            self.note(&moved, Some(place));
         }
+        self.count();
+    }
+
+    /// Gives a VC a shape, or another one.
+    pub(super) fn shape(&mut self, vc: &Ref<Vc>, shape: &Shape) -> Result<()> {
+        match vc.place.get() {
+            Stand::Shaped(place) => {
+                self.shapers.change(place, shape);
+                self.let_go(place);
+            }
+            stand => {
+                let waiting = if let Stand::Waiting(place) = stand { Some(place) } else { None };
+                vc.place.set(Stand::Shaped(self.shapers.add(vc, shape, waiting)?));
+                self.count();
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the shape of a VC away; what was held for it.
+    pub(super) fn unshape(&mut self, vc: &Vc) -> Option<(Ref<Vc>, Option<Outgoing>, Chain<Vc>)> {
+        let Stand::Shaped(place) = vc.place.get() else { return None };
+        let (shaped, held) = self.shapers.remove(place)?;
+        vc.place.set(shaped.waiting.map_or(Stand::Nowhere, Stand::Waiting));
+        self.count();
+        Some((shaped.vc, shaped.outgoing, held))
+    }
+
+    /// Lets all VCs whose time has come go on.
+    pub(super) fn expire(&mut self) {
+        while let Some(place) = self.shapers.expired() {
+            self.let_go(place);
+        }
+    }
+
+    /// In how long to call [`Backlog::expire`].
+    pub(super) fn wake(&self) -> Option<Duration> {
+        self.shapers.wake()
+    }
+
+    /// Lets what a shaped VC may send now wait for room.
+    fn let_go(&mut self, place: usize) {
+        let mut lists = self.shapers.let_go(place);
+        if lists.is_empty() {
+            return;
+        }
+        let owner =
+            self.shapers.get(place).and_then(|shaped| Some((Ref::clone(&shaped.vc), shaped.outgoing?)));
+        if let Some((vc, outgoing)) = owner {
+            self.wait(&vc, &outgoing, &mut lists);
+        }
+        self.shapers.put_back(place, lists);
+    }
+
+    /// Lets lists of a VC that has lost its shape wait for room; what finds no memory is given back.
+    pub(super) fn requeue(&mut self, vc: &Ref<Vc>, outgoing: &Outgoing, mut lists: Chain<Vc>) -> Chain<Vc> {
+        self.wait(vc, outgoing, &mut lists);
+        lists
     }
 }

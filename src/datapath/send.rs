@@ -1,11 +1,33 @@
 //! Sends, from `MiniportCoSendNetBufferLists` to their completion.
 
 use core::ffi::c_void;
+use core::time::Duration;
 
-use ndis::{Chain, Dispatch, NetBufferList, Ref, Status};
+use condis::token_bucket::Shape;
+use ndis::{Chain, Dispatch, NetBufferList, Ref, Result, Status, TimerHandler};
 
+use super::{Outgoing, Transmit};
 use crate::adapter::Adapter;
 use crate::call_manager::Vc;
+
+/// The timer of the VCs with a shape, as opposed to that of the discoveries.
+#[derive(Debug)]
+pub(crate) enum Pacer {}
+
+impl TimerHandler<Pacer> for Adapter {
+    fn expired(this: &Ref<Self>, irql: &Dispatch) {
+        let mut failed = Chain::new();
+        {
+            let mut transmit = this.transmit.lock_at_dispatch(irql);
+            let wake = transmit.expire();
+            if this.is_reachable() {
+                transmit.pump(&this.nic, &mut failed);
+            }
+            this.set_pacer(wake);
+        }
+        this.complete(failed);
+    }
+}
 
 impl Adapter {
     /// Sends a chain on a VC. Lists that cannot be sent are completed at once.
@@ -25,16 +47,76 @@ impl Adapter {
         let mut failed = Chain::new();
         {
             let mut transmit = self.transmit.lock();
-            let nic = self.is_reachable().then_some(&self.nic);
-            transmit.send(vc, &outgoing, &mut chain, nic, &mut failed);
+            let runs = self.is_reachable();
+            if runs {
+                transmit.send(vc, &outgoing, &mut chain, &self.nic, &mut failed);
+            }
+            if !chain.is_empty() {
+                self.queue(&mut transmit, vc, &outgoing, &mut chain, &mut failed);
+            }
         }
-        // What found no memory to wait in.
-        chain.set_status(Status::RESOURCES);
-        failed.append(chain);
+        if !chain.is_empty() {
+            // What found no memory to wait in.
+            chain.set_status(Status::RESOURCES);
+            failed.append(chain);
+        }
         self.complete(failed);
         if self.is_stopped() {
             // The card went between the count and the queue, perhaps after the rest had been abandoned.
             self.abandon_sends(Status::NOT_ACCEPTED);
+        }
+    }
+
+    /// Lets lists wait for room or for their rate.
+    #[cold]
+    fn queue(
+        &self,
+        transmit: &mut Transmit,
+        vc: &Ref<Vc>,
+        outgoing: &Outgoing,
+        lists: &mut Chain<Vc>,
+        failed: &mut Chain<Vc>,
+    ) {
+        transmit.queue(vc, outgoing, lists);
+        if self.is_reachable() {
+            transmit.pump(&self.nic, failed);
+        }
+        self.set_pacer(transmit.wake());
+    }
+
+    /// Holds a VC to a shape from now on, or no more.
+    pub(crate) fn shape(&self, vc: &Ref<Vc>, shape: Option<&Shape>) -> Result<()> {
+        let mut failed = Chain::new();
+        let shaped = {
+            let mut transmit = self.transmit.lock();
+            let shaped = transmit.shape(vc, shape).map(|mut unheld| {
+                unheld.set_status(Status::RESOURCES);
+                failed.append(unheld);
+            });
+            if self.is_reachable() {
+                transmit.pump(&self.nic, &mut failed);
+            }
+            self.set_pacer(transmit.wake());
+            shaped
+        };
+        self.complete(failed);
+        shaped
+    }
+
+    /// Ends the shape of a VC whose session is over: what it holds cannot go anywhere.
+    pub(crate) fn end_shape(&self, vc: &Vc) {
+        let ended = self.transmit.lock().end_shape(vc);
+        if let Some((vc, mut held)) = ended {
+            held.set_status(Status::REQUEST_ABORTED);
+            self.complete(held);
+            drop(vc);
+        }
+    }
+
+    /// Lets the pacer look at the shaped VCs in a while.
+    fn set_pacer(&self, wake: Option<Duration>) {
+        if let (Some(delay), Some(timer)) = (wake, self.pacer.get()) {
+            timer.set(delay);
         }
     }
 

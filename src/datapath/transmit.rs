@@ -1,6 +1,9 @@
 //! The transmit ring and what waits for it.
 
 use alloc::vec::Vec;
+use core::time::Duration;
+
+use condis::token_bucket::Shape;
 use e1000::{Nic, TransmitStatus};
 use ndis::{Chain, NetBuffer, NetBufferList, Ref, Result, Status};
 
@@ -76,29 +79,55 @@ impl Transmit {
         self.loader.ring.pending() == 0 && self.backlog.is_empty()
     }
 
-    /// Takes lists to send on a VC. As many as fit go into the ring at once, if nothing waits and the card runs, which `nic`
-    /// says; the others wait for [`Transmit::pump`]. Those for which there is no memory to wait in stay in `lists`, and
-    /// those that cannot be sent at all end up in `failed`.
+    /// Takes lists to send on a VC: as many as fit go into the ring at once, if nothing waits and the VC has no shape. The
+    /// others stay in `lists`, for [`Transmit::queue`], except for those that cannot be sent at all: they end up in `failed`.
     pub(super) fn send(
         &mut self,
         vc: &Ref<Vc>,
         outgoing: &Outgoing,
         lists: &mut Chain<Vc>,
-        nic: Option<&Nic<Registers>>,
+        nic: &Nic<Registers>,
         failed: &mut Chain<Vc>,
     ) {
-        let direct = self.backlog.is_empty() && nic.is_some();
-        if direct {
+        if self.backlog.is_straight(vc) {
             self.loader.load(vc, outgoing, lists, failed);
+            self.loader.ring.doorbell(nic);
         }
-        if !lists.is_empty() {
-            self.backlog.add(vc, outgoing, lists);
-        }
-        match nic {
-            Some(nic) if direct => self.loader.ring.doorbell(nic),
-            Some(nic) => self.pump(nic, failed),
-            None => {}
-        }
+    }
+
+    /// Lets lists wait for [`Transmit::pump`]. Those for which there is no memory to wait in stay in `lists`.
+    pub(super) fn queue(&mut self, vc: &Ref<Vc>, outgoing: &Outgoing, lists: &mut Chain<Vc>) {
+        self.backlog.add(vc, outgoing, lists);
+    }
+
+    /// Holds a VC to a shape from now on, or no more.
+    pub(super) fn shape(&mut self, vc: &Ref<Vc>, shape: Option<&Shape>) -> Result<Chain<Vc>> {
+        let Some(shape) = shape else {
+            return Ok(match self.backlog.unshape(vc) {
+                // Once more in turn with everybody's.
+                Some((vc, Some(outgoing), held)) => self.backlog.requeue(&vc, &outgoing, held),
+                Some((_, None, held)) => held,
+                None => Chain::new(),
+            });
+        };
+        self.backlog.shape(vc, shape)?;
+        Ok(Chain::new())
+    }
+
+    /// Ends the shape of a VC whose session is over; what was held for it.
+    pub(super) fn end_shape(&mut self, vc: &Vc) -> Option<(Ref<Vc>, Chain<Vc>)> {
+        self.backlog.unshape(vc).map(|(vc, _, held)| (vc, held))
+    }
+
+    /// Lets VCs go on whose rate lets them. In how long to look again.
+    pub(super) fn expire(&mut self) -> Option<Duration> {
+        self.backlog.expire();
+        self.backlog.wake()
+    }
+
+    /// In how long to call [`Transmit::expire`].
+    pub(super) fn wake(&self) -> Option<Duration> {
+        self.backlog.wake()
     }
 
     /// Moves lists from the waiting VCs to the ring as long as they fit, one from each in turn, and rings the doorbell

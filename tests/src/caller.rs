@@ -34,6 +34,10 @@ pub struct Record {
     pub made: Cell<Option<Status>>,
     /// The call's parameters as the call manager left them.
     pub parameters: RefCell<Option<CallParameters>>,
+    /// How the last change of the call's rates ended, and the parameters that came back.
+    pub modified: RefCell<Option<(Status, CallParameters)>>,
+    /// Parameters that the network changed.
+    pub changed: RefCell<Vec<CallParameters>>,
     /// What the driver indicated on the VC.
     pub indications: RefCell<Vec<Indication>>,
     /// The close-call request ended.
@@ -275,6 +279,16 @@ impl Client for Caller {
         let record = Record::of(vc);
         record.parameters.replace(Some(parameters.clone()));
         record.made.set(Some(status));
+        ndis::changed();
+    }
+
+    fn modify_call_complete(&self, vc: &Rc<Vc>, status: Status, parameters: &CallParameters) {
+        Record::of(vc).modified.replace(Some((status, parameters.clone())));
+        ndis::changed();
+    }
+
+    fn call_modified(&self, vc: &Rc<Vc>, parameters: &CallParameters) {
+        Record::of(vc).changed.borrow_mut().push(parameters.clone());
         ndis::changed();
     }
 

@@ -132,6 +132,13 @@ impl<M, C> Call<M, C> {
         Some(Activation { make: Some(make), upcall: self.begin_upcall() })
     }
 
+    /// The parameters of an active call are about to change: activate the VC again. Until [`Call::returned`] a close waits.
+    /// `None` if there is no active call, or while the client hears of something else.
+    pub fn change(&mut self) -> Option<Upcall> {
+        let free = self.is_open() && self.upcall.is_none();
+        free.then(|| self.begin_upcall())
+    }
+
     /// The call failed or ended, and not by the client's wish: discovery gave up, a PADT came, the
     /// link went down, the adapter halts.
     pub fn lost(&mut self, failure: CallFailure) -> Lost<M> {

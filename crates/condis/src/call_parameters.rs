@@ -114,6 +114,30 @@ impl FlowSpec {
         }
     }
 
+    /// The fields, in order.
+    pub const fn from_fields(fields: [u32; 8]) -> Self {
+        let [
+            token_rate,
+            token_bucket_size,
+            peak_bandwidth,
+            latency,
+            delay_variation,
+            service_type,
+            max_sdu_size,
+            minimum_policed_size,
+        ] = fields;
+        Self {
+            token_rate,
+            token_bucket_size,
+            peak_bandwidth,
+            latency,
+            delay_variation,
+            service_type,
+            max_sdu_size,
+            minimum_policed_size,
+        }
+    }
+
     /// Reads a `FLOWSPEC`.
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         Some(Self {

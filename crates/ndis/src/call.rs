@@ -4,8 +4,8 @@ use core::ptr::{self, NonNull};
 use core::slice;
 
 use ndis_sys::{
-    CO_CALL_MANAGER_PARAMETERS, CO_CALL_PARAMETERS, CO_MEDIA_PARAMETERS, CO_SPECIFIC_PARAMETERS, NDIS_HANDLE,
-    NdisCmCloseCallComplete, NdisCmMakeCallComplete,
+    CO_CALL_MANAGER_PARAMETERS, CO_CALL_PARAMETERS, CO_MEDIA_PARAMETERS, CO_SPECIFIC_PARAMETERS, FLOWSPEC,
+    NDIS_HANDLE, NdisCmCloseCallComplete, NdisCmMakeCallComplete, NdisCmModifyCallQoSComplete,
 };
 
 use crate::answer::Answer;
@@ -16,6 +16,9 @@ pub(crate) const SPECIFIC_DATA: usize = core::mem::offset_of!(CO_SPECIFIC_PARAME
 
 /// `CALL_PARAMETERS_CHANGED`.
 const CHANGED: u32 = 2;
+
+/// Fields of a `FLOWSPEC`.
+pub const FLOW_FIELDS: usize = 8;
 
 /// The client's call parameters, lent to the call manager until the make call is completed. All of it was shaped by
 /// the client, which may even change it meanwhile: values are read once and checked on the copy.
@@ -30,10 +33,23 @@ unsafe impl Send for CallParameters {}
 /// What the call manager grants, in units of `FLOWSPEC`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Granted {
-    /// `PeakBandwidth` and `TokenRate`, bytes per second.
+    /// Of received data: `PeakBandwidth` and `TokenRate`, bytes per second.
     pub bytes_per_second: u32,
+    /// Of sent data.
+    pub transmit: TransmitRate,
     /// `MaxSduSize`, bytes.
     pub max_sdu: u32,
+}
+
+/// What data is sent at, in units of `FLOWSPEC`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TransmitRate {
+    /// `TokenRate`, bytes per second.
+    pub rate: u32,
+    /// `PeakBandwidth`, bytes per second.
+    pub peak: u32,
+    /// `TokenBucketSize`, bytes; all ones if there is no limit.
+    pub burst: u32,
 }
 
 impl CallParameters {
@@ -81,6 +97,25 @@ impl CallParameters {
         Some((kind, target, length))
     }
 
+    /// Copies of the flows that the client asks for, sent and received, as the fields of `FLOWSPEC` in order. `None` without
+    /// call-manager parameters.
+    pub fn flows(&self) -> Option<[[u32; FLOW_FIELDS]; 2]> {
+        const { assert!(size_of::<FLOWSPEC>() == size_of::<[u32; FLOW_FIELDS]>()) };
+        // SAFETY: valid until the call is completed.
+        let manager = unsafe { &raw const (*self.0.as_ptr()).CallMgrParameters };
+        // SAFETY: as above; read once.
+        let manager = NonNull::new(unsafe { manager.read_volatile() })?.as_ptr();
+        // SAFETY: as valid as the call parameters that point to them.
+        let transmit = unsafe { &raw const (*manager).Transmit }.cast::<[u32; FLOW_FIELDS]>();
+        // SAFETY: as above.
+        let receive = unsafe { &raw const (*manager).Receive }.cast::<[u32; FLOW_FIELDS]>();
+        // SAFETY: a field of the parameters, all of u32s.
+        let transmit = unsafe { transmit.read_volatile() };
+        // SAFETY: as above.
+        let receive = unsafe { receive.read_volatile() };
+        Some([transmit, receive])
+    }
+
     /// Writes the granted rates, if the client gave room for them, and says that parameters changed.
     pub fn grant(&mut self, granted: Granted) {
         // SAFETY: valid until the make call is completed, and ours to change until then.
@@ -90,9 +125,14 @@ impl CallParameters {
         let manager: Option<&mut CO_CALL_MANAGER_PARAMETERS> =
             unsafe { parameters.CallMgrParameters.as_mut() };
         if let Some(manager) = manager {
+            manager.Transmit.PeakBandwidth = granted.transmit.peak;
+            manager.Transmit.TokenRate = granted.transmit.rate;
+            if granted.transmit.burst != u32::MAX {
+                manager.Transmit.TokenBucketSize = granted.transmit.burst;
+            }
+            manager.Receive.PeakBandwidth = granted.bytes_per_second;
+            manager.Receive.TokenRate = granted.bytes_per_second;
             for flow in [&mut manager.Transmit, &mut manager.Receive] {
-                flow.PeakBandwidth = granted.bytes_per_second;
-                flow.TokenRate = granted.bytes_per_second;
                 flow.MaxSduSize = granted.max_sdu;
             }
         }
@@ -171,6 +211,71 @@ impl PendedMakeCall {
 impl Drop for PendedMakeCall {
     fn drop(&mut self) {
         debug_assert!(self.parameters.is_none(), "a pended make call was dropped");
+        self.finish(Status::FAILURE);
+    }
+}
+
+/// `CmModifyCallQoS`: a client wants other rates for its call. Answer now, or keep it.
+#[derive(Debug)]
+pub struct ModifyCall {
+    vc: NDIS_HANDLE,
+    parameters: CallParameters,
+}
+
+impl ModifyCall {
+    pub(crate) const fn new(vc: NDIS_HANDLE, parameters: NonNull<CO_CALL_PARAMETERS>) -> Self {
+        Self { vc, parameters: CallParameters(parameters) }
+    }
+
+    /// What the client asks for.
+    pub const fn parameters(&self) -> &CallParameters {
+        &self.parameters
+    }
+
+    /// The change is refused; the call stays as it is.
+    pub fn refuse(self, status: Status) -> Answer {
+        Answer::now(status)
+    }
+
+    /// The change is being made; its end is told with the token, perhaps before the handler returns.
+    pub fn pend(self) -> (PendedModifyCall, Answer) {
+        (PendedModifyCall { vc: self.vc, parameters: Some(self.parameters) }, Answer::pending())
+    }
+}
+
+/// A change of a call that is being made. Dropping it fails the change, which is an error of the driver in debug builds.
+#[derive(Debug)]
+pub struct PendedModifyCall {
+    vc: NDIS_HANDLE,
+    parameters: Option<CallParameters>,
+}
+
+// SAFETY: a handle and lent memory, both usable from any processor.
+unsafe impl Send for PendedModifyCall {}
+
+impl PendedModifyCall {
+    /// The client's parameters, until the change is completed.
+    pub const fn parameters(&mut self) -> Option<&mut CallParameters> {
+        self.parameters.as_mut()
+    }
+
+    /// `NdisMCmModifyCallQoSComplete`: SUCCESS after the VC was activated with the parameters, or why the call stays as it
+    /// was. IRQL <= `DISPATCH_LEVEL`, no lock held.
+    pub fn complete(mut self, status: Status) {
+        self.finish(status);
+    }
+
+    fn finish(&mut self, status: Status) {
+        if let Some(parameters) = self.parameters.take() {
+            // SAFETY: the handler answered PENDING for this VC; taking the parameters makes this the only completion.
+            unsafe { NdisCmModifyCallQoSComplete(status.code(), self.vc, parameters.raw()) };
+        }
+    }
+}
+
+impl Drop for PendedModifyCall {
+    fn drop(&mut self) {
+        debug_assert!(self.parameters.is_none(), "a pended change of a call was dropped");
         self.finish(Status::FAILURE);
     }
 }

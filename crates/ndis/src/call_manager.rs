@@ -15,7 +15,7 @@ use wdk_sys::{PVOID, ULONG};
 use crate::address_family;
 use crate::address_family::{AddressFamily, AddressFamilyHandle, AddressFamilyId, CloseAddressFamily};
 use crate::answer::Answer;
-use crate::call::{CallParameters, CloseCall, MakeCall};
+use crate::call::{CallParameters, CloseCall, MakeCall, ModifyCall};
 use crate::miniport::{Miniport, adapter};
 use crate::net_buffer_list::Chain;
 use crate::oid::OidRequest;
@@ -73,6 +73,9 @@ pub trait CallManager: Miniport {
     /// `CmCloseCall`.
     fn close_call(vc: &Ref<Self::Vc>, request: CloseCall) -> Answer;
 
+    /// `CmModifyCallQoS`.
+    fn modify_call(vc: &Ref<Self::Vc>, request: ModifyCall) -> Answer;
+
     /// `CmIncomingCallComplete`: the client's answer to a call offered with PENDING; its parameters are given back, perhaps
     /// changed by the client. May be called before the offer has returned.
     fn incoming_call_complete(vc: &Ref<Self::Vc>, verdict: Verdict, parameters: Option<&CallParameters>);
@@ -124,7 +127,7 @@ pub(crate) fn install_call_manager_handlers<A: CallManager>(
     table.CmDropPartyHandler = Some(drop_party);
     table.CmActivateVcCompleteHandler = Some(activate_vc_complete::<A>);
     table.CmDeactivateVcCompleteHandler = Some(deactivate_vc_complete::<A>);
-    table.CmModifyCallQoSHandler = Some(modify_call_qos);
+    table.CmModifyCallQoSHandler = Some(modify_call_qos::<A>);
     table.CmOidRequestHandler = Some(cm_oid_request::<A>);
     table.CmOidRequestCompleteHandler = Some(oid_request_complete);
     table.CmNotifyCloseAfCompleteHandler = Some(notify_close_af_complete);
@@ -371,9 +374,15 @@ unsafe extern "C" fn deactivate_vc_complete<A: CallManager>(_status: NDIS_STATUS
     A::vc_deactivated(&vc);
 }
 
-/// Changing the quality of service of a call is not offered.
-unsafe extern "C" fn modify_call_qos(_vc: NDIS_HANDLE, _parameters: PCO_CALL_PARAMETERS) -> NDIS_STATUS {
-    Status::NOT_SUPPORTED.code()
+unsafe extern "C" fn modify_call_qos<A: CallManager>(
+    context: NDIS_HANDLE,
+    parameters: PCO_CALL_PARAMETERS,
+) -> NDIS_STATUS {
+    // SAFETY: the context of the VC; counted once more as in `make_call`.
+    let vc = Ref::clone(&*unsafe { Ref::<A::Vc>::borrow_raw(context) });
+    let Some(parameters) = NonNull::new(parameters) else { return Status::INVALID_DATA.code() };
+    let request = ModifyCall::new(vc.handle().raw(), parameters);
+    A::modify_call(&vc, request).into_status().code()
 }
 
 /// The driver sends no requests to clients, so none can complete.

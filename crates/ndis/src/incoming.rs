@@ -8,7 +8,7 @@ use ndis_sys::{
     CO_CALL_MANAGER_PARAMETERS, CO_CALL_PARAMETERS, CO_MEDIA_PARAMETERS, FLOWSPEC, RECEIVE_VC, TRANSMIT_VC,
 };
 
-use crate::call::{CallParameters, Granted, SPECIFIC_DATA};
+use crate::call::{CallParameters, Granted, SPECIFIC_DATA, TransmitRate};
 use crate::memory;
 use crate::status::{Result, Status};
 
@@ -42,7 +42,7 @@ pub struct IncomingCall {
 unsafe impl Sync for IncomingCall {}
 
 impl IncomingCall {
-    /// Parameters with the same flow in both directions, and a media-specific block of the given type.
+    /// Parameters with what is granted, and a media-specific block of the given type.
     /// Callable at IRQL <= `DISPATCH_LEVEL`.
     pub fn new(granted: Granted, kind: u32, specific: &[u8]) -> Result<Self> {
         const { assert!(align_of::<Parts>() <= align_of::<u64>()) };
@@ -50,14 +50,21 @@ impl IncomingCall {
         let mut block = memory::filled(length.div_ceil(size_of::<u64>()), |_| Ok(0_u64))?;
         let start = NonNull::new(block.as_mut_ptr()).ok_or(Status::RESOURCES)?;
         let parts: NonNull<Parts> = start.cast();
-        let flow = flow(granted);
+        let TransmitRate { rate, peak, burst } = granted.transmit;
+        let transmit = flow(rate, burst, peak, granted.max_sdu);
+        let rate = granted.bytes_per_second;
+        let receive = flow(rate, NOT_SPECIFIED, rate, granted.max_sdu);
         // SAFETY: inside the block.
         let manager = unsafe { &raw mut (*parts.as_ptr()).manager };
         // SAFETY: inside the block.
         let media = unsafe { &raw mut (*parts.as_ptr()).media };
         let mut fresh = Parts {
             call: CO_CALL_PARAMETERS { Flags: 0, CallMgrParameters: manager, MediaParameters: media },
-            manager: CO_CALL_MANAGER_PARAMETERS { Transmit: flow, Receive: flow, ..Default::default() },
+            manager: CO_CALL_MANAGER_PARAMETERS {
+                Transmit: transmit,
+                Receive: receive,
+                ..Default::default()
+            },
             media: CO_MEDIA_PARAMETERS { Flags: TRANSMIT_VC | RECEIVE_VC, ..Default::default() },
         };
         fresh.media.MediaSpecific.ParamType = kind;
@@ -77,16 +84,16 @@ impl IncomingCall {
     }
 }
 
-/// Best effort at the granted rate.
-const fn flow(granted: Granted) -> FLOWSPEC {
+/// Best effort at a rate.
+const fn flow(rate: u32, burst: u32, peak: u32, max_sdu: u32) -> FLOWSPEC {
     FLOWSPEC {
-        TokenRate: granted.bytes_per_second,
-        TokenBucketSize: NOT_SPECIFIED,
-        PeakBandwidth: granted.bytes_per_second,
+        TokenRate: rate,
+        TokenBucketSize: burst,
+        PeakBandwidth: peak,
         Latency: NOT_SPECIFIED,
         DelayVariation: NOT_SPECIFIED,
         ServiceType: BEST_EFFORT,
-        MaxSduSize: granted.max_sdu,
+        MaxSduSize: max_sdu,
         MinimumPolicedSize: NOT_SPECIFIED,
     }
 }

@@ -57,7 +57,10 @@ pub use address_family::{
 };
 pub use answer::Answer;
 pub use attributes::CoWanAttributes;
-pub use call::{CallParameters, CloseCall, Granted, MakeCall, PendedCloseCall, PendedMakeCall};
+pub use call::{
+    CallParameters, CloseCall, Granted, MakeCall, ModifyCall, PendedCloseCall, PendedMakeCall,
+    PendedModifyCall, TransmitRate,
+};
 pub use call_manager::CallManager;
 pub use config::Configuration;
 pub use directory::Directory;

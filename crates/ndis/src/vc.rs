@@ -6,8 +6,8 @@ use core::sync::atomic::{AtomicPtr, Ordering};
 
 use ndis_sys::{
     NDIS_HANDLE, NDIS_STATUS, NdisCmDispatchCallConnected, NdisCmDispatchIncomingCall,
-    NdisCmDispatchIncomingCloseCall, NdisMCmActivateVc, NdisMCmCreateVc, NdisMCmDeactivateVc,
-    NdisMCmDeleteVc,
+    NdisCmDispatchIncomingCallQoSChange, NdisCmDispatchIncomingCloseCall, NdisMCmActivateVc, NdisMCmCreateVc,
+    NdisMCmDeactivateVc, NdisMCmDeleteVc,
 };
 
 use crate::address_family::AddressFamilyHandle;
@@ -155,6 +155,15 @@ impl VcHandle {
         if let Ok(vc) = self.live() {
             // SAFETY: the VC lives.
             unsafe { NdisCmDispatchCallConnected(vc) };
+        }
+    }
+
+    /// `NdisMCmDispatchIncomingCallQoSChange`: the call goes on with these parameters, with which the VC was activated.
+    /// IRQL <= `DISPATCH_LEVEL`, no lock held.
+    pub fn dispatch_qos_change(&self, parameters: &CallParameters) {
+        if let Ok(vc) = self.live() {
+            // SAFETY: the VC lives, and so do the parameters for the duration of the call.
+            unsafe { NdisCmDispatchIncomingCallQoSChange(vc, parameters.raw()) };
         }
     }
 

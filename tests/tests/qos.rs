@@ -1,0 +1,361 @@
+//! The rates of calls: asked for, changed, refused and kept.
+
+// covers: CmModifyCallQoS, NdisMCmModifyCallQoSComplete, NdisMCmActivateVc
+
+use std::{rc::Rc, time::Duration};
+
+use ndis_sim::{
+    machine::Machine,
+    ndis::{
+        Family, Frames, Vc, client,
+        parameters::{CallParameters, FlowSpec},
+        status::{self, Status},
+        wait_for,
+    },
+    nic::Model,
+};
+use scenarios::{
+    Caller, Card, Lab, Record, Run, Setup, Station,
+    blocks::{self, Destination},
+    caller::{HDLC, PATIENCE},
+    lab::{self, sleep},
+    seeds,
+    station::{exchange, frame, send, settle},
+    wires::{Gate, Lever, Pass},
+};
+
+/// `QOS_NOT_SPECIFIED`, and the rate of the link.
+const OPEN: u32 = u32::MAX;
+const LINK: u32 = 125_000_000;
+/// `CALL_PARAMETERS_CHANGED`.
+const CHANGED: u32 = 2;
+/// `SERVICETYPE_CONTROLLEDLOAD`, `SERVICETYPE_GUARANTEED`, `SERVICETYPE_NOCHANGE`.
+const CONTROLLED_LOAD: u32 = 2;
+const GUARANTEED: u32 = 3;
+const NO_CHANGE: u32 = 6;
+/// Bytes of a frame that is measured with, from the protocol field on, and as the client gives it.
+const SIZE: usize = 998;
+const GIVEN: u32 = 1000;
+
+/// Runs `script` on a station with a view of what it sends.
+fn on_station<T: Send + 'static>(
+    seed: u64,
+    script: impl FnOnce(&Lab, &Station, &Lever) -> T + Send + 'static,
+) -> Run<T> {
+    let lever = Lever::new(Pass::Everything);
+    let other = lever.clone();
+    let card = Card::new(Model::I82574l).wrapped(move |wire| Box::new(Gate::new(wire, other)));
+    lab::run(Setup::new(seed, card), move |lab| {
+        let driver = lab.load();
+        let station = Station::up(lab, &driver, 0, Family::PPP);
+        let value = script(lab, &station, &lever);
+        station.down();
+        driver.unload();
+        value
+    })
+}
+
+/// A flow that asks for nothing but a rate.
+fn flow(rate: u32) -> FlowSpec {
+    FlowSpec {
+        token_rate: rate,
+        token_bucket_size: OPEN,
+        peak_bandwidth: OPEN,
+        minimum_policed_size: OPEN,
+        ..FlowSpec::best_effort(rate)
+    }
+}
+
+/// A request for flows.
+fn request(transmit: FlowSpec, receive: FlowSpec) -> CallParameters {
+    let mut parameters = blocks::call(Family::PPP, &Destination::default());
+    if let Some(manager) = &mut parameters.call_manager {
+        (manager.transmit, manager.receive) = (transmit, receive);
+    }
+    parameters
+}
+
+/// Asks for a transmit rate on a call; how that ended, and what the client has then.
+fn modify(vc: &Rc<Vc>, parameters: &CallParameters) -> (Status, CallParameters) {
+    let record = Record::of(vc);
+    record.modified.take();
+    let status = client::modify_call(vc, parameters);
+    if status != status::PENDING {
+        return (status, parameters.clone());
+    }
+    assert!(wait_for(PATIENCE, || record.modified.borrow().is_some()), "the change does not end");
+    record.modified.take().expect("just waited for")
+}
+
+/// The same, which must succeed.
+fn set(vc: &Rc<Vc>, transmit: FlowSpec) -> FlowSpec {
+    let (status, granted) = modify(vc, &request(transmit, flow(OPEN)));
+    assert_eq!(status, status::SUCCESS, "{}", status::name(status));
+    assert_eq!(granted.flags & CHANGED, CHANGED);
+    granted.call_manager.expect("the client's block").transmit
+}
+
+fn frames(count: u64) -> Vec<Vec<u8>> {
+    (0..count).map(|number| frame(SIZE, number)).collect()
+}
+
+/// Bytes that a client had given for the frames that are on the wire.
+fn on_the_wire(lever: &Lever) -> u64 {
+    lever.sent().iter().filter(|frame| frame.payload.len() == SIZE).count() as u64 * u64::from(GIVEN)
+}
+
+/// Watches what goes out for a while: at no moment more than a burst and the rate, and in the end little less than the
+/// rate.
+fn watch(lever: &Lever, rate: u64, burst: u64, duration: Duration) {
+    let (start, before) = (Machine::current().now(), on_the_wire(lever));
+    let spent = || u64::try_from((Machine::current().now() - start).as_micros()).expect("short");
+    while Machine::current().now() - start < duration {
+        sleep(Duration::from_millis(7));
+        let out = on_the_wire(lever) - before;
+        let most = burst + rate * spent() / 1_000_000 + u64::from(GIVEN);
+        assert!(out <= most, "{out} bytes after {} us, at most {most} may be", spent());
+    }
+    let out = on_the_wire(lever) - before;
+    let least = rate * spent() / 1_000_000 * 9 / 10;
+    assert!(out + burst >= least, "{out} bytes after {} us, at least {least} should be", spent());
+}
+
+#[test]
+fn a_rate_is_met_on_the_wire_changed_up_and_down_and_taken_off() {
+    for seed in seeds(3) {
+        let run = on_station(seed, |_, station, lever| {
+            let vc = station.connected();
+            let granted = set(&vc, FlowSpec { token_bucket_size: 10_000, ..flow(200_000) });
+            assert_eq!((granted.token_rate, granted.token_bucket_size), (200_000, 10_000));
+            send(&vc, &frames(1200));
+            watch(lever, 200_000, 10_000, Duration::from_secs(1));
+            assert_eq!(set(&vc, flow(400_000)).token_rate, 400_000);
+            watch(lever, 400_000, 12_500, Duration::from_secs(1));
+            assert_eq!(set(&vc, FlowSpec { token_bucket_size: 5000, ..flow(50_000) }).token_rate, 50_000);
+            watch(lever, 50_000, 5000, Duration::from_secs(1));
+            let left = Record::of(&vc).in_driver.get();
+            assert!(left > 400, "{left} are left");
+            let whole = set(&vc, flow(OPEN));
+            assert_eq!((whole.token_rate, whole.peak_bandwidth), (LINK, LINK));
+            sleep(Duration::from_millis(100));
+            assert_eq!(Record::of(&vc).in_driver.get(), 0, "what was held goes out at once");
+            settle(&[Rc::clone(&vc)]);
+            assert!(Record::of(&vc).is_echoed(), "a frame was lost, changed or overtaken");
+            station.finish(&vc);
+        });
+        run.clean();
+    }
+}
+
+#[test]
+fn a_peak_rate_spreads_bursts() {
+    let run = on_station(1, |_, station, lever| {
+        let vc = station.connected();
+        let asked = FlowSpec { token_bucket_size: 200_000, peak_bandwidth: 250_000, ..flow(100_000) };
+        let granted = set(&vc, asked);
+        assert_eq!((granted.token_rate, granted.peak_bandwidth), (100_000, 250_000));
+        send(&vc, &frames(400));
+        // The bucket is full: only the peak rate counts, one frame at a time.
+        watch(lever, 250_000, 1496, Duration::from_millis(500));
+        assert!(Caller::hang_up(&vc), "the close does not end");
+        assert_eq!(client::delete_vc(&vc), status::SUCCESS);
+    });
+    run.clean();
+}
+
+// covers: CmMakeCall
+#[test]
+fn a_call_that_is_made_with_a_rate_has_it_from_the_first_frame_on() {
+    let run = on_station(1, |_, station, lever| {
+        let vc = station.vc();
+        let record = Rc::new(Record::default());
+        vc.set_client_data(Rc::<Record>::clone(&record));
+        let wish = FlowSpec { token_bucket_size: 4000, ..flow(100_000) };
+        assert_eq!(client::make_call(&vc, &request(wish, flow(OPEN))), status::PENDING);
+        assert!(wait_for(PATIENCE, || record.made.get() == Some(status::SUCCESS)), "no call");
+        let granted = record.parameters.borrow().clone().and_then(|it| it.call_manager).expect("a block");
+        assert_eq!((granted.transmit.token_rate, granted.receive.token_rate), (100_000, LINK));
+        send(&vc, &frames(100));
+        watch(lever, 100_000, 4000, Duration::from_millis(700));
+        // The next call on the VC begins anew.
+        assert!(Caller::hang_up(&vc), "the close does not end");
+        assert_eq!(station.outcome(&vc, &Destination::default()), status::SUCCESS);
+        let granted =
+            Record::of(&vc).parameters.borrow().clone().and_then(|it| it.call_manager).expect("a block");
+        assert_eq!(granted.transmit.token_rate, LINK);
+        assert!(exchange(&[Rc::clone(&vc)], &[64, 1400], 200));
+        station.finish(&vc);
+    });
+    run.clean();
+}
+
+#[test]
+fn what_cannot_be_had_is_refused_and_changes_nothing() {
+    let run = on_station(1, |_, station, lever| {
+        let vc = station.connected();
+        set(&vc, FlowSpec { token_bucket_size: 4000, ..flow(100_000) });
+        let open = flow(OPEN);
+        for (transmit, receive, expected) in [
+            (flow(LINK + 1), open, status::RESOURCES),
+            (FlowSpec { token_bucket_size: 1000, ..flow(1000) }, open, status::INVALID_DATA),
+            (FlowSpec { peak_bandwidth: 500, ..flow(1000) }, open, status::INVALID_DATA),
+            (FlowSpec { minimum_policed_size: 2000, ..flow(1000) }, open, status::INVALID_DATA),
+            (FlowSpec { service_type: GUARANTEED, ..flow(1000) }, open, status::NOT_SUPPORTED),
+            (FlowSpec { service_type: CONTROLLED_LOAD, ..flow(1000) }, open, status::NOT_SUPPORTED),
+            (flow(1000), flow(1000), status::NOT_SUPPORTED),
+        ] {
+            let (status, _) = modify(&vc, &request(transmit, receive));
+            assert_eq!(status::name(status), status::name(expected), "{transmit:?}");
+        }
+        let bare = CallParameters { call_manager: None, ..request(open, open) };
+        assert_eq!(modify(&vc, &bare).0, status::INVALID_DATA);
+        // "No change" is one that can be had.
+        set(&vc, FlowSpec { service_type: NO_CHANGE, ..flow(1000) });
+        send(&vc, &frames(100));
+        watch(lever, 100_000, 4000, Duration::from_millis(700));
+        station.finish(&vc);
+    });
+    run.clean();
+}
+
+#[test]
+fn a_close_takes_back_what_is_held() {
+    for seed in seeds(8) {
+        let run = on_station(seed, |_, station, _| {
+            let vcs = [station.connected(), station.connected()];
+            for vc in &vcs {
+                set(vc, flow(20_000));
+                send(vc, &frames(200));
+            }
+            sleep(Duration::from_millis(Machine::current().below(300)));
+            let (start, record) = (Machine::current().now(), Record::of(&vcs[0]));
+            station.finish(&vcs[0]);
+            assert!(
+                Machine::current().now() - start < Duration::from_secs(1),
+                "the close waits for the rate"
+            );
+            let statuses = record.send_statuses.borrow();
+            assert_eq!(statuses.len(), 200);
+            assert!(statuses.contains(&status::REQUEST_ABORTED) && statuses.contains(&status::SUCCESS));
+            // The other goes on.
+            set(&vcs[1], flow(OPEN));
+            settle(&vcs[1..]);
+            assert!(Record::of(&vcs[1]).is_echoed());
+            station.finish(&vcs[1]);
+        });
+        run.clean();
+    }
+}
+
+// covers: MiniportCancelSend
+#[test]
+fn held_sends_are_cancelled_by_their_id() {
+    let run = on_station(1, |_, station, _| {
+        let vc = station.connected();
+        set(&vc, flow(20_000));
+        let record = Record::of(&vc);
+        for cancel_id in [0x1111, 0x2222] {
+            let lists = frames(50).into_iter().map(|frame| [&HDLC[..], &frame].concat());
+            record.in_driver.set(record.in_driver.get() + 50);
+            client::send(&vc, &Frames { cancel_id, ..Frames::singles(lists) });
+        }
+        client::cancel_sends(&station.adapter, 0x1111);
+        sleep(Duration::from_millis(5));
+        assert!(record.in_driver.get() <= 50, "those of the first id are gone");
+        let aborted = |it: &&Status| **it == status::SEND_ABORTED;
+        assert!(record.send_statuses.borrow().iter().filter(aborted).count() > 40);
+        assert!(wait_for(PATIENCE, || record.in_driver.get() == 0), "the others go out");
+        assert_eq!(
+            record.send_statuses.borrow().iter().filter(|&&it| it == status::SUCCESS).count() >= 50,
+            true
+        );
+        station.finish(&vc);
+    });
+    run.clean();
+}
+
+// covers: MiniportPause, MiniportRestart
+#[test]
+fn a_pause_takes_back_what_is_held_and_the_rate_outlives_it() {
+    for seed in seeds(4) {
+        let run = on_station(seed, |_, station, lever| {
+            let vc = station.connected();
+            set(&vc, FlowSpec { token_bucket_size: 4000, ..flow(100_000) });
+            send(&vc, &frames(200));
+            sleep(Duration::from_millis(Machine::current().below(100)));
+            station.adapter.pause();
+            assert_eq!(Record::of(&vc).in_driver.get(), 0, "a send is not completed");
+            station.adapter.restart().expect("MiniportRestart succeeds");
+            send(&vc, &frames(200));
+            watch(lever, 100_000, 4000, Duration::from_millis(500));
+            station.finish(&vc);
+        });
+        run.clean();
+    }
+}
+
+#[test]
+fn others_do_not_wait_for_a_call_with_a_rate() {
+    let run = on_station(1, |_, station, lever| {
+        let vcs = [station.connected(), station.connected()];
+        set(&vcs[0], FlowSpec { token_bucket_size: 4000, ..flow(50_000) });
+        send(&vcs[0], &frames(100));
+        let start = Machine::current().now();
+        assert!(exchange(&vcs[1..], &[600], 1000), "a frame was lost, changed or overtaken");
+        assert!(Machine::current().now() - start < Duration::from_secs(1), "the other call is slow too");
+        watch(lever, 50_000, 4000, Duration::from_millis(400));
+        for vc in &vcs {
+            station.finish(vc);
+        }
+    });
+    run.clean();
+}
+
+// covers: MiniportDevicePnPEventNotify
+#[test]
+fn a_card_that_is_pulled_out_returns_what_is_held() {
+    for seed in seeds(4) {
+        let run = on_station(seed, |_, station, _| {
+            let vc = station.connected();
+            set(&vc, flow(20_000));
+            send(&vc, &frames(200));
+            sleep(Duration::from_millis(Machine::current().below(100)));
+            station.adapter.surprise_remove();
+            let record = Record::of(&vc);
+            assert!(wait_for(PATIENCE, || record.in_driver.get() == 0), "a send is not completed");
+            assert!(Caller::hang_up(&vc), "the close does not end");
+            assert_eq!(client::delete_vc(&vc), status::SUCCESS);
+        });
+        run.clean_but_for_sessions();
+    }
+}
+
+#[test]
+fn rates_change_while_frames_come_and_calls_end() {
+    for seed in seeds(16) {
+        let run = on_station(seed, |_, station, _| {
+            let vcs = [station.connected(), station.connected(), station.connected()];
+            let machine = Machine::current();
+            for round in 0..30 {
+                let vc = &vcs[usize::try_from(machine.below(3)).expect("small")];
+                match machine.below(4) {
+                    0 => _ = set(vc, flow(OPEN)),
+                    1 => _ = set(vc, flow(10_000 + u32::try_from(machine.below(1_000_000)).expect("small"))),
+                    _ => send(vc, &(round * 20..round * 20 + 20).map(|n| frame(300, n)).collect::<Vec<_>>()),
+                }
+                sleep(Duration::from_micros(machine.below(20_000)));
+            }
+            for vc in &vcs {
+                if machine.chance(1, 2) {
+                    set(vc, flow(OPEN));
+                    settle(&[Rc::clone(vc)]);
+                    assert!(Record::of(vc).is_echoed(), "a frame was lost, changed or overtaken");
+                }
+                let record = Record::of(vc);
+                station.finish(vc);
+                assert_eq!(record.in_driver.get(), 0, "a send is not completed");
+            }
+        });
+        run.clean();
+    }
+}
