@@ -13,8 +13,8 @@ use ndis_sim::ndis::client::{self, Client};
 use ndis_sim::ndis::parameters::CallParameters;
 use ndis_sim::ndis::status::{self, Status};
 use ndis_sim::ndis::{
-    self, Adapter, AddressFamily, Driver, DriverEntry, Family, HaltAction, Indication, Keywords, Value, Vc,
-    wait_for,
+    self, Adapter, AddressFamily, Driver, DriverEntry, Family, HaltAction, Indication, Keywords, Sap, Value,
+    Vc, wait_for,
 };
 use ndis_sim::nic::{E1000, Faults, Model};
 use ndis_sim::nt;
@@ -31,8 +31,8 @@ const PATIENCE: Duration = Duration::from_mins(2);
 const REST: Duration = Duration::from_millis(50);
 /// Calls made at once: fewer than a ring has descriptors.
 const AT_ONCE: usize = 128;
-/// Lines that TAPI may see; calls of other clients have no such limit.
-const MOST_LINES: usize = 4096;
+/// Lines that an adapter may have at most, and calls that come in.
+const MOST_LINES: usize = 65_534;
 /// `NDIS_STATUS_LINK_STATE`, and `MediaConnectStateConnected` at its offset in the data.
 const LINK_STATE: u32 = 0x4001_0017;
 const CONNECTED: (usize, u8) = (4, 1);
@@ -52,6 +52,8 @@ struct Caller {
     af: RefCell<Option<Rc<AddressFamily>>>,
     opened: Cell<Option<Status>>,
     gone: Cell<bool>,
+    listens: Cell<bool>,
+    deaf: Cell<bool>,
     link: Cell<bool>,
     made: Cell<usize>,
     failed: Cell<usize>,
@@ -88,6 +90,16 @@ impl Client for Caller {
         ndis::changed();
     }
 
+    fn register_sap_complete(&self, _sap: &Rc<Sap>, _status: Status) {
+        self.listens.set(true);
+        ndis::changed();
+    }
+
+    fn deregister_sap_complete(&self, _sap: &Rc<Sap>) {
+        self.deaf.set(true);
+        ndis::changed();
+    }
+
     fn make_call_complete(&self, _vc: &Rc<Vc>, status: Status, _parameters: &CallParameters) {
         count(if status == status::SUCCESS { &self.made } else { &self.failed });
     }
@@ -104,11 +116,20 @@ impl Client for Caller {
     }
 }
 
-/// Boots the driver with `calls` calls, runs `measure` in a kernel thread of the machine, takes everything down again, and
+/// What the driver is busy with while it is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Load {
+    /// So many calls are up.
+    Calls(usize),
+    /// Nothing; its client takes calls to any service.
+    Idle,
+}
+
+/// Boots the driver with a load, runs `measure` in a kernel thread of the machine, takes everything down again, and
 /// fails if the simulator has found anything.
 pub(crate) fn with_driver<R: 'static>(
     sys: &Path,
-    calls: usize,
+    load: Load,
     measure: impl FnOnce(&Booted) -> Result<R> + 'static,
 ) -> Result<R> {
     // One processor, no log, no guard pages: the driver's memory lies as close together as on Windows.
@@ -124,7 +145,7 @@ pub(crate) fn with_driver<R: 'static>(
     let result = Rc::new(RefCell::new(None));
     let (out, loaded, card) = (Rc::clone(&result), Rc::clone(&image), Rc::clone(&slot));
     let thread = machine.spawn("benchmark", move || {
-        out.replace(Some(run(&loaded, &card, calls, measure)));
+        out.replace(Some(run(&loaded, &card, load, measure)));
     });
     let ended = machine.join(thread);
     let result = result.take();
@@ -145,15 +166,17 @@ pub(crate) fn with_driver<R: 'static>(
 fn run<R>(
     image: &Rc<Image>,
     slot: &Rc<Slot>,
-    calls: usize,
+    load: Load,
     measure: impl FnOnce(&Booted) -> Result<R>,
 ) -> Result<R> {
     // SAFETY: the loader has mapped and bound the image, and the entry point of a driver image is its DriverEntry, of this
     // type. The image stays mapped for as long as the machine.
     let entry = unsafe { std::mem::transmute::<usize, DriverEntry>(image.entry_point()) };
+    let calls = if let Load::Calls(calls) = load { calls } else { 0 };
     let failed = |what: &str, status| anyhow::anyhow!("{what} failed: {}", status::name(status));
     let driver = Driver::load("mcm", entry).map_err(|status| failed("DriverEntry", status))?;
-    let endpoints = Value::Integer(u32::try_from(calls.clamp(4, MOST_LINES))?);
+    let lines = if load == Load::Idle { MOST_LINES } else { calls.clamp(4, MOST_LINES) };
+    let endpoints = Value::Integer(u32::try_from(lines)?);
     let keywords = Keywords::from([("WanEndpoints".to_owned(), endpoints)]);
     let adapter = Adapter::new(&driver, Some(Rc::clone(slot)), keywords, true);
     let caller = Rc::new_cyclic(|me| Caller { me: std::rc::Weak::clone(me), ..Caller::default() });
@@ -168,10 +191,16 @@ fn run<R>(
     let ready = wait_for(PATIENCE, || caller.opened.get() == Some(status::SUCCESS) && caller.link.get());
     ensure!(ready, "no link, or no address family");
     let af = caller.af.borrow().clone().context("no address family")?;
+    let sap = if load == Load::Idle { Some(listen_for_calls(&caller, &af)?) } else { None };
     let vcs = dial(&caller, &af, calls)?;
     Machine::current().sleep(REST);
     let result = measure(&Booted { image: Rc::clone(image), captured: captured() });
     hang_up(&caller, &vcs)?;
+    if let Some(sap) = sap
+        && client::deregister_sap(&sap) == status::PENDING
+    {
+        ensure!(wait_for(PATIENCE, || caller.deaf.get()), "the SAP stays");
+    }
     adapter.pause();
     if client::close_address_family(&af) == status::PENDING {
         ensure!(wait_for(PATIENCE, || caller.gone.get()), "the address family does not close");
@@ -181,6 +210,16 @@ fn run<R>(
     caller.af.take();
     driver.unload();
     result
+}
+
+/// Registers a SAP for calls to any service.
+fn listen_for_calls(caller: &Caller, af: &Rc<AddressFamily>) -> Result<Rc<Sap>> {
+    let (status, sap) = client::register_sap(af, ppp::TYPE, &ppp::sap(""));
+    if status == status::PENDING {
+        wait_for(PATIENCE, || caller.listens.get());
+    }
+    ensure!(sap.is_registered(), "no SAP");
+    Ok(sap)
 }
 
 /// Makes the calls, some at a time.

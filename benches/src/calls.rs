@@ -30,8 +30,9 @@ use ndis_sim::wire::rp_pppoe;
 use serde::Serialize;
 
 use self::measure::{Bench, COUNTED};
-use self::row::{Direction, Row, Scale};
+use self::row::{Direction, Flood, Row, Scale};
 use self::server::{Ask, Rate, Server};
+use crate::boot::Load;
 use crate::clock::ticks_to_f64;
 use crate::targets::Target;
 use crate::{boot, clock, profile};
@@ -85,6 +86,7 @@ struct Peers {
 #[derive(Debug, Default, Serialize)]
 struct Driver {
     rows: Vec<Row>,
+    floods: Vec<Flood>,
     scales: Vec<Scale>,
     profiles: Vec<Profile>,
 }
@@ -120,29 +122,33 @@ fn measure_driver(arguments: &Arguments, tsc_hz: f64) -> Result<Driver> {
     let (sys, wanted) = (arguments.sys.clone(), arguments.profile);
     let at_once = arguments.at_once.iter().map(|&it| usize::try_from(it)).collect::<Result<Vec<_>, _>>()?;
     let others = usize::try_from(arguments.calls)? - 1;
-    boot::with_driver(&arguments.sys, 0, move |booted| {
+    boot::with_driver(&arguments.sys, Load::Idle, move |booted| {
         let mut bench = Bench::new(booted)?;
         let mut driver = Driver::default();
-        let direction = Direction::Outgoing;
-        for at_once in at_once {
-            progress(&format!("{direction}, {at_once} at once"));
-            driver.rows.push(bench.row(direction, at_once, false)?);
-            if wanted && at_once == 1 {
-                let each = |(name, count)| (name, count / ticks_to_f64(COUNTED as u64));
-                let functions = profile::by_function(&sys, &booted.image, bench.hits())?;
-                driver
-                    .profiles
-                    .push(Profile { direction, functions: functions.into_iter().map(each).collect() });
+        for direction in Direction::ALL {
+            for &at_once in &at_once {
+                progress(&format!("{direction}, {at_once} at once"));
+                driver.rows.push(bench.row(direction, at_once, false)?);
+                if wanted && at_once == 1 {
+                    let each = |(name, count)| (name, count / ticks_to_f64(COUNTED as u64));
+                    let functions = profile::by_function(&sys, &booted.image, bench.hits())?;
+                    let functions = functions.into_iter().map(each).collect();
+                    driver.profiles.push(Profile { direction, functions });
+                }
             }
+            progress(&format!("{direction}, {others} calls"));
+            let rows = &mut driver.rows;
+            driver.scales.push(bench.scale(direction, others, tsc_hz, |bench| {
+                for oldest in [false, true] {
+                    rows.push(bench.row(direction, 1, oldest)?);
+                }
+                Ok(())
+            })?);
         }
-        progress(&format!("{direction}, {others} calls"));
-        let rows = &mut driver.rows;
-        driver.scales.push(bench.scale(direction, others, tsc_hz, |bench| {
-            for oldest in [false, true] {
-                rows.push(bench.row(direction, 1, oldest)?);
-            }
-            Ok(())
-        })?);
+        for &at_once in &at_once {
+            progress(&format!("PADIs, {at_once} at once"));
+            driver.floods.push(bench.flood(at_once)?);
+        }
         bench.finish()?;
         Ok(driver)
     })

@@ -43,6 +43,7 @@ pub(crate) struct Handlers {
     pub(crate) delete_vc: usize,
     pub(crate) make_call: usize,
     pub(crate) close_call: usize,
+    pub(crate) incoming_call_complete: usize,
 }
 
 thread_local! {
@@ -69,6 +70,7 @@ const DELETE_VC: usize = 16;
 const OPEN_AF: usize = 24;
 const MAKE_CALL: usize = 56;
 const CLOSE_CALL: usize = 64;
+const INCOMING_CALL_COMPLETE: usize = 72;
 const CALL_MANAGER_SIZE: usize = 144;
 
 /// The simulator's routine in place of which one of those below is called.
@@ -117,6 +119,7 @@ unsafe extern "win64" fn set_optional_handlers(driver: usize, table: usize) -> u
             delete_vc: raw::read(table + DELETE_VC),
             make_call: raw::read(table + MAKE_CALL),
             close_call: raw::read(table + CLOSE_CALL),
+            incoming_call_complete: raw::read(table + INCOMING_CALL_COMPLETE),
         };
     });
     // The call manager's table, with an ear at the opening of address families and the creation of VCs.

@@ -16,6 +16,7 @@ use ndis_sim::image::Image;
 use ndis_sim::wire::rp_pppoe;
 use serde::Serialize;
 
+use crate::boot::Load;
 use crate::relay::Relay;
 use crate::row::{Direction, Row, Spread};
 use crate::{boot, clock, measure, plot, profile, targets};
@@ -101,7 +102,7 @@ fn progress(what: &str) {
 fn measure(arguments: &Arguments, calls: usize, spreads: &'static [Spread]) -> Result<Measured> {
     let (sizes, batches) = (arguments.sizes.clone(), arguments.batches.clone());
     let (sys, wanted) = (arguments.sys.clone(), arguments.profile);
-    boot::with_driver(&arguments.sys, calls, move |booted| {
+    boot::with_driver(&arguments.sys, Load::Calls(calls), move |booted| {
         let mut path = measure::Path::new(booted)?;
         let (mut rows, mut profiles) = (Vec::new(), Vec::new());
         for direction in [Direction::Send, Direction::Receive] {

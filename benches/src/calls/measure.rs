@@ -5,9 +5,9 @@ use std::collections::VecDeque;
 use anyhow::{Result, ensure};
 
 use super::arena;
-use super::meter::{Cost, Instructions, Meter, Reading};
-use super::row::{Case, Direction, Row, Scale};
-use super::station::{Station, Vc};
+use super::meter::{Cost, Instructions, Meter, Reading, Step};
+use super::row::{self, Case, Direction, Price, Row, Scale};
+use super::station::{Flood, Station, Vc};
 use crate::boot::Booted;
 use crate::clock::{middle_mean, ticks_to_f64};
 use crate::instrument::Stopwatch;
@@ -18,9 +18,11 @@ use crate::trace::Counter;
 const CALLS: usize = 4096;
 const WARM_UP: usize = 256;
 /// Calls whose instructions are counted for a row, but one batch at least.
-pub(super) const COUNTED: usize = 16;
+pub(super) const COUNTED: usize = 8;
 /// Calls of a batch while many are brought up.
 const AT_ONCE: usize = 32;
+/// One of so many values is the largest, and may be due to something else.
+const LARGEST: usize = 256;
 /// Points of the curve.
 const POINTS: usize = 64;
 /// A step through the calls that meets each once: prime.
@@ -57,20 +59,21 @@ impl<'a> Bench<'a> {
     }
 
     /// Sets calls up and takes as many down.
-    fn turn<I: Reading>(&mut self, meter: &mut Meter<I>, at_once: usize, oldest: bool) -> Result<[Cost; 2]> {
+    fn turn<I: Reading>(&mut self, meter: &mut Meter<I>, case: &Case) -> Result<[Cost; 2]> {
+        let Case { direction, at_once, oldest, .. } = *case;
         let each = ticks_to_f64(at_once as u64);
         let mut calls = Vec::new();
         if oldest {
             // The others are as many afterwards as they were before.
             calls.extend(self.others.drain(..at_once));
-            self.station.take_down(meter, &calls)?;
+            self.station.take_down(meter, direction, &calls)?;
             let down = meter.take().each(each);
-            self.others.extend(self.station.set_up(meter, at_once)?);
+            self.others.extend(self.station.set_up(meter, direction, at_once)?);
             return Ok([meter.take().each(each), down]);
         }
-        calls = self.station.set_up(meter, at_once)?;
+        calls = self.station.set_up(meter, direction, at_once)?;
         let up = meter.take().each(each);
-        self.station.take_down(meter, &calls)?;
+        self.station.take_down(meter, direction, &calls)?;
         Ok([up, meter.take().each(each)])
     }
 
@@ -80,21 +83,55 @@ impl<'a> Bench<'a> {
             Case { direction, others: self.others.len() - if oldest { at_once } else { 0 }, at_once, oldest };
         let mut meter = Meter::new(self.stopwatch.another());
         for _ in 0..WARM_UP / at_once {
-            self.turn(&mut meter, at_once, oldest)?;
+            self.turn(&mut meter, &case)?;
         }
         Station::unexpected();
-        let turns = (0..CALLS / at_once).map(|_| self.turn(&mut meter, at_once, oldest));
+        let turns = (0..CALLS / at_once).map(|_| self.turn(&mut meter, &case));
         let cycles = middle(&turns.collect::<Result<Vec<_>>>()?);
         let counter = std::mem::replace(&mut self.counter, Counter::new(&[]));
         counter.clear();
         let mut meter = Meter::new(Instructions::new(&counter));
-        let turns = (0..COUNTED.div_ceil(at_once)).map(|_| self.turn(&mut meter, at_once, oldest));
+        let turns = (0..COUNTED.div_ceil(at_once)).map(|_| self.turn(&mut meter, &case));
         let turns = turns.collect::<Result<Vec<_>>>();
         self.counter = counter;
         let instructions = mean(&turns?);
         let unexpected = Station::unexpected();
         ensure!(unexpected == 0, "{unexpected} calls of routines that calls were not known to call");
         Ok(Row::new(case, &instructions, &cycles))
+    }
+
+    /// Measures PADIs.
+    pub(super) fn flood(&mut self, at_once: usize) -> Result<row::Flood> {
+        let mut prices = [Price::default(); 2];
+        for (price, flood) in prices.iter_mut().zip([Flood::Answered, Flood::Ignored]) {
+            let mut meter = Meter::new(self.stopwatch.another());
+            self.station.rest(&mut meter);
+            if flood == Flood::Ignored {
+                self.station.exhaust(&mut meter);
+            }
+            let each = ticks_to_f64(at_once as u64);
+            let mut cycles = Vec::new();
+            meter.take();
+            for turn in 0..(WARM_UP + CALLS) / at_once {
+                self.station.flood(&mut meter, at_once, flood)?;
+                let cost = meter.take().total() / each;
+                if turn >= WARM_UP / at_once {
+                    cycles.push(cost);
+                }
+            }
+            price.cycles = middle_mean(&mut cycles);
+            Station::unexpected();
+            self.counter.clear();
+            let mut meter = Meter::new(Instructions::new(&self.counter));
+            let turns = COUNTED.div_ceil(at_once);
+            for _ in 0..turns {
+                self.station.flood(&mut meter, at_once, flood)?;
+            }
+            price.instructions = meter.take().total() / ticks_to_f64((turns * at_once) as u64);
+            ensure!(Station::unexpected() == 0, "a PADI has unexpected consequences");
+        }
+        let [answered, ignored] = prices;
+        Ok(row::Flood { at_once, answered, ignored })
     }
 
     /// Brings calls up and, when `meanwhile` is done, takes all down.
@@ -105,16 +142,20 @@ impl<'a> Bench<'a> {
         tsc_hz: f64,
         meanwhile: impl FnOnce(&mut Self) -> Result<()>,
     ) -> Result<Scale> {
-        let before = arena::held();
         let mut meter = Meter::new(self.stopwatch.another());
+        self.station.rest(&mut meter);
+        meter.take();
+        let before = arena::held();
         let mut up = Batches::default();
         while self.others.len() < calls {
             let count = AT_ONCE.min(calls - self.others.len());
             let clock = ProcessorTime::start();
-            let made = self.station.set_up(&mut meter, count)?;
+            let made = self.station.set_up(&mut meter, direction, count)?;
             up.add(self.others.len(), clock.limit(meter.take().total(), tsc_hz), count);
             self.others.extend(made);
         }
+        self.station.rest(&mut meter);
+        up.sum += meter.take().total();
         let idle = arena::held();
         meanwhile(self)?;
         // In no order, as clients hang up.
@@ -124,9 +165,11 @@ impl<'a> Bench<'a> {
         let mut down = Batches::default();
         for some in mixed.chunks(AT_ONCE) {
             let clock = ProcessorTime::start();
-            self.station.take_down(&mut meter, some)?;
+            self.station.take_down(&mut meter, direction, some)?;
             down.add(0, clock.limit(meter.take().total(), tsc_hz), some.len());
         }
+        self.station.rest(&mut meter);
+        down.sum += meter.take().total();
         let kept = arena::held();
         let each = |now: i64, then: i64| {
             ticks_to_f64(u64::try_from(now - then).unwrap_or(0)) / ticks_to_f64(calls as u64)
@@ -200,10 +243,24 @@ impl Batches {
 }
 
 fn middle(turns: &[[Cost; 2]]) -> [Cost; 2] {
-    [0, 1].map(|at| Cost::fold(&turns.iter().map(|turn| turn[at]).collect::<Vec<_>>(), middle_mean))
+    // Few turns meet a timer, and none of these is in the middle.
+    fold(turns, |step, values| if step == Step::Timer { most(values) } else { middle_mean(values) })
+}
+
+/// The average of all but the largest few, which are other programs' time.
+fn most(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    average(values.get(..values.len() - values.len().div_ceil(LARGEST)).unwrap_or_default())
 }
 
 fn mean(turns: &[[Cost; 2]]) -> [Cost; 2] {
-    let mean = |values: &mut [f64]| values.iter().sum::<f64>() / ticks_to_f64(values.len().max(1) as u64);
-    [0, 1].map(|at| Cost::fold(&turns.iter().map(|turn| turn[at]).collect::<Vec<_>>(), mean))
+    fold(turns, |_, values| average(values))
+}
+
+fn average(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / ticks_to_f64(values.len().max(1) as u64)
+}
+
+fn fold(turns: &[[Cost; 2]], f: impl Fn(Step, &mut [f64]) -> f64) -> [Cost; 2] {
+    [0, 1].map(|at| Cost::fold(&turns.iter().map(|turn| turn[at]).collect::<Vec<_>>(), &f))
 }

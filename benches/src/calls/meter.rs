@@ -17,6 +17,12 @@ pub(super) enum Step {
     Offer,
     /// The interrupt with a PADS: the VC is activated, the call complete.
     Confirmation,
+    /// The interrupt with a PADI, which is answered by a PADO.
+    Solicitation,
+    /// The interrupt with a PADR: a VC is created and activated, the call offered.
+    Request,
+    /// `CmIncomingCallComplete`: a PADS is sent, the call is up.
+    IncomingCallComplete,
     /// `CmCloseCall`: a PADT is sent, the VC deactivated, the close complete.
     CloseCall,
     /// `CmDeleteVc`.
@@ -29,13 +35,16 @@ pub(super) enum Step {
 
 impl Step {
     /// How many there are.
-    const COUNT: usize = 8;
+    const COUNT: usize = 11;
     /// All, in their order.
     pub(super) const ALL: [Self; Self::COUNT] = [
         Self::CreateVc,
         Self::MakeCall,
         Self::Offer,
         Self::Confirmation,
+        Self::Solicitation,
+        Self::Request,
+        Self::IncomingCallComplete,
         Self::CloseCall,
         Self::DeleteVc,
         Self::Sent,
@@ -50,6 +59,9 @@ impl fmt::Display for Step {
             Self::MakeCall => "CmMakeCall",
             Self::Offer => "PADO received",
             Self::Confirmation => "PADS received",
+            Self::Solicitation => "PADI received",
+            Self::Request => "PADR received",
+            Self::IncomingCallComplete => "CmIncomingCallComplete",
             Self::CloseCall => "CmCloseCall",
             Self::DeleteVc => "CmDeleteVc",
             Self::Sent => "frames sent",
@@ -149,8 +161,8 @@ impl Cost {
     }
 
     /// Step by step the result of `f` for the values of many.
-    pub(super) fn fold(many: &[Self], f: impl Fn(&mut [f64]) -> f64) -> Self {
-        Self(Step::ALL.map(|step| f(&mut many.iter().map(|cost| cost.of(step)).collect::<Vec<_>>())))
+    pub(super) fn fold(many: &[Self], f: impl Fn(Step, &mut [f64]) -> f64) -> Self {
+        Self(Step::ALL.map(|step| f(step, &mut many.iter().map(|cost| cost.of(step)).collect::<Vec<_>>())))
     }
 }
 
@@ -184,7 +196,7 @@ mod tests {
         let found = [cost.of(Step::CreateVc), cost.of(Step::Timer), cost.of(Step::Sent), cost.total()];
         assert_eq!(found.map(f64::to_bits), [4.0, 2.0, 0.0, 6.0].map(f64::to_bits));
         assert_eq!(meter.take().total().to_bits(), 0.0_f64.to_bits());
-        let sum = Cost::fold(&[cost, cost], |values| values.iter().sum());
+        let sum = Cost::fold(&[cost, cost], |_, values| values.iter().sum());
         assert_eq!(sum.of(Step::CreateVc).to_bits(), 8.0_f64.to_bits());
         assert!(Step::ALL.iter().enumerate().all(|(at, step)| *step as usize == at));
     }

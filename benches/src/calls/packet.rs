@@ -31,6 +31,18 @@ pub(super) fn frame(to: &[u8], from: [u8; 6], code: u8, session: u16, tags: &[(u
     frame
 }
 
+/// The PADR that follows a PADO, from the Host that it is for.
+pub(super) fn request(pado: &[u8], to: [u8; 6]) -> Option<Vec<u8>> {
+    discovery(pado).filter(|(code, _)| *code == PADO)?;
+    let host = *pado.first_chunk()?;
+    let tags = [
+        (SERVICE_NAME, tag(pado, SERVICE_NAME)?),
+        (HOST_UNIQ, tag(pado, HOST_UNIQ)?),
+        (AC_COOKIE, tag(pado, AC_COOKIE)?),
+    ];
+    Some(frame(&to, host, PADR, 0, &tags))
+}
+
 /// Code and session of a discovery frame.
 pub(super) fn discovery(frame: &[u8]) -> Option<(u8, u16)> {
     let is_discovery = frame.get(12..14)? == ETHERTYPE;
@@ -62,6 +74,11 @@ mod tests {
         let frame = frame(&BROADCAST, [2, 0, 0, 0, 0, 1], PADI, 0x0102, &tags);
         assert_eq!((frame.len(), discovery(&frame)), (SMALLEST, Some((PADI, 0x0102))));
         assert_eq!([tag(&frame, SERVICE_NAME), tag(&frame, HOST_UNIQ)], [Some(&[][..]), Some(&b"xy"[..])]);
+        let host = [2, 0, 0, 0, 0, 9];
+        let tags = [(SERVICE_NAME, &b"s"[..]), (HOST_UNIQ, b"xy"), (AC_COOKIE, b"c")];
+        let pado = super::frame(&host, [2, 0, 0, 0, 0, 1], PADO, 0, &tags);
+        assert_eq!(request(&pado, BROADCAST), Some(super::frame(&BROADCAST, host, PADR, 0, &tags)));
+        assert_eq!(request(&frame, BROADCAST), None);
         assert_eq!((tag(&frame, AC_COOKIE), discovery(&frame[..15])), (None, None));
     }
 }

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use super::row::{Case, Row, Scale};
+use super::row::{Case, Flood, Row, Scale};
 use super::{Peers, Profile, Results};
 
 /// Writes everything.
@@ -16,6 +16,7 @@ pub(super) fn write(out: &mut impl Write, results: &Results, plot: Option<&Path>
     )?;
     rows(out, &results.driver.rows, tsc_hz)?;
     steps(out, &results.driver.rows)?;
+    results.driver.floods.iter().try_for_each(|it| flood(out, it, tsc_hz))?;
     results.driver.scales.iter().try_for_each(|it| scale(out, it, tsc_hz))?;
     if let Some(it) = &results.rp_pppoe {
         peers(out, it, &results.driver.rows, tsc_hz)?;
@@ -67,6 +68,19 @@ fn steps(out: &mut impl Write, rows: &[Row]) -> io::Result<()> {
             let price = step.price;
             writeln!(out, "  {:<24}{:>9.0} {:>9.0}", step.step, price.instructions, price.cycles)?;
         }
+    }
+    Ok(())
+}
+
+fn flood(out: &mut impl Write, flood: &Flood, tsc_hz: f64) -> io::Result<()> {
+    writeln!(
+        out,
+        "\nPADIs of many stations, {} at once: instructions, cycles, PADIs/s of driver time",
+        flood.at_once
+    )?;
+    for (what, price) in [("answered", flood.answered), ("too many", flood.ignored)] {
+        let rate = tsc_hz / price.cycles;
+        writeln!(out, "  {what:<24}{:>9.0} {:>9.0} {rate:>11.0}", price.instructions, price.cycles)?;
     }
     Ok(())
 }

@@ -12,12 +12,20 @@ use super::meter::{Cost, Step};
 pub(crate) enum Direction {
     /// The client of this station.
     Outgoing,
+    /// Others, this station, which is their access concentrator.
+    Incoming,
+}
+
+impl Direction {
+    /// Both.
+    pub(crate) const ALL: [Self; 2] = [Self::Outgoing, Self::Incoming];
 }
 
 impl fmt::Display for Direction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Outgoing => "outgoing",
+            Self::Incoming => "incoming",
         })
     }
 }
@@ -88,6 +96,17 @@ impl Row {
             cycles: self.set_up.cycles + self.take_down.cycles,
         }
     }
+}
+
+/// What a PADI costs under a flood of them, each from another station.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct Flood {
+    /// PADIs between two interrupts.
+    pub(crate) at_once: usize,
+    /// One that is answered.
+    pub(crate) answered: Price,
+    /// One that is not, because there were too many.
+    pub(crate) ignored: Price,
 }
 
 /// What many calls take.

@@ -22,6 +22,14 @@ pub(super) enum Said {
     Deactivated(usize),
     /// `NdisMCmDispatchIncomingCloseCall`.
     CloseDispatched(usize, u32),
+    /// `NdisMCmCreateVc`: the VC and the driver's context.
+    Created(usize, usize),
+    /// `NdisMCmDispatchIncomingCall`: the VC and the parameters.
+    Offered(usize, usize),
+    /// `NdisMCmDispatchCallConnected`.
+    Connected(usize),
+    /// `NdisMCmDeleteVc`.
+    Deleted(usize),
 }
 
 static SAID: Mutex<Vec<Said>> = Mutex::new(Vec::new());
@@ -29,6 +37,8 @@ static SAID: Mutex<Vec<Said>> = Mutex::new(Vec::new());
 static CLOCK: AtomicU64 = AtomicU64::new(0);
 /// Timers that are set: the handle and when they are due. The driver has few.
 static TIMERS: Mutex<Vec<(usize, u64)>> = Mutex::new(Vec::new());
+/// The handle that was given last.
+static HANDLES: AtomicUsize = AtomicUsize::new(0);
 static INDICATIONS: AtomicUsize = AtomicUsize::new(0);
 
 fn lock<T>(mutex: &'static Mutex<T>) -> MutexGuard<'static, T> {
@@ -43,6 +53,11 @@ fn say(said: Said) -> u32 {
 /// What the driver has said since the last time.
 pub(super) fn said() -> Vec<Said> {
     std::mem::take(&mut *lock(&SAID))
+}
+
+/// A handle that no VC has had.
+pub(super) fn new_handle() -> usize {
+    HANDLES.fetch_add(16, Relaxed) + 16
 }
 
 /// Lets time pass, in units of 100 ns.
@@ -91,6 +106,25 @@ unsafe extern "win64" fn dispatch_close(status: u32, vc: usize, _data: usize, _s
     say(Said::CloseDispatched(vc, status));
 }
 
+unsafe extern "win64" fn create_vc(_adapter: usize, _family: usize, context: usize, out: usize) -> u32 {
+    let handle = new_handle();
+    raw::write(out, handle);
+    say(Said::Created(handle, context))
+}
+
+unsafe extern "win64" fn delete_vc(vc: usize) -> u32 {
+    say(Said::Deleted(vc))
+}
+
+unsafe extern "win64" fn dispatch_call(_sap: usize, vc: usize, parameters: usize) -> u32 {
+    say(Said::Offered(vc, parameters));
+    PENDING
+}
+
+unsafe extern "win64" fn dispatch_connected(vc: usize) {
+    say(Said::Connected(vc));
+}
+
 unsafe extern "win64" fn indicate_status(_adapter: usize, _indication: usize) {
     INDICATIONS.fetch_add(1, Relaxed);
 }
@@ -132,6 +166,10 @@ pub(super) fn all() -> Vec<(&'static str, usize)> {
         ("NdisMCmActivateVc", activate as *const () as usize),
         ("NdisMCmDeactivateVc", deactivate as *const () as usize),
         ("NdisCmDispatchIncomingCloseCall", dispatch_close as *const () as usize),
+        ("NdisMCmCreateVc", create_vc as *const () as usize),
+        ("NdisMCmDeleteVc", delete_vc as *const () as usize),
+        ("NdisCmDispatchIncomingCall", dispatch_call as *const () as usize),
+        ("NdisCmDispatchCallConnected", dispatch_connected as *const () as usize),
         ("NdisMCoIndicateStatusEx", indicate_status as *const () as usize),
         ("KeQueryPerformanceCounter", performance_counter as *const () as usize),
         ("KeQuerySystemTimePrecise", system_time as *const () as usize),

@@ -8,13 +8,15 @@ use crate::targets::Target;
 const CALLS_A_SECOND: f64 = 20_000.0;
 /// Bytes of non-paged pool for an idle call.
 const BYTES: f64 = 1024.0;
+/// Offers in a second of processor time as a multiple of those of `pppoe-server`.
+const OFFERS: f64 = 1.0;
 /// The cost of a call beside all others as a multiple of that of the first.
 const GROWTH: f64 = 1.25;
 
 /// Judges what was measured.
-pub(super) fn judge(driver: &Driver, _peers: Option<&Peers>, tsc_hz: f64) -> Vec<Target> {
+pub(super) fn judge(driver: &Driver, peers: Option<&Peers>, tsc_hz: f64) -> Vec<Target> {
     let mut targets = Vec::new();
-    for direction in [Direction::Outgoing] {
+    for direction in Direction::ALL {
         let of = |row: &&Row| row.case.direction == direction && row.case.at_once == 1 && !row.case.oldest;
         let first = driver.rows.iter().filter(of).find(|row| row.case.others == 0);
         let last = driver.rows.iter().filter(of).find(|row| row.case.others != 0);
@@ -33,6 +35,11 @@ pub(super) fn judge(driver: &Driver, _peers: Option<&Peers>, tsc_hz: f64) -> Vec
             let text = format!("{direction}: bytes of non-paged pool for each of {} idle calls", scale.calls);
             targets.push(Target::most(&text, scale.pool_bytes_each, BYTES));
         }
+    }
+    for (flood, peers) in driver.floods.iter().zip(peers) {
+        let ratio = tsc_hz / flood.answered.cycles * peers.server_offers.nanoseconds / 1e9;
+        let text = "PADOs in a second of driver time / of pppoe-server's processor time";
+        targets.push(Target::least(text, ratio, OFFERS));
     }
     targets
 }
