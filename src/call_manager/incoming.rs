@@ -29,7 +29,7 @@ impl Offer {
     /// The offer of a call, on a line if the client knows lines.
     fn new(sap: &Ref<Sap>, line: Option<&Line>, request: &Request<'_>) -> Result<Ref<Self>> {
         let adapter = sap.family().owner();
-        let mut storage = ndis::memory::filled(LONGEST_BLOCK, |_| Ok(0_u8))?;
+        let mut storage = ndis::memory::zeroed(LONGEST_BLOCK)?;
         let (caller, service) = (request.peer.0, request.service_name);
         let (kind, length) = if let Some(line) = line.map(Line::number) {
             let offer = tapi::incoming_call::Offer { line, caller, service };
