@@ -3,7 +3,7 @@
 //! `cargo xtask test -p scenarios --test scale -- --ignored` does the same with as many calls as an adapter can have, and
 //! `cargo xtask bench calls` measures them.
 
-use std::{cell::Cell, rc::Rc};
+use std::{cell::Cell, rc::Rc, time::Duration};
 
 use ndis_sim::{
     machine::Machine,
@@ -13,11 +13,22 @@ use ndis_sim::{
         wait_for,
     },
     nic::Model,
+    wire::host::{CallState, Control, Dial},
 };
-use scenarios::{Caller, Card, Record, Run, Setup, Station, blocks::Destination, caller::PATIENCE, lab};
+use scenarios::{
+    Answer, Caller, Card, Record, Run, Setup, Station,
+    blocks::Destination,
+    caller::PATIENCE,
+    lab,
+    office::{self, Office, gone},
+};
 
 /// Calls of a run, and as many `WanEndpoints`.
 const CALLS: u32 = 4096;
+/// Calls that come in: each from a host of its own.
+const INCOMING: u16 = 512;
+/// Time between the calls of hosts that come in at once: the driver's limits let a thousand a second through.
+const PAUSE: Duration = Duration::from_millis(100);
 /// Calls that have session ids with one access concentrator.
 const MOST: u32 = 65_534;
 /// Calls that are made at the same time: the card's ring has room for their frames.
@@ -25,10 +36,10 @@ const AT_ONCE: usize = 64;
 /// Bytes of non-paged pool that an idle call may cost.
 const BYTES: usize = 1024;
 
-/// A card with as many lines as calls, if there can be. Every block of thousands has guard pages, but not of more.
+/// A card with as many lines as calls. Every block of thousands has guard pages, but not of more.
 fn setup(seed: u64, calls: u32) -> Setup {
     let mut card = Card::new(Model::I82574l);
-    card.keywords.insert("WanEndpoints".to_owned(), Value::Integer(calls.min(CALLS)));
+    card.keywords.insert("WanEndpoints".to_owned(), Value::Integer(calls));
     Setup { thorough: calls <= CALLS, ..Setup::new(seed, card) }
 }
 
@@ -157,6 +168,105 @@ fn as_many_calls_as_there_are_session_ids_lose_their_link() {
 #[ignore = "takes minutes"]
 fn an_adapter_halts_with_as_many_calls_as_there_are_session_ids() {
     halt(8, MOST);
+}
+
+/// Calls of many hosts, all up.
+fn take_calls(office: &Office) -> Vec<Rc<Vc>> {
+    let numbers: Vec<_> = (0..INCOMING).collect();
+    for some in numbers.chunks(AT_ONCE) {
+        for number in some {
+            let [high, low] = number.to_be_bytes();
+            office.control.dial(Dial { mac: [2, 0, 0, 1, high, low], ..Dial::default() });
+        }
+        let last = some.last().map_or(0, |number| usize::from(*number));
+        office.offered(last);
+        Machine::current().sleep(PAUSE);
+    }
+    let offered = office.station.caller.offered.borrow();
+    let vcs: Vec<_> = offered.iter().map(|(vc, _)| Rc::clone(vc)).collect();
+    drop(offered);
+    assert!(all(&vcs, |record| record.made.get().is_some()), "calls that are not connected");
+    for call in 0..usize::from(INCOMING) {
+        let view = office.control.call(call).expect("was dialled");
+        assert!(matches!(view.state, CallState::Up(_)), "{call}: {view:?}");
+    }
+    vcs
+}
+
+/// Closes calls that came in; the driver deletes their VCs.
+fn end_taken(vcs: &[Rc<Vc>]) {
+    let records: Vec<_> = vcs.iter().map(|vc| Record::of(vc)).collect();
+    for vc in vcs {
+        if client::close_call(vc) == status::SUCCESS {
+            Record::of(vc).closed.set(true);
+        }
+    }
+    for record in &records {
+        assert!(wait_for(PATIENCE, || record.closed.get()), "a close does not end");
+        gone(record);
+    }
+}
+
+fn in_an_office(seed: u64, story: impl FnOnce(&Office) + Send + 'static) -> Run<()> {
+    let control = Control::new();
+    let mut card = office::card(Model::I82574l, &control);
+    card.keywords.insert("WanEndpoints".to_owned(), Value::Integer(INCOMING.into()));
+    let taken = Answer::Elsewhere(status::SUCCESS);
+    office::story(Setup::new(seed, card), &control, Family::PPP, taken, story)
+}
+
+// covers: NdisMCmCreateVc, CmIncomingCallComplete, NdisMCmDispatchCallConnected, NdisMCmDeleteVc, SEQ:many-calls
+#[test]
+fn hundreds_of_hosts_call() {
+    let run = in_an_office(11, |office| {
+        let bytes = || Machine::current().pool().bytes();
+        let before = bytes();
+        let vcs = take_calls(office);
+        // What the driver remembers of their requests is forgotten by then.
+        Machine::current().sleep(Duration::from_mins(1));
+        let each = (bytes() - before) / vcs.len();
+        assert!(each <= BYTES, "an idle call takes {each} bytes");
+        end_taken(&vcs);
+        for call in 0..usize::from(INCOMING) {
+            office.becomes(call, &CallState::EndedByPeer);
+        }
+    });
+    run.clean();
+}
+
+// covers: SEQ:many-calls, SEQ:link-loss, NdisMCmDispatchIncomingCloseCall
+#[test]
+fn hundreds_of_hosts_lose_their_link() {
+    let run = in_an_office(12, |office| {
+        let vcs = take_calls(office);
+        office.station.slot.set_link(false);
+        assert!(all(&vcs, |record| record.ended.get().is_some()), "calls that are not told");
+        end_taken(&vcs);
+    });
+    run.clean_but_for_sessions();
+}
+
+// covers: SEQ:many-calls, SEQ:halt-with-open-afs, MiniportHaltEx
+#[test]
+fn an_adapter_halts_with_hundreds_of_hosts() {
+    let control = Control::new();
+    let mut card = office::card(Model::I82574l, &control);
+    card.keywords.insert("WanEndpoints".to_owned(), Value::Integer(INCOMING.into()));
+    let run = lab::run(Setup::new(13, card), move |lab| {
+        let driver = lab.load();
+        let office = Office { station: Station::up(lab, &driver, 0, Family::PPP), control };
+        office.station.caller.answer.set(Answer::Now(status::SUCCESS));
+        drop(take_calls(&office));
+        office.station.adapter.pause();
+        office.station.adapter.halt(HaltAction::DeviceDisabled);
+        assert!(office.station.caller.closed.get(), "the family is open");
+        for call in 0..usize::from(INCOMING) {
+            let state = office.control.call(call).expect("was dialled").state;
+            assert_eq!(state, CallState::EndedByPeer, "{call}");
+        }
+        driver.unload();
+    });
+    run.clean();
 }
 
 /// `WanEndpoints` are the lines that TAPI sees, of one call each; a line is free again when its call has ended.
