@@ -79,6 +79,7 @@ impl Vc {
         let close = this.life.lock().call.close(pended);
         match close {
             Close::Refused(pended, status) => pended.complete(from_condis(status)),
+            Close::Done(pended) => pended.complete(Status::SUCCESS),
             Close::Wait => {}
             Close::AbortMake(make, upcall) => {
                 this.leave_wire(false);

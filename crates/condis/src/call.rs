@@ -183,9 +183,8 @@ impl<M, C> Call<M, C> {
             | State::Deactivating(After::Close(_) | After::CloseAndDelete(_) | After::Delete, _) => {
                 Close::Refused(close, Status::CLOSING)
             }
-            State::Idle | State::Deleted if self.upcall.is_none() => {
-                Close::Refused(close, Status::VC_NOT_ACTIVATED)
-            }
+            State::Idle if self.upcall.is_none() => Close::Done(close),
+            State::Deleted if self.upcall.is_none() => Close::Refused(close, Status::VC_NOT_ACTIVATED),
             State::Offered { .. } | State::Active | State::ClosedByPeer if self.upcall.is_none() => {
                 Close::Start(self.tear_down(close))
             }

@@ -61,8 +61,10 @@ pub enum Lost<M> {
 #[derive(Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Close<M, C> {
-    /// There is no call: return the status from `CmCloseCall`; nothing pends.
+    /// It cannot be closed: return the status from `CmCloseCall`; nothing pends.
     Refused(C, Status),
+    /// There is no call any more: it failed while the client gave it up. The close succeeds.
+    Done(C),
     /// Pend. What remains is told by [`Call::returned`](super::Call::returned) or
     /// [`Call::activated`](super::Call::activated).
     Wait,
