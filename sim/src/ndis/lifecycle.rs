@@ -275,7 +275,7 @@ impl Adapter {
     /// CO-242: at the end of a pause nothing is in the hands of the driver or of a client.
     fn check_quiet(&self) {
         for vc in self.vcs() {
-            let (sends, receives) = (vc.sends_outstanding(), vc.receives_outstanding());
+            let (sends, receives) = (vc.sends.taken(), vc.receives_outstanding());
             if sends + receives != 0 {
                 let text = format!("paused with {sends} sends and {receives} receives outstanding");
                 finding("CO-242", Some(vc.name()), text);

@@ -45,6 +45,17 @@ pub struct Readings {
 }
 
 impl Readings {
+    /// The same as [`Default::default`].
+    pub const DEFAULT: Self = Self {
+        activation: Course::Returned,
+        deactivation: Course::Returned,
+        miniport_vc_handlers: false,
+        every_answer_completed: false,
+        one_address_family: false,
+        halt_unpaused: false,
+        serial_co_oids: false,
+    };
+
     /// One reading for each question, drawn from the machine's seed. Those that change what a script may do stay as
     /// they are: all address families, a pause before each halt.
     pub fn drawn(machine: &Machine) -> Self {

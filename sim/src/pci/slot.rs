@@ -244,6 +244,11 @@ impl Slot {
         }
     }
 
+    /// A script has given the far end of the cable something to do that it does not know of yet.
+    pub fn look_at_wire(&self) {
+        self.arm_wire();
+    }
+
     /// `INTx#` may be driven.
     pub(super) fn line_enabled(&self) -> bool {
         !self.gone.get() && self.command.get() & command::INTX_DISABLE == 0
