@@ -16,6 +16,7 @@ use core::ffi::c_void;
 use core::sync::atomic::AtomicU32;
 
 use alloc::vec::Vec;
+use condis::call_failure::CallFailure;
 use condis::config::Settings;
 use e1000::{MacAddress, Nic};
 use ndis::{
@@ -157,5 +158,14 @@ impl Adapter {
     /// Whether a call can be set up now.
     pub(crate) fn can_call(&self) -> bool {
         self.state.lock().can_call()
+    }
+
+    /// Why calls are being ended now. Asked for each call once it is in the tables: what ends them all says so here
+    /// first, and then looks into the tables.
+    pub(crate) fn ends_calls(&self) -> Option<CallFailure> {
+        if !self.can_call() {
+            return Some(CallFailure::GoingDown);
+        }
+        self.link_speed().is_none().then_some(CallFailure::LinkDown)
     }
 }

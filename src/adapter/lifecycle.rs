@@ -94,9 +94,10 @@ impl Adapter {
 
     /// Sessions do not survive sleep: the peers are told, the clients are told, the card is stopped.
     fn sleep(&self, irql: &Passive) -> Result<()> {
+        // From here on nobody calls.
+        self.state.lock().set_asleep(true);
         self.end_all_calls(CallFailure::GoingDown);
         self.drain_transmit(irql);
-        self.state.lock().set_asleep(true);
         let stopped =
             if self.card.stop(irql) { self.nic.stop(&Wait(irql)).map_err(hardware_status) } else { Ok(()) };
         self.abandon_sends(Status::REQUEST_ABORTED);

@@ -41,8 +41,12 @@ impl Vc {
         match begun {
             Ok(()) => {
                 this.statistics.reset();
-                this.adapter().drive(index);
-                this.adapter().set_discovery_timer();
+                if let Some(failure) = this.adapter().ends_calls() {
+                    Self::lost(this, failure, Text::EMPTY);
+                } else {
+                    this.adapter().drive(index);
+                    this.adapter().set_discovery_timer();
+                }
             }
             Err((pended, refusal)) => {
                 drop(this.adapter().calls.discoveries.lock().remove(index));

@@ -103,6 +103,10 @@ impl Adapter {
             return Err(status);
         }
         Vc::activate(&vc, activation);
+        if let Some(failure) = adapter.ends_calls() {
+            Vc::lost(&vc, failure, Text::EMPTY);
+            vc.leave_wire(failure.peer_may_live());
+        }
         Ok(())
     }
 
