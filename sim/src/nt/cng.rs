@@ -33,7 +33,7 @@ unsafe extern "win64" fn BCryptGenRandom(
     for at in 0..length as usize {
         let octet = u8::try_from(call.machine().random() & 0xFF).unwrap_or(0);
         // SAFETY: the driver passes a buffer of this length.
-        unsafe { buffer.add(at).write(octet) };
+        unsafe { buffer.wrapping_add(at).write(octet) };
     }
     STATUS_SUCCESS
 }
@@ -60,7 +60,9 @@ mod tests {
             // SAFETY: the buffer has 16 octets.
             let status = unsafe { BCryptGenRandom(std::ptr::null_mut(), buffer, 16, SYSTEM_PREFERRED) };
             assert_eq!(status, STATUS_SUCCESS);
-            old.into_iter().for_each(|old| machine.lower_irql(old));
+            if let Some(old) = old {
+                machine.lower_irql(old);
+            }
         });
         machine.join(thread).expect("the thread ends");
         let rules = machine.verifier().findings().iter().map(|finding| finding.rule.to_string()).collect();

@@ -5,6 +5,7 @@
 //! takes its place: it runs the server's own relay with its output tied to its input, and what the host sends comes
 //! back through rp-pppoe's code alone.
 
+mod hosts;
 mod namespace;
 pub mod stand_in;
 
@@ -15,6 +16,7 @@ use std::{
     time::Duration,
 };
 
+pub use hosts::{RpPppoeClients, RpPppoeHosts};
 pub use namespace::{FAR_END, Namespace, clean_up_all};
 
 use super::{LinuxInterface, Wire, linux_interface::InterfaceError};

@@ -1,0 +1,150 @@
+//! Hosts and access concentrators that nobody here wrote: rp-pppoe's in both roles, with frames of RFC 2516 and of
+//! RFC 4638, and tshark as the judge of what was on the wire.
+
+use std::{path::PathBuf, process::Command, rc::Rc};
+
+use ndis_sim::{
+    machine::Machine,
+    ndis::{Family, Value, status, wait_for},
+    nic::Model,
+    wire::{
+        RpPppoe, RpPppoeHosts,
+        access_concentrator::Settings,
+        rp_pppoe::{self, DEAF_AFTER_PADS, StartError},
+    },
+};
+use scenarios::{
+    Answer, Caller, Card, Setup, Station, blocks::Destination, caller::PATIENCE, lab, office::gone,
+    station::exchange,
+};
+
+/// What the system lets be started; a line says why not.
+fn unless_missing<T>(started: Result<T, StartError>) -> Option<T> {
+    match started {
+        Ok(peer) => Some(peer),
+        Err(error @ (StartError::Missing(..) | StartError::Command(..) | StartError::Io(..))) => {
+            println!("skipped: no rp-pppoe: {error}");
+            None
+        }
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// Fields of each frame of a capture, one of them what tshark finds malformed; `None` without tshark.
+fn dissected(path: &PathBuf) -> Option<Vec<Vec<String>>> {
+    let fields = ["-e", "pppoe.code", "-e", "pppoe.session_id", "-e", "_ws.malformed"];
+    let output = match Command::new("tshark").arg("-r").arg(path).args(["-T", "fields"]).args(fields).output()
+    {
+        Ok(output) => output,
+        Err(error) => {
+            println!("not judged: tshark cannot be run ({error})");
+            return None;
+        }
+    };
+    assert!(output.status.success(), "tshark: {}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).expect("text");
+    Some(text.lines().map(|line| line.split('\t').map(str::to_owned).collect()).collect())
+}
+
+// covers: SEQ:incoming-call, RFC2516:5.1, RFC2516:5.2, RFC2516:5.3, RFC2516:5.4, RFC2516:5.5, PEER:rp-pppoe-client
+#[test]
+fn rp_pppoe_dials_every_card() {
+    for (seed, model) in (1..).zip(Model::ALL) {
+        let Some(peer) = unless_missing(RpPppoeHosts::start()) else { return };
+        let clients = peer.clients();
+        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("rp-pppoe-client-{seed}.pcapng"));
+        let card = Card { pcap: Some(path.clone()), ..Card::new(model) }.wrapped(move |_| Box::new(peer));
+        let setup = Setup { real_time: true, ..Setup::new(seed, card) };
+        let run = lab::run(setup, move |lab| {
+            let driver = lab.load();
+            let station = Station::up(lab, &driver, 0, Family::PPP);
+            station.caller.answer.set(Answer::Elsewhere(status::SUCCESS));
+            let dialled = ["isp", ""].map(|service| clients.dial(service).expect("a client"));
+            assert!(wait_for(PATIENCE, || station.caller.offered.borrow().len() == 2), "no calls");
+            let calls = station.caller.offered.borrow().clone();
+            assert!(wait_for(PATIENCE, || calls.iter().all(|(_, record)| record.is_up())), "not connected");
+            Machine::current().sleep(DEAF_AFTER_PADS);
+            for (vc, _) in &calls {
+                assert!(exchange(&[Rc::clone(vc)], &[42, 512, 1494], 10), "frames of a call");
+            }
+            // One is closed here, the other there.
+            let (vc, record) = &calls[0];
+            assert!(Caller::hang_up(vc));
+            gone(record);
+            let ended = || dialled.iter().filter(|&&host| clients.has_ended(host)).count();
+            assert!(wait_for(PATIENCE, || ended() == 1), "no PADT got there");
+            let (vc, record) = &calls[1];
+            dialled.iter().filter(|&&host| !clients.has_ended(host)).for_each(|&host| clients.hang_up(host));
+            assert!(wait_for(PATIENCE, || record.ended.get().is_some()), "no PADT came");
+            assert!(Caller::hang_up(vc));
+            gone(record);
+            station.down();
+            driver.unload();
+        });
+        run.clean();
+        let Some(lines) = dissected(&path) else { continue };
+        for (code, name) in [("0x07", "PADO"), ("0x65", "PADS")] {
+            assert!(lines.iter().filter(|line| line[0] == code).count() >= 2, "{name} of two calls");
+        }
+        assert!(lines.iter().all(|line| line.get(2).is_none_or(String::is_empty)), "malformed: {lines:?}");
+    }
+}
+
+/// Calls out over a card that offers this payload; how large a frame the client may send.
+fn largest_frame(card: Card, real_time: bool, to: Destination) -> usize {
+    let card = Card {
+        keywords: {
+            let mut it = card.keywords;
+            it.insert("MaxPayload".to_owned(), Value::Integer(1500));
+            it
+        },
+        ..card
+    };
+    let setup = Setup { real_time, ..Setup::new(1, card) };
+    let run = lab::run(setup, move |lab| {
+        let driver = lab.load();
+        let station = Station::up(lab, &driver, 0, Family::TAPI_PROXY);
+        let vc = station.vc();
+        assert_eq!(station.outcome(&vc, &to), status::SUCCESS);
+        if real_time {
+            Machine::current().sleep(DEAF_AFTER_PADS);
+        }
+        let record = scenarios::Record::of(&vc);
+        let parameters = record.parameters.borrow().clone().expect("the call's parameters");
+        let granted = parameters.call_manager.expect("flows").transmit.max_sdu_size;
+        let largest = usize::try_from(granted).expect("small") + 2;
+        assert!(exchange(&[Rc::clone(&vc)], &[42, largest], 10), "frames of {largest} bytes");
+        station.finish(&vc);
+        station.down();
+        driver.unload();
+        largest
+    });
+    run.clean()
+}
+
+// covers: RFC4638:3, RFC4638:4, RFC4638:5, MaxPayload
+#[test]
+fn large_frames_go_where_the_peer_takes_them() {
+    for (max_payload, largest) in [(1500, 1502), (1492, 1494)] {
+        let peer = Settings { max_payload, ..Settings::default() };
+        let card = Card { peer, ..Card::new(Model::I82574l) };
+        assert_eq!(largest_frame(card, false, Destination::default()), largest);
+    }
+}
+
+// covers: RFC4638:3, RFC4638:5, PEER:pppoe-server
+#[test]
+fn rp_pppoe_serves_large_frames() {
+    let settings = rp_pppoe::Settings {
+        ac_name: "AC-test".to_owned(),
+        service: "isp".to_owned(),
+        sessions: 4,
+        stand_in: PathBuf::from(env!("CARGO_BIN_EXE_scenarios")),
+        echo: true,
+        message: None,
+    };
+    let Some(peer) = unless_missing(RpPppoe::start(&settings)) else { return };
+    let card = Card::new(Model::I82574l).wrapped(move |_| Box::new(peer));
+    let to = Destination { ac: "AC-test".to_owned(), service: "isp".to_owned() };
+    assert_eq!(largest_frame(card, true, to), 1502);
+}
