@@ -8,7 +8,7 @@ use ndis_sim::{
     nic::Model,
     wire::{
         access_concentrator::Settings,
-        frame::{code, tag},
+        frame::{DISCOVERY, Frame, code, tag},
         host::{CallState, Control, Dial},
     },
 };
@@ -358,7 +358,7 @@ fn an_offer_says_who_calls_and_for_what() {
     }
 }
 
-// covers: OID_CO_TAPI_GET_CALL_DIAGNOSTICS@cm, OID_WAN_CO_GET_LINK_INFO@co, SEQ:incoming-call
+// covers: OID_CO_TAPI_GET_CALL_DIAGNOSTICS@cm, OID_WAN_CO_GET_LINK_INFO@co, SEQ:incoming-call, RFC5578:5
 #[test]
 fn a_call_that_came_in_says_so() {
     let control = Control::new();
@@ -373,6 +373,21 @@ fn a_call_that_came_in_says_so() {
         let request = OidRequest::query(0x0401_0182, 32);
         let data = client::co_oid_request(&office.station.adapter, Some(&vc), request).data;
         assert_eq!(data[..4], 1492_u32.to_le_bytes());
+        // Metrics of the host's link are the call's here too: 10 Mbit/s.
+        let seen = office.control.seen();
+        let pads = seen.iter().find(|frame| frame.code == code::PADS).expect("a PADS");
+        Record::of(&vc).indications.take();
+        office.control.inject(&Frame {
+            destination: pads.source,
+            source: pads.destination,
+            ethertype: DISCOVERY,
+            code: 0x0C,
+            session: pads.session,
+            payload: vec![0x01, 0x07, 0, 10, 0, 0b0_1010, 80, 50, 0, 10, 0, 10, 0, 10],
+        });
+        assert!(wait_for(PATIENCE, || !Record::of(&vc).indications.borrow().is_empty()), "no indication");
+        let told = Record::of(&vc).indications.take();
+        assert_eq!((told[0].code, &told[0].data[4..8]), (0x4001_0025, &1_250_000_u32.to_le_bytes()[..]));
         Office::hang_up(&vc);
     });
     run.clean();
