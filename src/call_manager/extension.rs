@@ -38,7 +38,7 @@ impl Adapter {
         }
     }
 
-    /// The peer says what its link is worth: the rate of the VC is that, or the card's if that is less.
+    /// The peer says what its link is worth: the rate of the VC is that, or what it was granted if that is less.
     fn metrics(&self, key: SessionKey, metrics: &Metrics) {
         let Some(vc) = self.calls.session(key).filter(|vc| vc.may_speak(key)) else { return };
         vc.remark(key, metrics.text());
@@ -46,10 +46,11 @@ impl Adapter {
         if !vc.begin_receives(key, 1) {
             return;
         }
-        let own = bytes_per_second(self.link_speed().unwrap_or(settings::MAX_LINK_SPEED));
+        let granted = vc.granted();
         // Zero would mean 28.8 kbit/s.
-        let rate = bytes_per_second(metrics.current_rate).clamp(1, own.max(1));
-        let transmit = if metrics.receive_only { own } else { rate };
+        let rate = bytes_per_second(metrics.current_rate).clamp(1, granted.bytes_per_second.max(1));
+        let transmit =
+            if metrics.receive_only { granted.transmit.rate } else { rate.min(granted.transmit.rate) };
         if let Some(max_payload) = vc.max_payload(key) {
             vc.indicate_link_parameters(transmit, rate, max_payload);
         }
