@@ -1,9 +1,13 @@
-//! The parameters of any call are refused, or point-to-point, and flow specifications come back as they were.
+//! The parameters of any call are refused, or point-to-point; flow specifications come back as they were, and what is
+//! granted of them is no more than the link has.
 //!
-//! The input: flags, whether there are media parameters and a party, the length that the client claims, and a flow
-//! specification.
+//! The input: flags, whether there are media parameters and a party, the length that the client claims, and two flow
+//! specifications, for a call and for a change of it.
 
 use condis::call_parameters::{Fixed, FlowSpec, MAX_SPECIFIC, flags as flag};
+use condis::flow::{self, Grant, Limits};
+
+const LIMITS: Limits = Limits { link_rate: 12_500_000, longest: 1496 };
 
 /// Judges one input.
 pub(crate) fn run(input: &[u8]) {
@@ -24,8 +28,27 @@ pub(crate) fn run(input: &[u8]) {
         }
         Err(status) => assert!(status.to_ndis() < 0),
     }
-    match FlowSpec::parse(rest) {
-        Some(flow) => assert_eq!(flow.to_bytes()[..], rest[..FlowSpec::SIZE]),
-        None => assert!(rest.len() < FlowSpec::SIZE),
+    let Some(transmit) = FlowSpec::parse(rest) else {
+        assert!(rest.len() < FlowSpec::SIZE);
+        return;
+    };
+    assert_eq!(transmit.to_bytes()[..], rest[..FlowSpec::SIZE]);
+    let present = flow::grant(&transmit, &LIMITS);
+    granted(&present);
+    if let Some(receive) = FlowSpec::parse(&rest[FlowSpec::SIZE..]) {
+        match flow::change(&transmit, &receive, &present, &LIMITS) {
+            Ok(changed) => granted(&changed),
+            Err(status) => assert!(status.to_ndis() < 0),
+        }
+        let _ = flow::change(&receive, &transmit, &present, &LIMITS).inspect(granted);
+    }
+}
+
+/// A grant is no more than the link, and lets every frame through.
+fn granted(grant: &Grant) {
+    assert!((1..=LIMITS.link_rate).contains(&grant.rate(&LIMITS)));
+    assert!((grant.rate(&LIMITS)..=LIMITS.link_rate).contains(&grant.peak(&LIMITS)));
+    if let Some(shape) = grant.shape {
+        assert!(shape.burst >= LIMITS.longest && shape.least <= LIMITS.longest);
     }
 }
