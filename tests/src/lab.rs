@@ -294,7 +294,6 @@ fn on_this_thread<T: 'static>(
         trace,
         log: setup.thorough || trace,
         guard: setup.thorough,
-        ..Config::default()
     });
     ndis::set_readings(setup.readings.unwrap_or_else(|| Readings::drawn(&machine)));
     let exports = [nt::exports(), ndis::exports()].concat();

@@ -35,6 +35,11 @@ enum State {
     Over,
 }
 
+/// The session of a host's with this id.
+fn key(id: u16) -> Key {
+    Key { ac: CARD, id }
+}
+
 /// One host and its call.
 pub(crate) struct Host {
     call: u32,
@@ -65,10 +70,6 @@ impl Host {
         }
         push_tag(&mut payload, tag::AC_COOKIE, &self.cookie);
         self.frame(DISCOVERY, code::PADR, 0, payload)
-    }
-
-    fn key(&self, id: u16) -> Key {
-        Key { ac: CARD, id }
     }
 }
 
@@ -134,7 +135,7 @@ impl Inner {
             }
             (_, code::PADS) => self.confirmed(now, frame, call),
             (_, code::PADT) => {
-                let key = host.key(frame.session);
+                let key = key(frame.session);
                 if state == State::Up(frame.session) {
                     host.state = State::Over;
                 }
@@ -153,7 +154,7 @@ impl Inner {
             }
             return self.reference.tell(now, Event::HostRefused { call });
         }
-        let key = host.key(frame.session);
+        let key = key(frame.session);
         self.reference.tell(now, Event::Established { call, key });
         let Some(host) = self.hosts.iter_mut().find(|host| host.call == call) else { return };
         match host.state {
@@ -173,7 +174,7 @@ impl Inner {
     fn data_for_host(&mut self, now: Duration, frame: &Frame) {
         let mine = |host: &&Host| Host::mac(host.call) == frame.destination;
         let Some(host) = self.hosts.iter().find(mine) else { return };
-        let (key, up) = (host.key(frame.session), host.state == State::Up(frame.session));
+        let (key, up) = (key(frame.session), host.state == State::Up(frame.session));
         let echo = host.frame(SESSION, code::DATA, frame.session, frame.payload.clone());
         self.reference.tell(now, Event::Data { key, frame: frame.payload.clone() });
         if up {
@@ -188,7 +189,7 @@ impl Inner {
         match host.state {
             State::Up(id) => {
                 host.state = State::Over;
-                let (key, padt) = (host.key(id), host.frame(DISCOVERY, code::PADT, id, Vec::new()));
+                let (key, padt) = (key(id), host.frame(DISCOVERY, code::PADT, id, Vec::new()));
                 self.reference.tell(now, Event::HungUp { key });
                 let at = now + self.short();
                 self.push(at, &padt, Some(Event::GoodBye { key }));

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// SplitMix64 (Steele, Lea and Flood, OOPSLA 2014): small, portable, good enough to draw steps with.
+/// `SplitMix64` (Steele, Lea and Flood, OOPSLA 2014): small, portable, good enough to draw steps with.
 #[derive(Clone, Debug)]
 pub(crate) struct Dice(u64);
 
@@ -199,7 +199,7 @@ pub(crate) fn steps(seed: u64) -> Vec<Step> {
     let count = 10 + dice.below(50);
     let inbound = dice.below(2) == 0;
     let mut steps = vec![
-        Step { after: 0, apart: false, op: Op::Open { ppp: seed % 2 == 0 } },
+        Step { after: 0, apart: false, op: Op::Open { ppp: seed.is_multiple_of(2) } },
         Step { after: 0, apart: false, op: Op::Create { nth: 0 } },
     ];
     // Some seeds are about data, some about calls, some about power.

@@ -119,7 +119,7 @@ impl Client for Player {
     fn notify_close(&self, af: &Rc<AddressFamily>) -> Status {
         let (world, slot) = (self.world(), self.slot());
         world.tell(Event::AskedToLeave { family: slot.number });
-        let idle = slot.users.get() == 0 && world.members(&slot) == 0 && !slot.leaving.get();
+        let idle = slot.users.get() == 0 && slot.members() == 0 && !slot.leaving.get();
         if idle && self.below(2) == 0 {
             // It leaves from within; what it returns says so in either way.
             world.close_family(&slot, true);
@@ -177,7 +177,7 @@ impl Client for Player {
             3 => {
                 // Whoever called may have given up by then.
                 self.do_after(Duration::from_millis(self.below(40_000)), move |world| {
-                    world.answer(&slot, accepted)
+                    world.answer(&slot, accepted);
                 });
                 status::PENDING
             }

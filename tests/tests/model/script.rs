@@ -45,7 +45,7 @@ pub(crate) fn run(seed: u64, steps: &[Step]) -> Outcome {
     let model = Model::ALL[usize::try_from(seed / 2 % 3).expect("small")];
     let card = Card::new(model).wrapped(move |_| Box::new(street));
     // Guard pages cost more than all the rest; some runs are enough to find what they find.
-    let thorough = seed % 8 == 0;
+    let thorough = seed.is_multiple_of(8);
     let setup = Setup { readings: readings(seed), thorough, ..Setup::new(seed, card) };
     let (steps, inside) = (steps.to_vec(), shared.clone());
     let run = lab::run(setup, move |lab| {
@@ -98,8 +98,8 @@ fn start(world: &World) {
 
 /// Everything is closed, by its clients or because the adapter halts under them.
 fn end(world: &Rc<World>) {
-    if !world.removed.get() && world.seed % 3 != 0 {
-        rest(world, world.seed % 5 == 0);
+    if !world.removed.get() && !world.seed.is_multiple_of(3) {
+        rest(world, world.seed.is_multiple_of(5));
         let families = world.families.borrow().clone();
         for family in families {
             world.leave(&family);
@@ -215,7 +215,7 @@ fn take(world: &Rc<World>, op: Op) {
         Op::Ask { nth: n } => ask(world, n),
         Op::Rest { long } => rest(world, long),
         Op::Link { .. } | Op::Pause | Op::Restart | Op::Sleep | Op::Wake | Op::NewLife | Op::Remove => {
-            windows(world, op)
+            windows(world, op);
         }
     }
 }

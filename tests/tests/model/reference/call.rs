@@ -65,6 +65,7 @@ impl Order {
 
 /// A frame that the client sent.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts")]
 struct Frame {
     number: u64,
     batch: u32,

@@ -59,9 +59,9 @@ impl Vc {
 }
 
 impl Reference {
-    pub(super) fn judge_family(&mut self, event: Event) -> Judged {
+    pub(super) fn judge_family(&mut self, event: &Event) -> Judged {
         let now = self.now;
-        match event {
+        match *event {
             Event::Open { family } => {
                 self.families.insert(family, Family::default());
             }

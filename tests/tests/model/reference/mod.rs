@@ -5,6 +5,7 @@
 //! several ends open, all of them. An event that may not be, and at a rest one that must have been, is a disagreement.
 
 mod call;
+mod event;
 mod family;
 mod incoming;
 mod session;
@@ -16,205 +17,10 @@ use std::{
 };
 
 use call::Call;
+pub(crate) use event::{Event, Key};
 use family::{Family, Sap, Vc};
 use ndis_sim::ndis::status::{self, Status};
 use session::Session;
-
-use crate::op::Wish;
-
-/// A session: which access concentrator, and its id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Key {
-    pub(crate) ac: u8,
-    pub(crate) id: u16,
-}
-
-/// What happens. Families, SAPs, VCs and calls have numbers of the script's.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Event {
-    // What clients ask for, before the driver is called, and the end of it.
-    Open {
-        family: u32,
-    },
-    Opened {
-        family: u32,
-        status: Status,
-    },
-    CloseFamily {
-        family: u32,
-    },
-    FamilyClosed {
-        family: u32,
-        status: Status,
-    },
-    Register {
-        sap: u32,
-        family: u32,
-        good: bool,
-    },
-    Registered {
-        sap: u32,
-        status: Status,
-    },
-    Deregister {
-        sap: u32,
-    },
-    Deregistered {
-        sap: u32,
-    },
-    Create {
-        vc: u32,
-        family: u32,
-    },
-    Created {
-        vc: u32,
-        status: Status,
-    },
-    Delete {
-        vc: u32,
-    },
-    Deleted {
-        vc: u32,
-        status: Status,
-    },
-    Make {
-        call: u32,
-        vc: u32,
-        wish: Wish,
-    },
-    Made {
-        call: u32,
-        status: Status,
-    },
-    Close {
-        call: u32,
-    },
-    Closed {
-        call: u32,
-        status: Status,
-    },
-    /// The network's close was dispatched.
-    NetworkClosed {
-        call: u32,
-        status: Status,
-    },
-    /// `batch` counts the calls of the driver; those of one `group` overlap in time.
-    Send {
-        call: u32,
-        frame: Vec<u8>,
-        batch: u32,
-        group: u32,
-    },
-    Sent {
-        call: u32,
-        frame: Vec<u8>,
-        status: Status,
-    },
-    Received {
-        call: u32,
-        frame: Vec<u8>,
-    },
-    /// The call manager asks the client of a family to leave.
-    AskedToLeave {
-        family: u32,
-    },
-    // Calls that come in: what the host does and reads, and what the client is asked and answers.
-    Dialled {
-        call: u32,
-    },
-    Solicited {
-        call: u32,
-    },
-    OfferedToHost {
-        call: u32,
-    },
-    Requested {
-        call: u32,
-    },
-    HostRefused {
-        call: u32,
-    },
-    Established {
-        call: u32,
-        key: Key,
-    },
-    GaveUp {
-        call: u32,
-    },
-    /// The driver creates and deletes a VC.
-    VcMade {
-        vc: u32,
-        family: u32,
-    },
-    VcUnmade {
-        vc: u32,
-    },
-    Offer {
-        call: u32,
-        vc: u32,
-    },
-    Answered {
-        call: u32,
-        accepted: bool,
-    },
-    Connected {
-        call: u32,
-    },
-    // What the far end of the cable sees and does.
-    Padi {
-        call: u32,
-    },
-    Offered {
-        call: u32,
-        ac: u8,
-    },
-    Padr {
-        call: u32,
-        ac: u8,
-    },
-    Granted {
-        call: u32,
-        key: Key,
-    },
-    Confirmed {
-        key: Key,
-    },
-    Padt {
-        key: Key,
-    },
-    Data {
-        key: Key,
-        frame: Vec<u8>,
-    },
-    Echoed {
-        key: Key,
-    },
-    /// The peer ends the session, and its PADT arrives.
-    HungUp {
-        key: Key,
-    },
-    GoodBye {
-        key: Key,
-    },
-    /// A PADT that the peer did not send is on its way.
-    Forged {
-        key: Key,
-    },
-    // What Windows and the cable do.
-    Link {
-        up: bool,
-    },
-    Pausing,
-    Paused,
-    Restarted,
-    FallingAsleep,
-    Asleep,
-    Awake,
-    Halting,
-    Halted,
-    Started,
-    Removed,
-}
 
 /// Frames that are in the card when their reason is gone leave it within this time.
 const IN_CARD: Duration = Duration::from_millis(20);
@@ -237,6 +43,7 @@ impl fmt::Display for Disagreement {
 
 /// What is known of the adapter.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts")]
 struct Adapter {
     link: bool,
     /// Until then the driver may or may not know of the link's last change.
@@ -306,10 +113,10 @@ impl Reference {
     /// An event; what it contradicts is kept for [`Self::disagreement`].
     pub(crate) fn tell(&mut self, now: Duration, event: Event) {
         self.now = now;
-        self.events.push((now, event.clone()));
         if let Err(text) = self.judge(event.clone()) {
-            self.disagree(&format!("{event:?}: {text}"));
+            self.disagree(&format!("{}: {text}", event.short()));
         }
+        self.events.push((now, event));
     }
 
     /// Everything has come to rest by `now`: what had to happen has.
@@ -334,7 +141,7 @@ impl Reference {
     /// The last events, one a line, frames by their length.
     pub(crate) fn history(&self, count: usize) -> String {
         let from = self.events.len().saturating_sub(count);
-        let line = |(at, event): &(Duration, Event)| format!("  {at:>12.6?}  {}\n", short(event));
+        let line = |(at, event): &(Duration, Event)| format!("  {at:>12.6?}  {}\n", event.short());
         self.events[from..].iter().map(line).collect()
     }
 
@@ -388,7 +195,7 @@ impl Reference {
             | Event::Delete { .. }
             | Event::Deleted { .. }
             | Event::VcMade { .. }
-            | Event::VcUnmade { .. } => self.judge_family(event),
+            | Event::VcUnmade { .. } => self.judge_family(&event),
             Event::Make { .. }
             | Event::Made { .. }
             | Event::Close { .. }
@@ -504,22 +311,5 @@ impl Reference {
             call.check(self.now, sure_down).map_err(|text| format!("call {number}: {text}"))?;
         }
         self.check_sessions()
-    }
-}
-
-/// An event without the contents of frames.
-fn short(event: &Event) -> String {
-    match event {
-        Event::Send { call, frame, .. } => format!("Send on call {call}, {} bytes", frame.len()),
-        Event::Sent { call, frame, status } => {
-            format!("Sent on call {call}, {} bytes: {}", frame.len(), status::name(*status))
-        }
-        Event::Received { call, frame } => format!("Received on call {call}, {} bytes", frame.len()),
-        Event::Data { key, frame } => format!("Data of {key:?}, {} bytes", frame.len()),
-        Event::Made { call, status } => format!("Made call {call}: {}", status::name(*status)),
-        Event::NetworkClosed { call, status } => {
-            format!("NetworkClosed call {call}: {}", status::name(*status))
-        }
-        other => format!("{other:?}"),
     }
 }

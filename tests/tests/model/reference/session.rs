@@ -21,6 +21,12 @@ pub(super) struct Session {
     terminated: u32,
 }
 
+impl Session {
+    fn new(call: u32, granted: Duration) -> Self {
+        Self { call, granted, confirmed: None, hung_up: false, good_bye: None, forged: false, terminated: 0 }
+    }
+}
+
 /// PADIs of a call at most: five, and five more after a PADR that was not answered.
 const PADIS: u32 = 10;
 /// PADRs of a call at most: three, and three more.
@@ -58,55 +64,14 @@ impl Reference {
                 self.check_being_made(call)
             }
             Event::Granted { call, key } => {
-                let new = Session {
-                    call,
-                    granted: now,
-                    confirmed: None,
-                    hung_up: false,
-                    good_bye: None,
-                    forged: false,
-                    terminated: 0,
-                };
-                self.sessions.entry(key).or_insert(new);
+                self.sessions.entry(key).or_insert_with(|| Session::new(call, now));
                 let it = self.calls.get_mut(&call).ok_or("for no call")?;
                 if !it.sessions.contains(&key) {
                     it.sessions.push(key);
                 }
                 Ok(())
             }
-            Event::Established { call, key } => {
-                let it = self.calls.get_mut(&call).ok_or("for no call")?;
-                it.established(now)?;
-                if !it.sessions.contains(&key) {
-                    it.sessions.push(key);
-                }
-                let new = Session {
-                    call,
-                    granted: now,
-                    confirmed: Some(now),
-                    hung_up: false,
-                    good_bye: None,
-                    forged: false,
-                    terminated: 0,
-                };
-                let known = self.sessions.entry(key).or_insert(new);
-                if known.call == call {
-                    return Ok(());
-                }
-                if known.terminated == 0 && !known.hung_up {
-                    return Err(format!("call {} has this session", known.call));
-                }
-                *known = Session {
-                    call,
-                    granted: now,
-                    confirmed: Some(now),
-                    hung_up: false,
-                    good_bye: None,
-                    forged: false,
-                    terminated: 0,
-                };
-                Ok(())
-            }
+            Event::Established { call, key } => self.established(call, key),
             Event::Confirmed { key } => {
                 self.sessions.get_mut(&key).ok_or("unknown")?.confirmed.get_or_insert(now);
                 Ok(())
@@ -141,6 +106,25 @@ impl Reference {
             }
             _ => Ok(()),
         }
+    }
+
+    /// A PADS of the card's has reached its host.
+    fn established(&mut self, number: u32, key: Key) -> Judged {
+        let now = self.now;
+        let call = self.calls.get_mut(&number).ok_or("for no call")?;
+        call.established(now)?;
+        if !call.sessions.contains(&key) {
+            call.sessions.push(key);
+        }
+        let new = Session { confirmed: Some(now), ..Session::new(number, now) };
+        let known = self.sessions.get(&key).filter(|known| known.call != number);
+        if known.is_some_and(|known| known.terminated == 0 && !known.hung_up) {
+            return Err("another call has this session".to_owned());
+        }
+        if known.is_some() || !self.sessions.contains_key(&key) {
+            self.sessions.insert(key, new);
+        }
+        Ok(())
     }
 
     /// Discovery ends with the call, but for what is in the card.
