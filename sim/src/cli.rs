@@ -31,9 +31,11 @@ const EXAMPLES: &str = "\
 Examples:
   ndis-sim --sys target/x86_64-pc-windows-msvc/release/mcm.sys
   ndis-sim --nic 82540em --calls 4 --frames 1000 --size 1494
+  ndis-sim --incoming 2                              (hosts call the card as well)
   ndis-sim --backend qemu --nic 82545em              (package qemu-system-x86)
   ndis-sim --bad-cable --ending network --seed 1 --runs 200
   ndis-sim --peer rp-pppoe --pcap run.pcapng        (root; packages pppoe and iproute2)
+  ndis-sim --peer rp-pppoe-client --incoming 3       (the same)
   ndis-sim --peer eth1 --service internet --json    (root or CAP_NET_RAW)
 
 The driver is that of --sys, else of the environment variable MCM_SYS, else a build below target/.
@@ -54,12 +56,15 @@ struct Arguments {
     /// Who plays the card: in-process or qemu
     #[arg(long, value_name = "BACKEND", default_value = "in-process")]
     backend: Backend,
-    /// What the card is plugged into: embedded, rp-pppoe, or the name of a Linux interface
+    /// What the card is plugged into: embedded, rp-pppoe, rp-pppoe-client, or the name of a Linux interface
     #[arg(long, value_name = "PEER", default_value = "embedded")]
     peer: Peer,
-    /// Calls, all up at the same time
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=65_534))]
-    calls: u32,
+    /// Calls that clients make, all up at the same time (default: 1; none with rp-pppoe-client)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=65_534))]
+    calls: Option<u32>,
+    /// Calls that hosts make, up together with the others (default: 0; 1 with rp-pppoe-client)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=65_534))]
+    incoming: Option<u32>,
     /// Frames sent on each call, each of which has to come back
     #[arg(long, value_name = "N", default_value_t = 10)]
     frames: u32,
@@ -199,12 +204,26 @@ fn scenario(arguments: &Arguments) -> Result<Scenario, String> {
     if arguments.pcap.is_some() && arguments.runs > 1 {
         return Err("--pcap holds one run: leave --runs out".to_owned());
     }
+    let dials_in = arguments.peer == Peer::RpPppoeClient;
+    let calls = arguments.calls.unwrap_or(u32::from(!dials_in));
+    let incoming = arguments.incoming.unwrap_or(u32::from(dials_in));
+    if dials_in && calls != 0 {
+        return Err("nobody answers calls at --peer rp-pppoe-client: leave --calls out".to_owned());
+    }
+    if incoming != 0 && !dials_in && arguments.peer != Peer::Embedded {
+        let peer = &arguments.peer;
+        return Err(format!("--incoming needs --peer embedded or rp-pppoe-client, not {peer}"));
+    }
+    if calls == 0 && incoming == 0 {
+        return Err("no calls at all: --calls or --incoming has to be at least 1".to_owned());
+    }
     Ok(Scenario {
         nic: arguments.nic,
         backend: arguments.backend,
         peer: arguments.peer.clone(),
         cpus: arguments.cpus,
-        calls: arguments.calls,
+        calls,
+        incoming,
         frames: arguments.frames,
         size: arguments.size,
         seed: arguments.seed,
@@ -259,7 +278,7 @@ mod tests {
     #[test]
     fn defaults_make_one_call() {
         let arguments = parse("--sys x").expect("valid");
-        assert_eq!((arguments.nic, arguments.calls, arguments.runs), (Model::I82574l, 1, 1));
+        assert_eq!((arguments.nic, arguments.calls, arguments.runs), (Model::I82574l, None, 1));
         assert_eq!(arguments.peer, Peer::Embedded);
     }
 
@@ -270,7 +289,7 @@ mod tests {
             ("--backend vmware", "in-process or by qemu"),
             ("--size 2000", "42 to 1494"),
             ("--size many", "not a number"),
-            ("--calls 0", "1..=65534"),
+            ("--calls 65535", "0..=65534"),
             ("--cpus 0", "1 to 64"),
             ("--ending never", "surprise-removal"),
         ] {
@@ -283,6 +302,20 @@ mod tests {
     fn what_needs_the_embedded_peer_says_so() {
         let arguments = parse("--sys Cargo.toml --peer rp-pppoe --bad-cable").expect("valid on its own");
         assert!(scenario(&arguments).expect_err("a contradiction").contains("--peer embedded"));
+    }
+
+    #[test]
+    fn calls_go_where_somebody_is() {
+        let made = |line: &str| {
+            scenario(&parse(&format!("--sys Cargo.toml {line}")).expect("valid on its own"))
+                .map(|scenario| (scenario.calls, scenario.incoming))
+        };
+        assert_eq!(made(""), Ok((1, 0)));
+        assert_eq!(made("--incoming 2"), Ok((1, 2)));
+        assert_eq!(made("--peer rp-pppoe-client"), Ok((0, 1)));
+        assert!(made("--peer rp-pppoe --incoming 1").is_err());
+        assert!(made("--peer rp-pppoe-client --calls 1").is_err());
+        assert!(made("--calls 0").is_err());
     }
 
     #[test]

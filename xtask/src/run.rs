@@ -28,7 +28,9 @@ impl Options {
             self.arguments.iter().any(|argument| words.iter().any(|word| argument == word))
         };
         match program {
-            "pppoe-server" | "ip" => asked(["rp-pppoe", "--peer=rp-pppoe"]),
+            "pppoe-server" | "ip" => {
+                asked(["rp-pppoe", "--peer=rp-pppoe"]) || asked(["rp-pppoe-client", "--peer=rp-pppoe-client"])
+            }
             "qemu-system-x86_64" => asked(["qemu", "--backend=qemu"]),
             _ => false,
         }

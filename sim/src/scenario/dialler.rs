@@ -73,6 +73,12 @@ pub(super) struct Dialler {
     pub(super) sap_registered: Cell<Option<Status>>,
     pub(super) sap_deregistered: Cell<bool>,
     pub(super) link: Cell<bool>,
+    /// What the frames of calls that come in look like; without it none is taken.
+    pub(super) patterns: RefCell<Option<Rc<dyn Fn() -> Pattern>>>,
+    /// Calls that came in.
+    pub(super) offered: RefCell<Vec<Rc<Vc>>>,
+    /// VCs of such calls that the driver has deleted.
+    pub(super) deleted: Cell<usize>,
 }
 
 impl Dialler {
@@ -88,6 +94,9 @@ impl Dialler {
             sap_registered: Cell::new(None),
             sap_deregistered: Cell::new(false),
             link: Cell::new(false),
+            patterns: RefCell::default(),
+            offered: RefCell::default(),
+            deleted: Cell::new(0),
         })
     }
 
@@ -99,6 +108,7 @@ impl Dialler {
     /// Lets go of the objects of NDIS, which know the client.
     pub(super) fn forget(&self) {
         self.af.take();
+        self.offered.take();
     }
 
     fn judge(vc: &Vc, frame: &[u8]) {
@@ -153,6 +163,30 @@ impl Client for Dialler {
 
     fn deregister_sap_complete(&self, _sap: &Rc<Sap>) {
         self.sap_deregistered.set(true);
+        ndis::changed();
+    }
+
+    fn create_vc(&self, _af: &Rc<AddressFamily>, vc: &Rc<Vc>) -> Status {
+        let Some(patterns) = self.patterns.borrow().clone() else { return status::NOT_SUPPORTED };
+        vc.set_client_data(Record::new(patterns()));
+        status::SUCCESS
+    }
+
+    fn delete_vc(&self, _vc: &Rc<Vc>) {
+        self.deleted.set(self.deleted.get() + 1);
+        ndis::changed();
+    }
+
+    /// As NDPROXY does, which asks TAPI first.
+    fn incoming_call(&self, _sap: &Rc<Sap>, vc: &Rc<Vc>, _parameters: &CallParameters) -> Status {
+        self.offered.borrow_mut().push(Rc::clone(vc));
+        let vc = Rc::clone(vc);
+        Machine::current().spawn("answer", move || client::accept_call(&vc, status::SUCCESS));
+        status::PENDING
+    }
+
+    fn call_connected(&self, vc: &Rc<Vc>) {
+        Record::of(vc).made.set(Some(status::SUCCESS));
         ndis::changed();
     }
 

@@ -36,6 +36,8 @@ pub enum Peer {
     Embedded,
     /// Debian's `pppoe-server` in a network namespace made for the run, in real time.
     RpPppoe,
+    /// Debian's `pppoe` as hosts that dial the card, in a network namespace made for the run, in real time.
+    RpPppoeClient,
     /// A Linux interface, in real time.
     Interface(String),
 }
@@ -52,6 +54,7 @@ impl fmt::Display for Peer {
         f.write_str(match self {
             Self::Embedded => "embedded",
             Self::RpPppoe => "rp-pppoe",
+            Self::RpPppoeClient => "rp-pppoe-client",
             Self::Interface(name) => name,
         })
     }
@@ -64,6 +67,7 @@ impl FromStr for Peer {
         Ok(match name {
             "embedded" => Self::Embedded,
             "rp-pppoe" => Self::RpPppoe,
+            "rp-pppoe-client" => Self::RpPppoeClient,
             interface => Self::Interface(interface.to_owned()),
         })
     }
@@ -94,8 +98,10 @@ pub struct Scenario {
     pub peer: Peer,
     /// Virtual processors.
     pub cpus: usize,
-    /// Calls, all up at the same time.
+    /// Calls that the clients make, all up at the same time.
     pub calls: u32,
+    /// Calls that hosts make, up at the same time as the others (embedded peer, or rp-pppoe's client).
+    pub incoming: u32,
     /// Frames sent on each call; each is expected back.
     pub frames: u32,
     /// Bytes of a frame from the PPP protocol field on, [`MIN_FRAME`] to [`MAX_FRAME`].
@@ -129,6 +135,7 @@ impl Scenario {
             peer: Peer::Embedded,
             cpus: 2,
             calls: 1,
+            incoming: 0,
             frames: 10,
             size: 512,
             seed: 1,

@@ -4,15 +4,18 @@ use std::{cell::RefCell, rc::Rc, time::Duration};
 
 use super::{Ending, Peer, RunError, Scenario};
 use crate::wire::{
-    AccessConcentrator, Impaired, LinuxInterface, RpPppoe, Wire,
+    AccessConcentrator, Hosts, Hub, Impaired, LinuxInterface, RpPppoe, RpPppoeHosts, Wire,
     access_concentrator::{self, HangUp, Tally},
+    host::{Control, Dial},
     impair::Plan,
-    rp_pppoe,
+    rp_pppoe::{self, RpPppoeClients},
 };
 
 /// Names of the peers that can be given one and are not.
 const SERVICE: &str = "internet";
 const AC: &str = "AC-sim";
+/// How long a frame of an embedded host is under way.
+const HOST_LATENCY: Duration = Duration::from_micros(20);
 
 /// A wire and what is known about its far end.
 pub(super) struct Connected {
@@ -21,6 +24,34 @@ pub(super) struct Connected {
     pub(super) tally: Option<Rc<RefCell<Tally>>>,
     /// How long to wait between the end of call set-up and traffic.
     pub(super) settle: Duration,
+    /// Who dials the card.
+    pub(super) hosts: Callers,
+}
+
+/// Who dials the card.
+pub(super) enum Callers {
+    /// Nobody.
+    Nobody,
+    /// The hosts inside the simulator.
+    Embedded(Control),
+    /// rp-pppoe's clients.
+    RpPppoe(RpPppoeClients),
+}
+
+impl Callers {
+    /// Has somebody dial, for the nth time, and hang up after a while, if so.
+    pub(super) fn dial(&self, nth: u32, service: &str, hang_up: Option<Duration>) -> Result<(), String> {
+        match self {
+            Self::Nobody => Err("nobody is there who could call".to_owned()),
+            Self::Embedded(control) => {
+                let [_, _, high, low] = nth.to_be_bytes();
+                let (mac, service) = ([0x02, 0, 0, 0xbb, high, low], service.to_owned());
+                control.dial(Dial { mac, service, hang_up, ..Dial::default() });
+                Ok(())
+            }
+            Self::RpPppoe(clients) => clients.dial(service).map(|_| ()).map_err(|error| error.to_string()),
+        }
+    }
 }
 
 fn or<'a>(name: &'a str, default: &'a str) -> &'a str {
@@ -40,12 +71,19 @@ pub(super) fn connect(scenario: &Scenario) -> Result<Connected, RunError> {
                 message: None,
             };
             let peer = RpPppoe::start(&settings).map_err(|error| RunError::Peer(error.to_string()))?;
-            Ok(Connected { wire: Box::new(peer), tally: None, settle: rp_pppoe::DEAF_AFTER_PADS })
+            let hosts = Callers::Nobody;
+            Ok(Connected { wire: Box::new(peer), tally: None, settle: rp_pppoe::DEAF_AFTER_PADS, hosts })
+        }
+        Peer::RpPppoeClient => {
+            let peer = RpPppoeHosts::start().map_err(|error| RunError::Peer(error.to_string()))?;
+            let hosts = Callers::RpPppoe(peer.clients());
+            Ok(Connected { wire: Box::new(peer), tally: None, settle: rp_pppoe::DEAF_AFTER_PADS, hosts })
         }
         Peer::Interface(name) => {
             let peer = LinuxInterface::open(name).map_err(|error| RunError::Peer(error.to_string()))?;
             // Whoever is there may be an rp-pppoe.
-            Ok(Connected { wire: Box::new(peer), tally: None, settle: rp_pppoe::DEAF_AFTER_PADS })
+            let hosts = Callers::Nobody;
+            Ok(Connected { wire: Box::new(peer), tally: None, settle: rp_pppoe::DEAF_AFTER_PADS, hosts })
         }
     }
 }
@@ -64,10 +102,15 @@ fn embedded(scenario: &Scenario) -> Connected {
     };
     let peer = AccessConcentrator::new(settings);
     let tally = Some(peer.tally());
-    let wire: Box<dyn Wire> = if scenario.bad_cable {
-        Box::new(Impaired::new(Box::new(peer), Plan::hostile(), scenario.seed))
-    } else {
-        Box::new(peer)
-    };
-    Connected { wire, tally, settle: Duration::ZERO }
+    let mut wire: Box<dyn Wire> = Box::new(peer);
+    let mut hosts = Callers::Nobody;
+    if scenario.incoming != 0 {
+        let control = Control::new();
+        wire = Box::new(Hub::new(vec![wire, Box::new(Hosts::new(control.clone(), HOST_LATENCY))]));
+        hosts = Callers::Embedded(control);
+    }
+    if scenario.bad_cable {
+        wire = Box::new(Impaired::new(wire, Plan::hostile(), scenario.seed));
+    }
+    Connected { wire, tally, settle: Duration::ZERO, hosts }
 }

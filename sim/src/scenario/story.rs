@@ -10,12 +10,13 @@ use super::{
     Ending, Scenario, destination,
     dialler::{Dialler, Record},
     pattern::Pattern,
+    peer::Callers,
 };
 use crate::{
     clients::{tapi_proxy, wan},
     machine::{Machine, Step},
     ndis::{
-        self, Adapter, Driver, DriverEntry, Family, HaltAction, Keywords, Sap, State, Value, Vc,
+        self, Adapter, Creator, Driver, DriverEntry, Family, HaltAction, Keywords, Sap, State, Value, Vc,
         client::{self, Client},
         status::{self, Status},
         wait_for,
@@ -47,6 +48,8 @@ pub(super) struct Story {
     pub(super) slot: Rc<Slot>,
     /// Between call set-up and traffic.
     pub(super) settle: Duration,
+    /// Who dials the card.
+    pub(super) hosts: Callers,
     pub(super) tale: Rc<Tale>,
     /// The card has been pulled out.
     pub(super) removed: Rc<Cell<bool>>,
@@ -98,7 +101,8 @@ impl Story {
 
     /// The registry key of the adapter: the driver's defaults, and room for the calls.
     fn keywords(&self) -> Keywords {
-        let endpoints = Value::Integer(self.scenario.calls.max(4));
+        let calls = self.scenario.calls.saturating_add(self.scenario.incoming);
+        let endpoints = Value::Integer(calls.clamp(4, 65_534));
         Keywords::from([("WanEndpoints".to_owned(), endpoints)])
     }
 
@@ -133,15 +137,20 @@ impl Story {
         }
         self.ask(adapter, diallers);
         self.pull_out_sometime(adapter);
-        let vcs = self.dial(diallers)?;
+        let mut vcs = self.dial(diallers)?;
+        vcs.extend(self.be_called(diallers));
         if !self.settle.is_zero() {
             Machine::current().sleep(self.settle);
         }
         self.exchange(&vcs);
         self.end(adapter, &vcs);
         Self::hang_up(&vcs)?;
-        for vc in &vcs {
+        for vc in vcs.iter().filter(|vc| vc.creator() == Creator::Client) {
             client::delete_vc(vc);
+        }
+        let gone = |dialler: &Rc<Dialler>| dialler.deleted.get() >= dialler.offered.borrow().len();
+        if !wait_for(PATIENCE, || diallers.iter().all(gone)) {
+            return Err("the driver does not delete its VCs".to_owned());
         }
         saps.iter().try_for_each(|(sap, dialler)| Self::deregister_sap(sap, dialler))
     }
@@ -250,6 +259,37 @@ impl Story {
         Ok(vcs)
     }
 
+    /// Has hosts call, and waits until each call is up or has failed.
+    fn be_called(&self, diallers: &[Rc<Dialler>]) -> Vec<Rc<Vc>> {
+        let Scenario { calls, incoming, size, seed, .. } = self.scenario;
+        if incoming == 0 {
+            return Vec::new();
+        }
+        let next = Rc::new(Cell::new(calls));
+        for dialler in diallers {
+            let next = Rc::clone(&next);
+            let pattern = move || Pattern::new(next.replace(next.get() + 1), size, seed);
+            dialler.patterns.replace(Some(Rc::new(pattern)));
+        }
+        let hang_up = (self.scenario.ending == Ending::Network).then_some(Duration::from_millis(5));
+        for nth in 0..incoming {
+            self.note(self.hosts.dial(nth, &self.scenario.service, hang_up));
+        }
+        let offered = || diallers.iter().flat_map(|it| it.offered.borrow().clone()).collect::<Vec<_>>();
+        let up = || offered().iter().filter(|vc| Record::of(vc).made.get().is_some()).count();
+        let wanted = usize::try_from(incoming).unwrap_or(usize::MAX);
+        wait_for(PATIENCE, || up() >= wanted || self.removed.get());
+        let failed = u32::try_from(wanted.saturating_sub(up())).unwrap_or(u32::MAX);
+        self.tale.calls_up.set(self.tale.calls_up.get() + incoming.saturating_sub(failed));
+        self.tale.calls_failed.set(self.tale.calls_failed.get() + failed);
+        step(format!("{} of {incoming} calls that come in are up", incoming.saturating_sub(failed)));
+        let vcs: Vec<_> = offered().into_iter().filter(|vc| Record::of(vc).made.get().is_some()).collect();
+        if self.is_quiet() {
+            vcs.iter().filter(|vc| Record::of(vc).is_up()).for_each(wan::ask_link);
+        }
+        vcs
+    }
+
     /// What ends the calls, if it is not the client.
     fn end(&self, adapter: &Rc<Adapter>, vcs: &[Rc<Vc>]) {
         match self.scenario.ending {
@@ -265,15 +305,19 @@ impl Story {
         }
     }
 
-    /// Closes every call that was made.
+    /// Closes every call that was made. Records are fetched before: VCs that the driver created go with their calls.
     fn hang_up(vcs: &[Rc<Vc>]) -> Result<(), String> {
-        let made = |vc: &&Rc<Vc>| Record::of(vc).made.get() == Some(status::SUCCESS);
-        for vc in vcs.iter().filter(made) {
+        let made: Vec<_> = vcs
+            .iter()
+            .map(|vc| (vc, Record::of(vc)))
+            .filter(|(_, record)| record.made.get() == Some(status::SUCCESS))
+            .collect();
+        for (vc, record) in &made {
             if client::close_call(vc) != status::PENDING {
-                Record::of(vc).closed.set(true);
+                record.closed.set(true);
             }
         }
-        let done = wait_for(PATIENCE, || vcs.iter().filter(made).all(|vc| Record::of(vc).closed.get()));
+        let done = wait_for(PATIENCE, || made.iter().all(|(_, record)| record.closed.get()));
         done.then_some(()).ok_or_else(|| "closing the calls does not end".to_owned())
     }
 

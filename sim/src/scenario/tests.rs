@@ -2,7 +2,7 @@
 
 use std::{cell::Cell, rc::Rc, thread};
 
-use super::{story::Story, *};
+use super::{peer::Callers, story::Story, *};
 use crate::{
     machine::{Config, Machine},
     ndis,
@@ -25,6 +25,7 @@ fn told(seed: u64, deviation: &'static str) -> Vec<String> {
             entry: ndis::tests::driver(deviation),
             slot: Slot::new(Box::new(card), Box::new(Unconnected), None),
             settle: Duration::ZERO,
+            hosts: Callers::Nobody,
             tale: Rc::default(),
             removed: Rc::new(Cell::new(false)),
         };
