@@ -1,6 +1,7 @@
 //! The link.
 
 use condis::call_failure::CallFailure;
+use ndis::Status;
 
 use super::hardware::Stall;
 use super::{Adapter, settings};
@@ -14,6 +15,15 @@ impl Adapter {
     /// How the link is set up.
     pub(super) fn link_config(&self) -> e1000::LinkConfig {
         settings::link_config(&self.settings)
+    }
+
+    /// Takes from the card what it could not send before the link went: nobody is to hear of it when the link returns.
+    fn forget_sends(&self) {
+        if !self.transmit.lock().is_idle()
+            && let Some(item) = self.recovery.get()
+        {
+            item.queue();
+        }
     }
 
     /// The card reports a change: tells NDIS, and ends calls that have lost their wire.
@@ -36,7 +46,8 @@ impl Adapter {
         self.handle.indicate_link_state(now.map(|(speed, _)| speed), full_duplex);
         if now.is_none() {
             self.end_all_calls(CallFailure::LinkDown);
-            self.disown_sends();
+            self.disown_sends(Status::MEDIA_DISCONNECTED);
+            self.forget_sends();
         } else {
             self.renew_grants();
         }

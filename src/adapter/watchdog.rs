@@ -4,7 +4,7 @@
 use core::time::Duration;
 
 use e1000::MacAddress;
-use ndis::{Dispatch, ErrorCode, Passive, Ref, TimerHandler, WorkHandler};
+use ndis::{Dispatch, ErrorCode, Passive, Ref, Status, TimerHandler, WorkHandler};
 
 use super::Adapter;
 use super::hardware::Wait;
@@ -57,17 +57,19 @@ impl Adapter {
         self.sends_done(irql);
         if self.link_speed().is_none() {
             // What came to the ring between the loss of the link and the end of its call.
-            self.disown_sends();
+            self.disown_sends(Status::MEDIA_DISCONNECTED);
         }
         let transmitter = self.transmit.lock().health(&self.nic);
         let receiver = self.receive.lock().health(&self.nic);
         for (health, hung) in [(transmitter, TRANSMITTER_HUNG), (receiver, RECEIVER_HUNG)] {
-            if health != Health::Good {
+            if matches!(health, Health::Hung | Health::Lost) {
                 self.handle.log_error(ErrorCode::HARDWARE_FAILURE, hung);
             }
         }
         match [transmitter, receiver] {
             [Health::Good, Health::Good] => {}
+            // Closes and pauses wait for sends, and must not wait for a peer's mercy.
+            [Health::Held, Health::Good] => self.disown_sends(Status::REQUEST_ABORTED),
             [Health::Lost, _] | [_, Health::Lost] => return self.fail_for_good(),
             _ => {
                 if let Some(item) = self.recovery.get() {
@@ -88,6 +90,10 @@ impl Adapter {
         let recovered = self.nic.recover(&Wait(irql), station, self.link_config());
         // What the card had sent before it hung must not be sent again.
         self.complete_finished_sends();
+        if self.link_speed().is_none() {
+            // The calls have ended.
+            self.abandon_sends(Status::MEDIA_DISCONNECTED);
+        }
         if recovered.is_err() || self.start_card().is_err() {
             self.card.given_up();
             self.give_up();

@@ -181,10 +181,10 @@ impl Adapter {
         self.complete(abandoned);
     }
 
-    /// Completes everything that waits for a link that is down. Callable while the card runs.
-    pub(crate) fn disown_sends(&self) {
+    /// Completes everything that waits for the wire. Callable while the card runs.
+    pub(crate) fn disown_sends(&self, status: Status) {
         let mut disowned = self.transmit.lock().disown();
-        disowned.set_status(Status::MEDIA_DISCONNECTED);
+        disowned.set_status(status);
         self.complete(disowned);
     }
 

@@ -8,7 +8,7 @@ use e1000::{Nic, TransmitStatus};
 use ndis::{Chain, NetBuffer, NetBufferList, Ref, Result, Status};
 
 use super::backlog::Backlog;
-use super::health::{Hangs, Health};
+use super::health::{Hangs, Health, Pause};
 use super::outgoing::Outgoing;
 use crate::adapter::settings::Tags;
 use crate::adapter::{Burst, Registers, TransmitRing};
@@ -27,6 +27,7 @@ pub(crate) struct Transmit {
     loader: Loader,
     backlog: Backlog,
     hangs: Hangs,
+    pause: Pause,
 }
 
 /// The ring, and the lists in it.
@@ -60,6 +61,7 @@ impl Transmit {
             loader: Loader { ring, in_flight: Chain::new(), spoiled: false, tags, scattered },
             backlog: Backlog::new(),
             hangs: Hangs::default(),
+            pause: Pause::default(),
         })
     }
 
@@ -70,6 +72,10 @@ impl Transmit {
 
     /// Whether the card sends; to be asked once a second.
     pub(crate) fn health(&mut self, nic: &Nic<Registers>) -> Health {
+        let held = self.loader.ring.is_held(nic, &mut self.pause.progress).unwrap_or(false);
+        if self.pause.is_too_long(held) {
+            return Health::Held;
+        }
         let hung = self.loader.ring.is_hung(nic, &mut self.hangs.progress).unwrap_or(false);
         self.hangs.judge(hung, self.loader.ring.completed())
     }
@@ -176,8 +182,8 @@ impl Transmit {
         self.backlog.remove_of(vc)
     }
 
-    /// Takes all lists out and leaves their frames, which were copied, in the ring: without a link the card stops
-    /// fetching, and nobody can say for how long.
+    /// Takes all lists out and leaves their frames, which were copied, in the ring: without a link, or while the peer asks
+    /// for silence, the card stops fetching, and nobody can say for how long.
     pub(super) fn disown(&mut self) -> Chain<Vc> {
         let mut all = core::mem::take(&mut self.loader.in_flight);
         self.loader.ring.unmark();

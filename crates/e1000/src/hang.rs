@@ -41,6 +41,26 @@ impl<M: DmaMemory, S: AsRef<[FrameNote]> + AsMut<[FrameNote]>> TransmitRing<M, S
     }
 }
 
+impl<M: DmaMemory, S: AsRef<[FrameNote]> + AsMut<[FrameNote]>> TransmitRing<M, S> {
+    /// Whether PAUSE frames of the link partner hold a frame that they already held at the last look. That is no hang, and
+    /// no reset would end it. Reads at most one register; any IRQL.
+    ///
+    /// # Errors
+    /// [`Error::Gone`].
+    pub fn is_held<R: Registers>(&self, nic: &Nic<R>, progress: &mut Progress) -> Result<bool, Error> {
+        let before = progress.waiting_since.take();
+        if self.pending() == 0 {
+            return Ok(false);
+        }
+        let status: Status = nic.bus.read()?;
+        if !status.is_set(Status::LU) || !status.is_set(Status::TXOFF) {
+            return Ok(false);
+        }
+        progress.waiting_since = Some(self.progress());
+        Ok(before == progress.waiting_since)
+    }
+}
+
 impl<M: DmaMemory, S: AsRef<[Buffer]> + AsMut<[Buffer]>> ReceiveRing<M, S> {
     /// Whether the card is past the descriptor that [`ReceiveRing::poll`] waits for, and was so at the last look: its
     /// write-back was lost, or one too many came, and whatever is received stays behind it. Reads one register; any IRQL.

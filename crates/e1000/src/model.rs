@@ -1,6 +1,7 @@
 //! Which cards there are and how they differ.
 //!
-//! One row of [`MODELS`] per device id; adding a card of a known family is adding a row.
+//! One row of [`MODELS`] per device id. A card of a known family under another id takes a row here and a line of
+//! `mcm.inx`, in the same order, and nothing else.
 
 /// Intel's PCI vendor id.
 pub const VENDOR: u16 = 0x8086;

@@ -28,6 +28,21 @@ fn models_are_distinct_and_only_the_82574_has_messages() {
     }
 }
 
+/// What a new card takes: a row of the table, and a line of the INX that installs it.
+#[test]
+fn the_inx_installs_the_cards_of_the_table() {
+    const INX: &str = include_str!("../../../../mcm.inx");
+    let line =
+        |line: &'static str| line.split_once(r"PCI\VEN_8086&DEV_").map(|(before, id)| (before, id.trim()));
+    let lines: Vec<_> = INX.lines().filter_map(line).collect();
+    let ids: Vec<_> = lines.iter().map(|(_, id)| u16::from_str_radix(id, 16).unwrap()).collect();
+    assert_eq!(ids, MODELS.iter().map(|model| model.device).collect::<Vec<_>>());
+    for ((section, _), model) in lines.iter().zip(MODELS) {
+        let install = if model.messages == 0 { "= Install.Line," } else { "= Install.Message," };
+        assert!(section.trim_end().ends_with(install), "{}: {section}", model.name);
+    }
+}
+
 #[test]
 fn an_unknown_device_is_not_touched() {
     let card = Card::new(I82540EM);

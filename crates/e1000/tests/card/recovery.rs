@@ -229,6 +229,26 @@ fn waiting_for_the_link_or_the_peer_is_no_hang() {
 }
 
 #[test]
+fn a_frame_that_the_peer_holds_up_is_held() {
+    let mut bench = bench(I82540EM);
+    let mut progress = Progress::default();
+    let mut looks = |bench: &Bench| [(); 3].map(|()| bench.ring.is_held(&bench.nic, &mut progress).unwrap());
+    bench.card.poke(0x08, 0x83 | TXOFF);
+    assert_eq!(looks(&bench), [false; 3], "nothing to send");
+    bench.push(&[1; 60], None);
+    bench.push(&[2; 60], None);
+    assert_eq!(looks(&bench), [false, true, true]);
+    bench.ring.doorbell(&bench.nic);
+    bench.transmit();
+    bench.reclaim();
+    assert_eq!(looks(&bench), [false, true, true], "one got through");
+    for other in [0x83, 0x81 | TXOFF] {
+        bench.card.poke(0x08, other);
+        assert_eq!(looks(&bench), [false; 3], "no PAUSE, or no link");
+    }
+}
+
+#[test]
 fn a_card_that_is_gone_is_not_hung() {
     let mut bench = bench(I82540EM);
     let mut progress = Progress::default();
