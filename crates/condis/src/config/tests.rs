@@ -54,6 +54,14 @@ fn parameters() -> BTreeMap<String, BTreeMap<String, String>> {
 }
 
 #[test]
+fn the_reference_lists_every_keyword_and_no_other() {
+    const REFERENCE: &str = include_str!("../../../../docs/registry.md");
+    let rows = REFERENCE.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`'));
+    let listed: BTreeSet<&str> = rows.map(|(name, _)| name).collect();
+    assert_eq!(listed, KEYWORDS.iter().map(|keyword| keyword.name).collect());
+}
+
+#[test]
 fn the_inf_describes_every_keyword_as_it_is() {
     let parameters = parameters();
     let advanced = KEYWORDS.iter().filter(|keyword| keyword.place == Place::Advanced);
