@@ -7,7 +7,7 @@ use ndis_sim::{
     nic::{Model, WriteBack},
 };
 use scenarios::{
-    Caller, Card, Lab, Record, blocks::Destination, caller::PATIENCE, lab::sleep, station::send,
+    Caller, Card, Lab, Record, Run, blocks::Destination, caller::PATIENCE, lab::sleep, station::send,
 };
 
 use crate::common::{assert_works, echo, ends, forget, is_intact, missing, on_station, some, with_number};
@@ -57,6 +57,14 @@ fn a_bad_received_frame_is_dropped_and_the_others_are_not() {
     }
 }
 
+/// Nothing is wrong but that the card may have written into a buffer after it had said, once too often, that it was done
+/// with it.
+fn assert_clean_but_for_the_card(run: &Run<()>) {
+    let blemishes = run.blemishes();
+    let others: Vec<_> = blemishes.iter().filter(|it| !it.contains("CO-216")).collect();
+    assert!(others.is_empty() && run.value.is_some() && run.sessions.is_empty(), "{others:#?}");
+}
+
 /// Sends `batch` frames at a time until all that was planned has happened, and once more round the ring: a write-back
 /// that came again may lie there and wait for its turn. Whether it has all happened after so many rounds.
 fn send_until_spent(lab: &Lab, vc: &Rc<Vc>, rounds: u64, batch: u64) -> bool {
@@ -101,7 +109,7 @@ fn many_bad_frames_in_a_row_cost_only_themselves() {
         assert_works(&vc);
         station.finish(&vc);
     });
-    run.clean();
+    assert_clean_but_for_the_card(&run);
 }
 
 #[test]
@@ -222,6 +230,6 @@ fn sends_are_completed_once_however_they_come_back() {
             }
             station.finish(&vc);
         });
-        run.clean();
+        assert_clean_but_for_the_card(&run);
     }
 }

@@ -257,7 +257,7 @@ fn a_card_may_be_pulled_out_in_the_middle_of_any_call_of_the_driver() {
     for model in Model::ALL {
         let calls = pulled_out_at(model, None).clean();
         assert!(calls > 1000, "{calls} calls");
-        let count = if on_qemu() { 4 } else { 60 };
+        let count = if on_qemu() { 4 } else { 24 };
         for sample in 0..count {
             // One of each stretch of the story, by a multiplicative hash.
             let within = (sample * 0x9e37_79b9 + 0x7f4a) % (calls / count);
