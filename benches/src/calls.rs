@@ -2,8 +2,8 @@
 //! can have, and what rp-pppoe spends on one.
 //!
 //! The driver is booted in the simulator and comes to rest. Then its imports are bound to the least that is right
-//! ([`services`], [`arena`]), its registers become plain memory, a few lines play the card ([`crate::card`]), and calls are
-//! made and ended through the driver's handlers and interrupts ([`station`]). At last everything is given back to the
+//! (`services`, `arena`), its registers become plain memory, a few lines play the card (`card`), and calls are
+//! made and ended through the driver's handlers and interrupts (`station`). At last everything is given back to the
 //! simulator, which takes the driver down and reports what it finds.
 
 mod arena;

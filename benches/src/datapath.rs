@@ -1,8 +1,8 @@
 //! `datapath`: what a frame costs in `mcm.sys`, in instructions and cycles, beside a bare loop and beside rp-pppoe.
 //!
 //! The driver is booted in the simulator, makes its calls and comes to rest. Then its imports are bound to the least that
-//! is right ([`crate::services`]), its registers become plain memory, a few lines play the card ([`crate::card`]), and batches of frames
-//! are timed ([`crate::clock`]) and, in other passes, counted instruction by instruction ([`crate::trace`]). At last everything is given
+//! is right (`services`), its registers become plain memory, a few lines play the card (`card`), and batches of frames
+//! are timed (`clock`) and, in other passes, counted instruction by instruction (`trace`). At last everything is given
 //! back to the simulator, which takes the driver down and reports what it finds.
 
 use std::io::{self, IsTerminal as _, Write as _};
