@@ -122,6 +122,9 @@ fn watch(lever: &Lever, rate: u64, burst: u64, duration: Duration) {
 
 #[test]
 fn a_rate_is_met_on_the_wire_changed_up_and_down_and_taken_off() {
+    if scenarios::cannot_on_qemu("it sends in no time, and the echo of many frames overruns its receiver") {
+        return;
+    }
     for seed in seeds(3) {
         let run = on_station(seed, |_, station, lever| {
             let vc = station.connected();
