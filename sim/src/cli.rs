@@ -4,6 +4,7 @@ use std::{
     io::{self, Write as _},
     path::{Path, PathBuf},
     process::ExitCode,
+    sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
 
@@ -143,10 +144,12 @@ pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     // Without a handler an interrupt would leave the namespace of a real peer behind.
     let handler = ctrlc::set_handler(|| {
+        STOPPING.store(true, Ordering::Release);
         rp_pppoe::clean_up_all();
         std::process::exit(INTERRUPTED);
     });
     let result = handler.map_err(|error| error.to_string()).and_then(|()| make_runs(&arguments));
+    leave_it_to_the_handler();
     match result {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(NOT_CLEAN),
@@ -157,11 +160,22 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// An interrupt has come, and its handler ends the process.
+static STOPPING: AtomicBool = AtomicBool::new(false);
+
+/// Waits for the end once an interrupt has come: what the handler removes would only be made again, or be missed.
+fn leave_it_to_the_handler() {
+    while STOPPING.load(Ordering::Acquire) {
+        std::thread::park();
+    }
+}
+
 /// Makes every run; whether all were clean.
 fn make_runs(arguments: &Arguments) -> Result<bool, String> {
     let scenario = scenario(arguments)?;
     let mut clean = 0;
     for run in 0..arguments.runs {
+        leave_it_to_the_handler();
         let seed = arguments.seed.wrapping_add(run);
         let fail = arguments.fail.map(|call| call.saturating_add(run));
         let pcap = (arguments.runs == 1).then(|| capture(arguments, seed));
