@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs,
+    path::Path,
     process::{Child, Command, Stdio},
     sync::{Mutex, PoisonError},
     thread,
@@ -42,6 +43,7 @@ impl Namespace {
     /// When `ip` is missing or refuses, as it does to all but root.
     pub fn create() -> Result<Self, StartError> {
         let ip = find("ip", "iproute2")?;
+        remove_orphans(&ip);
         let ip = ip.display();
         let (name, near_end) = names();
         run(&format!("{ip} netns add {name}"))?;
@@ -120,12 +122,37 @@ fn lock() -> std::sync::MutexGuard<'static, BTreeMap<String, Remains>> {
     LIVE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// What the names of namespaces begin with; the process that made them and a number follow.
+const PREFIX: &str = "ndis-sim-";
+
 /// Names for a namespace and an interface that no other live process uses.
 fn names() -> (String, String) {
     let process = std::process::id();
     let used = lock().len();
-    // Interface names have fifteen characters at most; a process id has seven.
-    (format!("ndis-sim-{process}-{used}"), format!("nsim{process}n{used}"))
+    (format!("{PREFIX}{process}-{used}"), near_end(process, used))
+}
+
+/// Interface names have fifteen characters at most; a process id has seven.
+fn near_end(process: u32, number: usize) -> String {
+    format!("nsim{process}n{number}")
+}
+
+/// The process that made a namespace of this name, and the number it has.
+fn maker(name: &str) -> Option<(u32, usize)> {
+    let (process, number) = name.strip_prefix(PREFIX)?.split_once('-')?;
+    Some((process.parse().ok()?, number.parse().ok()?))
+}
+
+/// Removes the namespaces of processes that were killed.
+fn remove_orphans(ip: &Path) {
+    let Ok(list) = Command::new(ip).args(["netns", "list"]).output() else { return };
+    for line in String::from_utf8_lossy(&list.stdout).lines() {
+        let Some(name) = line.split_whitespace().next() else { continue };
+        let Some((process, number)) = maker(name) else { continue };
+        if !Path::new("/proc").join(process.to_string()).exists() {
+            remove(name, Remains { near_end: near_end(process, number), server: None });
+        }
+    }
 }
 
 /// Runs a command of words without blanks in them.
@@ -187,4 +214,32 @@ fn end(mut child: Child) {
     }
     let _ = child.kill();
     let _ = child.wait();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_tells_its_maker() {
+        let (name, cable) = names();
+        let (process, number) = maker(&name).expect("one of ours");
+        assert_eq!((process, near_end(process, number)), (std::process::id(), cable));
+        assert_eq!(maker("ndis-sim-x-1"), None);
+        assert_eq!(maker("somebody"), None);
+    }
+
+    #[test]
+    fn namespaces_of_the_dead_are_removed() {
+        let Ok(ip) = find("ip", "iproute2") else { return };
+        // No process has this number: it is beyond what Linux gives.
+        let name = format!("{PREFIX}4194305-7");
+        if run(&format!("{} netns add {name}", ip.display())).is_err() {
+            eprintln!("skipped: no namespaces can be made here");
+            return;
+        }
+        remove_orphans(&ip);
+        let left = Command::new(&ip).args(["netns", "list"]).output().expect("a list");
+        assert!(!String::from_utf8_lossy(&left.stdout).contains(&name));
+    }
 }
