@@ -272,7 +272,7 @@ impl Reference {
             }
             _ => {}
         }
-        if matches!(event, Event::Pausing | Event::Paused) {
+        if matches!(event, Event::Pausing | Event::Paused | Event::Restarted) {
             for call in self.calls.values_mut() {
                 call.data_disturbed(now);
             }
