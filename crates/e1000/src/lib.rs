@@ -16,7 +16,7 @@
 //! # Sources
 //!
 //! "SDM" is Intel's *PCI/PCI-X Family of Gigabit Ethernet Controllers Software Developer's Manual*, 317453, revision 4.0
-//! (March 2009); "82574" is the *82574 GbE Controller Family Datasheet*, 317694, revision 3.4 (June 2014). Older
+//! (March 2009); "82574" is the *82574 `GbE` Controller Family Datasheet*, 317694, revision 3.4 (June 2014). Older
 //! revisions of the latter have TXDCTL as 10.2.6.10.
 //!
 //! How the numbers were checked: those of the SDM against its pages, each heading read or fixed by the headings before

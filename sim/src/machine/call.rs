@@ -167,11 +167,14 @@ impl Machine {
     }
 }
 
+/// The number of a call, and what happens at it.
+type At = (u64, Box<dyn FnOnce()>);
+
 /// The calls of exports so far, and what happens at one of them.
 #[derive(Default)]
 pub(super) struct Calls {
     count: Cell<u64>,
-    at: RefCell<Option<(u64, Box<dyn FnOnce()>)>>,
+    at: RefCell<Option<At>>,
 }
 
 impl Machine {

@@ -105,8 +105,8 @@ fn a_crash_of_the_system_silences_the_card_whatever_it_is_doing() {
             }
             sleep_below(400);
             station.adapter.shut_down_in_bug_check();
-            let [receiver, transmitter] = [0x100, 0x400].map(|off| station.slot.peek(0, off));
-            assert_eq!((receiver & 2, transmitter & 2), (0, 0), "{model}: RCTL.EN, TCTL.EN");
+            let [rctl, tctl] = [0x100, 0x400].map(|off| station.slot.peek(0, off));
+            assert_eq!((rctl & 2, tctl & 2), (0, 0), "{model}: RCTL.EN, TCTL.EN");
             // Nothing of the driver runs after a crash; here it does, and finds a card that is silent.
             let received = || vcs.iter().map(|vc| Record::of(vc).received.borrow().len()).sum::<usize>();
             sleep(Duration::from_millis(1));

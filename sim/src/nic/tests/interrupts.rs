@@ -1,7 +1,7 @@
 //! Causes, masks, moderation and messages.
 
 use super::bench::{Bench, MAC, frame};
-use crate::{nic::Model, pci::Device};
+use crate::nic::Model;
 
 const LSC: u32 = 1 << 2;
 

@@ -3,10 +3,7 @@
 use std::time::Duration;
 
 use super::bench::{Bench, MAC};
-use crate::{
-    nic::{Fault, Model},
-    pci::Device,
-};
+use crate::nic::{Fault, Model};
 
 /// Reads an EEPROM word the way the model's datasheet says.
 fn eeprom(bench: &mut Bench, model: Model, word: u32) -> u16 {

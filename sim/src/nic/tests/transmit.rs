@@ -1,7 +1,7 @@
 //! The transmit ring.
 
 use super::bench::{Bench, MAC, TX_RING, frame};
-use crate::{nic::Model, pci::Device};
+use crate::nic::Model;
 
 const EOP: u8 = 1;
 const IFCS: u8 = 2;
