@@ -269,7 +269,7 @@ impl Vc {
     }
 
     /// Tells the client of a lost call.
-    fn follow(this: &Ref<Self>, lost: Lost<PendedMakeCall>, failure: CallFailure) {
+    pub(super) fn follow(this: &Ref<Self>, lost: Lost<PendedMakeCall>, failure: CallFailure) {
         match lost {
             Lost::Nothing => {}
             Lost::CompleteMake(make, upcall) => {

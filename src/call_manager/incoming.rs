@@ -2,7 +2,7 @@
 //!
 //! As for the others, every function changes state under a lock, lets go of it, and only then calls NDIS.
 
-use condis::call::{Next, Upcall};
+use condis::call::{Lost, Next, Upcall};
 use condis::call_failure::CallFailure;
 use condis::flow::Grant;
 use condis::{ppp, tapi};
@@ -166,8 +166,12 @@ impl Vc {
         let verdict = match offer {
             Some(offer) if offer.sap.begin_offer() => {
                 let sap = ndis::Sap::handle(&*offer.sap);
-                let verdict = this.handle.dispatch_incoming_call(sap, offer.parameters.parameters());
+                let parameters = offer.parameters.parameters();
+                let verdict = this.handle.dispatch_incoming_call(sap, parameters);
                 offer.sap.end_offer();
+                if verdict == Verdict::Accepted && !Self::grant_changes(this, parameters) {
+                    Self::lost(this, UNGRANTED, Text::EMPTY);
+                }
                 verdict
             }
             // The SAP was deregistered meanwhile.
@@ -182,13 +186,17 @@ impl Vc {
     }
 
     /// `CmIncomingCallComplete`.
-    pub(super) fn answered(this: &Ref<Self>, verdict: Verdict, _parameters: Option<&CallParameters>) {
-        let next = {
+    pub(super) fn answered(this: &Ref<Self>, verdict: Verdict, parameters: Option<&CallParameters>) {
+        let refused =
+            verdict == Verdict::Accepted && !parameters.is_none_or(|it| Self::grant_changes(this, it));
+        let (next, lost) = {
             let mut life = this.life.lock();
+            let lost = if refused { life.call.lost(UNGRANTED) } else { Lost::Nothing };
             let accepted = life.judge(verdict);
-            accepted.map_or(Next::Nothing, |accepted| life.call.answered(accepted))
+            (accepted.map_or(Next::Nothing, |accepted| life.call.answered(accepted)), lost)
         };
         Self::go_on(this, next);
+        Self::follow(this, lost, UNGRANTED);
     }
 
     /// The client takes the call: opens the session, tells the peer, then the client.
@@ -251,11 +259,16 @@ impl Vc {
 
     /// The end of a VC that the driver created.
     pub(super) fn delete_own(this: &Ref<Self>) {
+        // A rate may have been granted with an answer that came too late for a session.
+        this.adapter().end_shape(this);
         // It is inactive and has no call: there is no reason to refuse.
         let _ = ndis::vc::delete(this);
         this.family.object_removed();
     }
 }
+
+/// The client takes the call with parameters that cannot be had (`NdisMCmDispatchIncomingCloseCall`, first case).
+const UNGRANTED: CallFailure = CallFailure::NoMatchingOffer;
 
 impl Life {
     /// Whether the client takes the call; `None`: it has not said. The reason is for the peer.

@@ -1,6 +1,7 @@
 //! The rates of a call: what the client asks for, what it gets, and what becomes of that when the link changes.
 
 use condis::call::Upcall;
+use condis::call_parameters::flags::CALL_PARAMETERS_CHANGED;
 use condis::call_parameters::{FlowSpec, bytes_per_second};
 use condis::flow::{self, Grant, Limits};
 use ndis::{
@@ -178,6 +179,21 @@ impl Vc {
         let wish = wish.filter(|wish| this.adapter().shape(this, wish.shape.as_ref()).is_ok());
         this.life.lock().grant = wish.unwrap_or_default();
         parameters.grant(this.granted());
+    }
+
+    /// The client takes a call that came in with other parameters than it was offered: whether they can be had.
+    pub(super) fn grant_changes(this: &Ref<Self>, parameters: &CallParameters) -> bool {
+        if parameters.flags() & CALL_PARAMETERS_CHANGED == 0 {
+            return true;
+        }
+        let limits = this.adapter().limits(None);
+        let Some((transmit, receive)) = flows(parameters) else { return true };
+        let Ok(grant) = flow::change(&transmit, &receive, &Grant::default(), &limits) else { return false };
+        let shaped = this.adapter().shape(this, grant.shape.as_ref()).is_ok();
+        if shaped {
+            this.life.lock().grant = grant;
+        }
+        shaped
     }
 
     /// What the client has.

@@ -135,6 +135,8 @@ pub struct Caller {
     pub close_at_once: Cell<bool>,
     /// How incoming calls are answered.
     pub answer: Cell<Answer>,
+    /// The rate to ask for in place of the one offered, in bytes a second.
+    pub rate: Cell<Option<u32>>,
     /// Close an incoming call from within the news that it is up.
     pub close_when_connected: Cell<bool>,
     /// Incoming calls, in the order of their offers.
@@ -244,6 +246,9 @@ impl Client for Caller {
         record.offer.replace(Some(parameters.clone()));
         self.offered.borrow_mut().push((Rc::clone(vc), Rc::clone(&record)));
         ndis::changed();
+        if let Some(rate) = self.rate.get() {
+            client::ask_for_rate(vc, rate);
+        }
         match self.answer.get() {
             Answer::NoVc => status::NOT_ACCEPTED,
             Answer::Now(status) => status,

@@ -173,8 +173,9 @@ fn a_call_that_nobody_answers_is_taken_back() {
                 match seed {
                     // It closes, as the page of ProtocolClIncomingCloseCall says.
                     0 => assert!(Caller::hang_up(&vc)),
-                    // It accepts what is over, and then closes.
+                    // It accepts what is over, at another rate, and then closes.
                     1 => {
+                        client::ask_for_rate(&vc, 1_000_000);
                         client::accept_call(&vc, status::SUCCESS);
                         assert!(Caller::hang_up(&vc));
                     }
@@ -391,4 +392,33 @@ fn a_call_that_came_in_says_so() {
         Office::hang_up(&vc);
     });
     run.clean();
+}
+
+// covers: CmIncomingCallComplete, NdisMCmDispatchIncomingCloseCall, SEQ:incoming-call-renegotiated
+#[test]
+fn clients_change_what_they_are_offered() {
+    for (seed, answer) in (1..).zip(YES) {
+        for (rate, can_be_had) in [(1_000_000, true), (4_000_000_000, false)] {
+            let control = Control::new();
+            let setup = Setup { readings: None, ..Setup::new(seed, card(Model::I82574l, &control)) };
+            let run = story(setup, &control, Family::PPP, answer, move |office| {
+                office.station.caller.rate.set(Some(rate));
+                let (call, vc, record) = office.ringing(Dial::default());
+                if can_be_had {
+                    assert!(matches!(office.settled(call).state, CallState::Up(_)));
+                    assert!(wait_for(PATIENCE, || record.is_up()));
+                    assert!(exchange(&[Rc::clone(&vc)], &[1494], 5), "frames of the call");
+                } else {
+                    // It has accepted what it cannot have: the call ends.
+                    assert!(wait_for(PATIENCE, || record.ended.get().is_some()), "the client is not told");
+                    assert_eq!(record.ended.get(), Some(status::TAPI_DISCONNECTMODE_INCOMPATIBLE));
+                }
+                assert!(Caller::hang_up(&vc), "the close does not end");
+                gone(&record);
+                let state = office.settled(call).state;
+                assert!(can_be_had || matches!(state, CallState::Refused(..)), "{state:?}");
+            });
+            run.clean();
+        }
+    }
 }

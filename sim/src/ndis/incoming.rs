@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::activation::check_settled;
 use super::callback::{Level, callback};
 use super::handle::Handle;
-use super::parameters::{CallParameters, read_foreign};
+use super::parameters::{CALL_PARAMETERS_CHANGED, CallParameters, read_foreign};
 use super::readings::readings;
 use super::status::{self, Status};
 use super::vc::{self, CallState, Creator, Vc};
@@ -27,6 +27,18 @@ pub fn accept_call(vc: &Rc<Vc>, status: Status) {
     let verb = if accepted { "accepts" } else { "rejects" };
     note(Step::new("client", format!("{} {verb} the call on {}", vc.client().name(), vc.name())));
     complete(vc, status);
+}
+
+/// Has the client ask for another rate, in bytes a second, than it was offered: it writes to the parameters of the offer,
+/// which are its own until it has answered.
+pub fn ask_for_rate(vc: &Rc<Vc>, rate: u32) {
+    let at = vc.offered.get();
+    raw::write(at as *mut u32, raw::read(at as *const u32) | CALL_PARAMETERS_CHANGED);
+    let manager = raw::read((at + 8) as *const usize);
+    // Transmit.TokenRate and Transmit.PeakBandwidth.
+    for field in [manager, manager + 8] {
+        raw::write(field as *mut u32, rate);
+    }
 }
 
 fn complete(vc: &Rc<Vc>, status: Status) {

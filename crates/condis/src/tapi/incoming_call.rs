@@ -81,13 +81,13 @@ impl Offer<'_> {
             let separator = (index != 0).then_some(u16::from(b'-'));
             separator.into_iter().chain([digit(octet >> 4), digit(octet & 15)])
         });
-        let called = self.service.utf8_chunks().flat_map(|chunk| {
+        let service = self.service.utf8_chunks().flat_map(|chunk| {
             let invalid = (!chunk.invalid().is_empty()).then_some(0xFFFD_u16);
             chunk.valid().encode_utf16().chain(invalid)
         });
         let mut end = CALL_INFO;
         write_party(info, 108, &mut end, caller)?;
-        write_party(info, 128, &mut end, called)?;
+        write_party(info, 128, &mut end, service)?;
         for size in [0, 4, 8] {
             put_u32(info, size, length32(end))?;
         }
