@@ -51,7 +51,7 @@ fn clients_give_up_while_an_activation_pends() {
     });
 }
 
-// covers: CmActivateVcComplete, CmDeactivateVcComplete, SEQ:network-closes-call
+// covers: CmActivateVcComplete, CmDeactivateVcComplete, SEQ:network-closes
 #[test]
 fn peers_hang_up_while_an_activation_pends() {
     each(2, |seed, card, family| {

@@ -1,10 +1,6 @@
 //! The driver against a reference model, under random behaviour of clients, peers, cable and Windows.
 //!
 //! docs/model.md tells how to run many seeds, and how to look at one.
-// covers: CmOpenAf, CmCloseAf, CmRegisterSap, CmDeregisterSap, CmCreateVc, CmDeleteVc, CmMakeCall, CmCloseCall, CmNotifyCloseAfComplete
-// covers: MiniportPause, MiniportRestart, MiniportHaltEx, MiniportCoSendNetBufferLists, MiniportReturnNetBufferLists
-// covers: SEQ:outgoing-call, SEQ:outgoing-call-fails, SEQ:client-closes, SEQ:network-closes, SEQ:vc-reused, SEQ:halt-with-open-calls
-// covers: RFC2516:5.1, RFC2516:5.3, RFC2516:5.4, RFC2516:5.5
 
 mod hosts;
 mod op;
@@ -99,6 +95,14 @@ fn judge(seeds: impl Fn(u64) -> Option<u64> + Sync) -> Vec<String> {
     reports.into_inner().expect("no panic with the lock held")
 }
 
+// covers: CmOpenAf, CmCloseAf, CmRegisterSap, CmDeregisterSap, CmCreateVc, CmDeleteVc, CmMakeCall, CmCloseCall, CmNotifyCloseAfComplete
+// covers: CmIncomingCallComplete, CmActivateVcComplete, CmDeactivateVcComplete, NdisMCmCreateVc, NdisMCmDeleteVc, NdisMCmDispatchIncomingCall
+// covers: NdisMCmDispatchCallConnected, NdisMCmActivateVc, NdisMCmDeactivateVc
+// covers: MiniportPause, MiniportRestart, MiniportHaltEx, MiniportCoSendNetBufferLists, MiniportReturnNetBufferLists
+// covers: SEQ:outgoing-call, SEQ:outgoing-call-fails, SEQ:client-closes, SEQ:network-closes, SEQ:vc-reused, SEQ:halt-with-open-calls
+// covers: SEQ:incoming-call, SEQ:incoming-call-rejected, SEQ:incoming-call-abandoned, SEQ:close-in-every-state, SEQ:several-clients
+// covers: SEQ:sleep-wake, SEQ:pause-restart, SEQ:link-loss, SEQ:surprise-removal, SEQ:close-af-with-live-calls, SEQ:activation-pended
+// covers: RFC2516:5.1, RFC2516:5.2, RFC2516:5.3, RFC2516:5.4, RFC2516:5.5
 #[test]
 fn the_driver_agrees_with_the_reference() {
     if let Some(seed) = number("MCM_MODEL_SEED") {
