@@ -181,12 +181,12 @@ impl Sessions {
     fn add(&mut self, key: SessionKey, vc: &Ref<Vc>, routes: &Directory<Vc, Keyed>) -> Result<()> {
         let index = allocate(&mut self.vcs, &mut self.free)?;
         let added = matches!(self.table.try_insert(key, index), Ok(true));
-        let routed = added && matches!(routes.insert(key.as_number(), vc), Ok(true));
-        if added && !routed {
+        let known = added && matches!(routes.insert(key.as_number(), vc), Ok(true));
+        if added && !known {
             self.table.remove(key);
         }
         match self.vcs.get_mut(index as usize) {
-            Some(slot) if routed => {
+            Some(slot) if known => {
                 *slot = Some(Ref::clone(vc));
                 Ok(())
             }

@@ -84,15 +84,12 @@ impl Vc {
             })
         };
         let Some((grant, upcall)) = begun else { return };
-        match IncomingCall::new(this.granted(), 0, &[]) {
-            Ok(parameters) => {
-                let by = Whose::Network(parameters);
-                Self::change(this, Changed { by, upcall, before: grant, after: grant });
-            }
-            Err(_) => {
-                this.life.lock().change = Change::None;
-                Self::returned(this, upcall);
-            }
+        if let Ok(parameters) = IncomingCall::new(this.granted(), 0, &[]) {
+            let by = Whose::Network(parameters);
+            Self::change(this, Changed { by, upcall, before: grant, after: grant });
+        } else {
+            this.life.lock().change = Change::None;
+            Self::returned(this, upcall);
         }
     }
 

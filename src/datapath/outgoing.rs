@@ -26,7 +26,10 @@ impl Outgoing {
     #[inline]
     pub(super) fn packet<'a>(&self, frame: &'a [u8]) -> Option<&'a [u8]> {
         let packet = match frame.split_first_chunk() {
-            Some((&ADDRESS_AND_CONTROL, packet)) => packet,
+            // As one number, to be compared at once.
+            Some((&first, rest)) if u16::from_ne_bytes(first) == u16::from_ne_bytes(ADDRESS_AND_CONTROL) => {
+                rest
+            }
             _ => frame,
         };
         // One comparison for both ends.
@@ -35,8 +38,8 @@ impl Outgoing {
 
     /// Whether [`Outgoing::packet`] finds a packet in every frame of this length, whatever it begins with.
     pub(super) fn carries(&self, length: usize) -> bool {
-        (PROTOCOL_FIELD + ADDRESS_AND_CONTROL.len()..=self.span.saturating_add(PROTOCOL_FIELD))
-            .contains(&length)
+        const LEAST: usize = ADDRESS_AND_CONTROL.len().saturating_add(PROTOCOL_FIELD);
+        (LEAST..=self.span.saturating_add(PROTOCOL_FIELD)).contains(&length)
     }
 
     /// What goes before a packet that [`Outgoing::packet`] returned.

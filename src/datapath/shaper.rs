@@ -64,13 +64,12 @@ impl Shapers {
             none => none.insert(Wheel::try_new(WHEEL_SLOTS, TICK, instant).map_err(|_| Status::RESOURCES)?),
         };
         wheel.try_reserve(1).map_err(|_| Status::RESOURCES)?;
-        let place = match self.free.pop() {
-            Some(place) => place as usize,
-            None => {
-                self.free.try_reserve(self.shaped.len().saturating_add(1)).map_err(|_| Status::RESOURCES)?;
-                ndis::memory::push(&mut self.shaped, None)?;
-                self.shaped.len().wrapping_sub(1)
-            }
+        let place = if let Some(place) = self.free.pop() {
+            place as usize
+        } else {
+            self.free.try_reserve(self.shaped.len().saturating_add(1)).map_err(|_| Status::RESOURCES)?;
+            ndis::memory::push(&mut self.shaped, None)?;
+            self.shaped.len().wrapping_sub(1)
         };
         if let Some(slot) = self.shaped.get_mut(place) {
             let (vc, shaper) = (Ref::clone(vc), Shaper::new(shape, now));

@@ -160,9 +160,12 @@ impl Transmit {
         done.append(in_flight.take_with_status(|| {
             loop {
                 let (_, mark, status) = finished.next()?;
-                *spoiled |= status != TransmitStatus::empty() && mark != NOBODYS;
+                if status != TransmitStatus::empty() && mark != NOBODYS {
+                    *spoiled = true;
+                }
                 if mark == LAST {
-                    return Some(if core::mem::take(spoiled) { Status::FAILURE } else { Status::SUCCESS });
+                    let failed = *spoiled && core::mem::take(spoiled);
+                    return Some(if failed { Status::FAILURE } else { Status::SUCCESS });
                 }
             }
         }));

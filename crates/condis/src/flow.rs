@@ -59,7 +59,7 @@ impl Grant {
 /// for it does not get; the client reads that in the parameters that it gets back.
 pub fn grant(transmit: &FlowSpec, limits: &Limits) -> Grant {
     let service_type = service(transmit).unwrap_or(BEST_EFFORT);
-    Grant { shape: shape(&FlowSpec { service_type, ..*transmit }, limits).unwrap_or(None) }
+    Grant { shape: shape(&FlowSpec { service_type, ..*transmit }, *limits).unwrap_or(None) }
 }
 
 /// What a change of an active call gets: all that it asks for.
@@ -83,7 +83,7 @@ pub fn change(
         Some(_) if specified(transmit.token_rate).is_some_and(|rate| rate.get() > limits.link_rate) => {
             Err(Status::RESOURCES)
         }
-        Some(_) => Ok(Grant { shape: shape(transmit, limits)? }),
+        Some(_) => Ok(Grant { shape: shape(transmit, *limits)? }),
     }
 }
 
@@ -105,7 +105,7 @@ fn specified(value: u32) -> Option<NonZeroU32> {
 }
 
 /// The shape of a flow; `None` for one that asks for no less than the link.
-fn shape(flow: &FlowSpec, limits: &Limits) -> Result<Option<Shape>, Status> {
+fn shape(flow: &FlowSpec, limits: Limits) -> Result<Option<Shape>, Status> {
     if is_open(flow) {
         return Ok(None);
     }

@@ -79,7 +79,7 @@ impl<M: DmaMemory, S: AsRef<[FrameNote]> + AsMut<[FrameNote]>> Burst<'_, M, S> {
         let Some(place) = self.ring.notes.as_mut().get_mut(self.buffer) else { return Err(Error::RingFull) };
         *place = FrameNote::new(self.command, length, mark);
         let address = self.ring.address_of(self.buffer);
-        self.ring.descriptors.fill(self.tail, address, FrameNote::new(self.command, length, 0).word());
+        self.ring.descriptors.fill(self.tail, address, self.command | length as u64);
         self.tail = self.tail.wrapping_add(1);
         self.buffer = self.buffer.wrapping_add(1);
         self.run = self.run.wrapping_sub(1);

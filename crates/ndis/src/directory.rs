@@ -58,6 +58,7 @@ struct Writer<T> {
     live: usize,
     /// What is out of the table. There is room for every value that is in it.
     values: Vec<Ref<T>>,
+    #[expect(clippy::vec_box, reason = "readers may still look at an array where it is")]
     arrays: Vec<Box<Array>>,
 }
 
@@ -93,7 +94,7 @@ impl<T, S: Spread> Directory<T, S> {
         let live = writer.live.saturating_add(1);
         let kept = writer.values.len();
         writer.values.try_reserve(live.saturating_add(kept)).map_err(|_| Status::RESOURCES)?;
-        if !self.array().is_some_and(|array| writer.keys < array.most_keys()) {
+        if self.array().is_none_or(|array| writer.keys >= array.most_keys()) {
             self.replace_array(&mut writer)?;
         }
         let Some((slot, found)) = self.array().and_then(|array| array.find(key, &self.spread)) else {

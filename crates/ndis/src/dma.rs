@@ -167,8 +167,7 @@ impl SharedMemory {
         body: &[u8],
     ) -> bool {
         const { assert!(N <= ROOM) };
-        let Some(last) = self.len().checked_sub(ROOM) else { return false };
-        if body.len() > ROOM - N || offset > last {
+        if body.len() > ROOM - N || !self.holds(offset, ROOM) {
             return false;
         }
         // SAFETY: the room lies inside the allocation, and the parts in the room.

@@ -139,11 +139,7 @@ impl NetBuffer<'_> {
     /// `MmGetSystemAddressForMdlSafe` would not have to map. `None`: ask for [`NetBuffer::bytes`].
     #[inline]
     pub fn mapped_bytes(&self) -> Option<&[u8]> {
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_possible_wrap,
-            reason = "both flags are below 8"
-        )]
+        #[expect(clippy::cast_possible_truncation, reason = "both flags are below 8")]
         const MAPPED: CSHORT = (MDL_MAPPED_TO_SYSTEM_VA | MDL_SOURCE_IS_NONPAGED_POOL) as CSHORT;
         let length = self.len();
         // SAFETY: alive while the list is borrowed.

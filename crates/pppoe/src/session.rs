@@ -33,9 +33,9 @@ impl SessionKey {
 
     /// Address and id as one number; the address is unicast, so it is not zero.
     pub fn as_number(self) -> NonZeroU64 {
-        let [a, b, c, d, e, f] = self.peer.0;
+        let [p0, p1, p2, p3, p4, p5] = self.peer.0;
         let [high, low] = self.id.to_be_bytes();
-        NonZeroU64::new(u64::from_be_bytes([a, b, c, d, e, f, high, low])).unwrap_or(NonZeroU64::MIN)
+        NonZeroU64::new(u64::from_be_bytes([p0, p1, p2, p3, p4, p5, high, low])).unwrap_or(NonZeroU64::MIN)
     }
 }
 
