@@ -9,6 +9,7 @@ use ndis::{
     Status, TransmitRate,
 };
 
+use super::vc::Life;
 use super::{Vc, from_condis};
 use crate::adapter::{Adapter, settings};
 
@@ -48,6 +49,18 @@ fn flows(parameters: &CallParameters) -> Option<(FlowSpec, FlowSpec)> {
     Some((FlowSpec::from_fields(transmit), FlowSpec::from_fields(receive)))
 }
 
+impl Life {
+    /// Begins a change of an active call, one at a time.
+    fn begin_change(&mut self) -> Option<Upcall> {
+        if !matches!(self.change, Change::None) {
+            return None;
+        }
+        let upcall = self.call.change()?;
+        self.change = Change::Asking(None);
+        Some(upcall)
+    }
+}
+
 impl Vc {
     /// `CmModifyCallQoS`: another transmit rate, if it can be had; all other wishes are refused.
     pub(super) fn modify_call(this: &Ref<Self>, request: ModifyCall) -> Answer {
@@ -59,8 +72,7 @@ impl Vc {
             let limits = this.adapter().limits(life.session.map(|session| session.max_payload));
             let before = life.grant;
             flow::change(&transmit, &receive, &before, &limits).map_err(from_condis).and_then(|after| {
-                let upcall = life.call.change().ok_or(Status::FAILURE)?;
-                life.change = Change::Asking(None);
+                let upcall = life.begin_change().ok_or(Status::FAILURE)?;
                 Ok((before, after, upcall))
             })
         };
@@ -78,10 +90,7 @@ impl Vc {
         let begun = {
             let mut life = this.life.lock();
             let grant = life.grant;
-            life.call.change().map(|upcall| {
-                life.change = Change::Asking(None);
-                (grant, upcall)
-            })
+            life.begin_change().map(|upcall| (grant, upcall))
         };
         let Some((grant, upcall)) = begun else { return };
         if let Ok(parameters) = IncomingCall::new(this.granted(), 0, &[]) {
@@ -158,14 +167,18 @@ impl Vc {
                 if let (Err(_), Some(parameters)) = (result, pended.parameters()) {
                     parameters.grant(this.granted_by(&before));
                 }
+                // Whoever is told may change it again at once.
+                let next = this.life.lock().call.returned(upcall);
                 pended.complete(result.into());
+                Self::go_on(this, next);
             }
-            Whose::Network(parameters) if result.is_ok() => {
-                this.handle.dispatch_qos_change(parameters.parameters());
+            Whose::Network(parameters) => {
+                if result.is_ok() {
+                    this.handle.dispatch_qos_change(parameters.parameters());
+                }
+                Self::returned(this, upcall);
             }
-            Whose::Network(_) => {}
         }
-        Self::returned(this, upcall);
     }
 
     /// A session is up: the call gets the rate that it asks for, as far as that can be had.

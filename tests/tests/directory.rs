@@ -113,7 +113,10 @@ fn readers_find_what_is_there_and_nothing_else_while_writers_come_and_go() {
                     let reader = directory.read();
                     for number in round % 50 + 1..round % 50 + 10 {
                         let found = reader.get(key(number));
-                        assert!(found.as_ref().is_none_or(|session| session.0 == number), "another's session");
+                        assert!(
+                            found.as_ref().is_none_or(|session| session.0 == number),
+                            "another's session"
+                        );
                         assert!(found.is_some() || number % 2 == 0 || number > 63, "{number} is missing");
                     }
                 }

@@ -12,12 +12,13 @@ use ndis_sim::{
         status::{self, Status},
         wait_for,
     },
-    nic::Model,
+    nic::{Fault, Model},
 };
 use scenarios::{
     Caller, Card, Lab, Record, Run, Setup, Station,
     blocks::{self, Destination},
     caller::{HDLC, PATIENCE},
+    cannot_on_qemu,
     lab::{self, sleep},
     seeds,
     station::{exchange, frame, send, settle},
@@ -330,6 +331,44 @@ fn a_card_that_is_pulled_out_returns_what_is_held() {
             assert_eq!(client::delete_vc(&vc), status::SUCCESS);
         });
         run.clean_but_for_sessions();
+    }
+}
+
+// covers: NdisMCmDispatchIncomingCallQoSChange
+#[test]
+fn clients_are_told_what_they_have_when_the_link_changes_its_speed() {
+    const SLOW: u32 = 12_500_000;
+    if cannot_on_qemu("their links have one speed") {
+        return;
+    }
+    for seed in seeds(8) {
+        let run = on_station(seed, |lab, station, _| {
+            let vcs = [station.connected(), station.connected()];
+            set(&vcs[0], flow(20_000_000));
+            let told = |rates: [u32; 2]| {
+                let all = || vcs.iter().all(|vc| !Record::of(vc).changed.borrow().is_empty());
+                assert!(wait_for(PATIENCE, all), "nobody is told");
+                for (vc, rate) in vcs.iter().zip(rates) {
+                    let parameters = Record::of(vc).changed.take().pop().expect("just waited for");
+                    let flows = parameters.call_manager.expect("a block");
+                    let link = if rate == SLOW { SLOW } else { LINK };
+                    assert_eq!((flows.transmit.token_rate, flows.receive.token_rate), (rate, link));
+                }
+            };
+            lab.place(0).faults.inject(Fault::LinkSlow);
+            told([SLOW, SLOW]);
+            assert_eq!(modify(&vcs[1], &request(flow(SLOW + 1), flow(OPEN))).0, status::RESOURCES);
+            assert!(exchange(&vcs, &[64, 1400], 20), "a frame was lost, changed or overtaken");
+            lab.place(0).faults.clear(Fault::LinkSlow);
+            told([20_000_000, LINK]);
+            // While one is told, another may hang up.
+            lab.place(0).faults.inject(Fault::LinkSlow);
+            sleep(Duration::from_micros(900_000 + Machine::current().below(200_000)));
+            for vc in &vcs {
+                station.finish(vc);
+            }
+        });
+        run.clean();
     }
 }
 

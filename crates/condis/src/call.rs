@@ -133,10 +133,10 @@ impl<M, C> Call<M, C> {
     }
 
     /// The parameters of an active call are about to change: activate the VC again. Until [`Call::returned`] a close waits.
-    /// `None` if there is no active call, or while the client hears of something else.
+    /// That the make call is complete may still be on its way back from the client: this upcall takes its place.
+    /// `None` if there is no active call.
     pub fn change(&mut self) -> Option<Upcall> {
-        let free = self.is_open() && self.upcall.is_none();
-        free.then(|| self.begin_upcall())
+        self.is_open().then(|| self.begin_upcall())
     }
 
     /// The call failed or ended, and not by the client's wish: discovery gave up, a PADT came, the

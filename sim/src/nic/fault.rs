@@ -29,6 +29,8 @@ pub enum Fault {
     MessagesLost,
     /// Each message is written twice.
     MessagesTwice,
+    /// The link has fallen back to 100 Mb/s, without going down.
+    LinkSlow,
 }
 
 /// What happens to the write-back of one descriptor.

@@ -45,10 +45,15 @@ impl E1000 {
 
     /// Speed and duplex mode of the MAC: forced, or the PHY's.
     fn mode(&self) -> (Speed, bool) {
-        let (speed, full) = self.phy.mode();
+        let (speed, full) = self.link_mode();
         let control = self.regs.get(CTRL);
         let speed = if control & ctrl::FRCSPD == 0 { speed } else { Speed::from_bits(control >> 8) };
         (speed, if control & ctrl::FRCDPX == 0 { full } else { control & ctrl::FD != 0 })
+    }
+
+    /// Speed and duplex mode of the link.
+    fn link_mode(&self) -> (Speed, bool) {
+        if self.faults.has(Fault::LinkSlow) { (Speed::Mbps100, true) } else { self.phy.mode() }
     }
 
     /// Time of a bit on the wire.
@@ -62,7 +67,7 @@ impl E1000 {
 
     /// The PHY has link, and software lets the MAC use it at the PHY's speed.
     pub(super) fn link_up(&self) -> bool {
-        self.phy.link() && self.regs.has(CTRL, ctrl::SLU) && self.mode().0 == self.phy.mode().0
+        self.phy.link() && self.regs.has(CTRL, ctrl::SLU) && self.mode().0 == self.link_mode().0
     }
 
     /// `CTRL.RST`: everything but the PHY, the configuration space and the MSI-X table.
