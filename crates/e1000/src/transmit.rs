@@ -164,7 +164,7 @@ impl<M: DmaMemory, S: AsRef<[FrameNote]> + AsMut<[FrameNote]>> TransmitRing<M, S
     /// returns how many. Bounded by the ring's size.
     pub fn reclaim(&mut self, mut done: impl FnMut(usize, u8, TransmitStatus)) -> usize {
         let mut finished = self.finished();
-        while let Some((index, mark, status)) = finished.next() {
+        for (index, mark, status) in finished.by_ref() {
             done(index, mark, status);
         }
         finished.count
