@@ -167,7 +167,8 @@ fn requests_on_three_paths_run_side_by_side() {
     }
 }
 
-// covers: CmCloseAf, CmDeregisterSap, CmCloseCall, SEQ:close-af-with-live-calls
+// covers: CmCloseAf, CmDeregisterSap, CmCloseCall, SEQ:af-close-with-live-objects
+// covers: NdisMCmCloseAddressFamilyComplete, SEQ:sap-closed-with-calls
 #[test]
 fn a_family_closes_when_its_sap_and_its_call_are_gone() {
     each(|seed, card, family| {
@@ -227,7 +228,7 @@ impl Client for Guest {
     }
 }
 
-// covers: NdisCmNotifyCloseAddressFamily, CmNotifyCloseAfComplete, MiniportHaltEx, SEQ:halt-with-open-afs
+// covers: NdisMCmNotifyCloseAddressFamily, CmNotifyCloseAfComplete, MiniportHaltEx, SEQ:halt-with-open-afs
 #[test]
 fn a_halt_waits_for_clients_that_leave_at_once_and_late() {
     each(|seed, card, _| {

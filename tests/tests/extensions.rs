@@ -133,7 +133,7 @@ fn metrics(flags: u8, current: u16, maximum: u16) -> Vec<u8> {
     value
 }
 
-// covers: RFC5578:5, NdisMCoIndicateStatusEx, OID_CO_TAPI_GET_CALL_DIAGNOSTICS@cm
+// covers: RFC5578:metrics, NdisMCoIndicateStatusEx, OID_CO_TAPI_GET_CALL_DIAGNOSTICS@cm
 #[test]
 fn metrics_of_the_peers_link_become_the_calls() {
     talk(1, access_concentrator::Settings::default(), |talk| {
@@ -167,7 +167,7 @@ fn metrics_of_the_peers_link_become_the_calls() {
     });
 }
 
-// covers: RFC5578:5
+// covers: RFC5578:metrics
 #[test]
 fn metrics_of_others_and_floods_of_them_change_nothing() {
     talk(2, access_concentrator::Settings::default(), |talk| {
@@ -211,7 +211,7 @@ fn messages_and_routes_are_shown() {
 
 /// Credits hold if the PADR and the PADS both have them. The driver's PADR has not, so a peer that hands them out anyway
 /// is not bound, and frames flow without.
-// covers: RFC5578:4, RFC5578:5
+// covers: RFC5578:packets, RFC5578:metrics
 #[test]
 fn credits_that_were_not_asked_for_are_not_waited_for() {
     let peer = access_concentrator::Settings { credits: true, ..access_concentrator::Settings::default() };

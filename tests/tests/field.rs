@@ -135,7 +135,7 @@ fn every_indication_of_a_call_has_a_good_header() {
 /// A PPPoE driver kept the machine from sleeping and from shutting down: it waited, in a power request, for something that
 /// could not come any more (bug check 0x9F with raspppoe, reported in WSL2's tracker as 221). Here the power request comes
 /// at any moment of a call's life, with the answers of the peer missing, and the client is slow.
-// covers: BUG:raspppoe-9f-power-hang, OID_PNP_SET_POWER@miniport, SEQ:sleep-in-any-state
+// covers: BUG:raspppoe-9f-power-hang, OID_PNP_SET_POWER@miniport, SEQ:sleep-wake
 #[test]
 fn sleep_does_not_wait_for_the_peer_nor_for_the_client() {
     for seed in 0..24 {

@@ -31,7 +31,7 @@ fn host(number: u8) -> Dial {
 }
 
 // covers: NdisMCmCreateVc, NdisMCmDispatchIncomingCall, CmIncomingCallComplete, NdisMCmDispatchCallConnected
-// covers: NdisMCmDeleteVc, CmCloseCall, SEQ:incoming-call, RFC2516:5.2, RFC2516:5.4
+// covers: NdisMCmDeleteVc, CmCloseCall, SEQ:incoming-call-accepted, RFC2516:5.2, RFC2516:5.4
 #[test]
 fn a_host_calls_talks_and_is_hung_up_on() {
     for (seed, model) in (1..).zip(Model::ALL) {
@@ -52,7 +52,8 @@ fn a_host_calls_talks_and_is_hung_up_on() {
 }
 
 // covers: NdisMCmActivateVc, CmActivateVcComplete, NdisMCmDeactivateVc, CmDeactivateVcComplete
-// covers: SEQ:activation-pended, SEQ:incoming-call, SEQ:outgoing-call
+// covers: SEQ:activation-pended, SEQ:incoming-call-accepted, SEQ:outgoing-call
+// covers: SEQ:answer-modes
 #[test]
 fn activation_and_deactivation_may_pend() {
     for (seed, course) in (1..).zip([Course::Announced, Course::Inline, Course::Later, Course::Drawn]) {
@@ -125,7 +126,7 @@ fn clients_reject_calls_and_hosts_are_told_why() {
     run.clean();
 }
 
-// covers: NdisMCmDispatchIncomingCloseCall, SEQ:incoming-close
+// covers: NdisMCmDispatchIncomingCloseCall, SEQ:incoming-call-closed-by-peer
 #[test]
 fn hosts_end_their_calls() {
     for seed in 0..12 {
@@ -155,7 +156,7 @@ fn hosts_end_their_calls() {
     }
 }
 
-// covers: SEQ:incoming-call-abandoned, NdisMCmDispatchIncomingCloseCall
+// covers: SEQ:incoming-call-peer-gone, NdisMCmDispatchIncomingCloseCall
 #[test]
 fn a_call_that_nobody_answers_is_taken_back() {
     for seed in 0..4 {
@@ -190,7 +191,7 @@ fn a_call_that_nobody_answers_is_taken_back() {
     }
 }
 
-// covers: CmCloseCall, SEQ:close-in-every-state
+// covers: CmCloseCall, SEQ:incoming-call-closed-by-client
 #[test]
 fn clients_close_calls_before_they_are_up() {
     for seed in 0..8 {
@@ -237,7 +238,7 @@ fn both_sides_hang_up_at_the_same_time() {
     }
 }
 
-// covers: WanEndpoints, RFC2516:A
+// covers: SEQ:line-limit, RFC2516:A
 #[test]
 fn there_are_no_more_calls_than_lines() {
     for family in FAMILIES {
@@ -325,7 +326,7 @@ fn calls_reach_the_sap_that_names_their_service() {
     run.clean();
 }
 
-// covers: CO_AF_TAPI_INCOMING_CALL_PARAMETERS, AF:PPP, RFC4638:3
+// covers: RFC4638:PPP-Max-Payload
 #[test]
 fn an_offer_says_who_calls_and_for_what() {
     for family in FAMILIES {
@@ -359,7 +360,7 @@ fn an_offer_says_who_calls_and_for_what() {
     }
 }
 
-// covers: OID_CO_TAPI_GET_CALL_DIAGNOSTICS@cm, OID_WAN_CO_GET_LINK_INFO@co, SEQ:incoming-call, RFC5578:5
+// covers: OID_CO_TAPI_GET_CALL_DIAGNOSTICS@cm, OID_WAN_CO_GET_LINK_INFO@co, SEQ:incoming-call-accepted, RFC5578:metrics
 #[test]
 fn a_call_that_came_in_says_so() {
     let control = Control::new();

@@ -178,7 +178,7 @@ fn repeated_requests_make_one_call() {
     }
 }
 
-// covers: RFC2516:5, SEQ:incoming-call
+// covers: RFC2516:8, SEQ:incoming-call-accepted
 #[test]
 fn a_bad_cable_costs_time_and_nothing_else() {
     for seed in 0..12 {

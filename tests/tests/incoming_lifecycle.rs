@@ -106,7 +106,7 @@ fn struck(seed: u64, blow: Blow, up: bool, at_once: bool) -> Run<()> {
     })
 }
 
-// covers: SEQ:link-loss, SEQ:sleep, SEQ:surprise-removal, OID_PNP_SET_POWER@miniport
+// covers: SEQ:link-loss, SEQ:sleep-wake, SEQ:surprise-removal, OID_PNP_SET_POWER@miniport
 #[test]
 fn calls_end_with_the_link_before_sleep_and_with_the_card() {
     for blow in [Blow::Link, Blow::Sleep, Blow::Removal] {
@@ -148,7 +148,7 @@ fn a_halting_adapter_asks_clients_with_calls_to_leave() {
     }
 }
 
-// covers: CmCloseAf, SEQ:close-af-with-live-calls
+// covers: CmCloseAf, SEQ:af-close-with-live-objects
 #[test]
 fn a_family_closes_when_its_calls_and_saps_are_gone() {
     for seed in 0..4 {

@@ -46,7 +46,7 @@ fn dissected(path: &PathBuf) -> Option<Vec<Vec<String>>> {
     Some(text.lines().map(|line| line.split('\t').map(str::to_owned).collect()).collect())
 }
 
-// covers: SEQ:incoming-call, RFC2516:5.1, RFC2516:5.2, RFC2516:5.3, RFC2516:5.4, RFC2516:5.5, PEER:rp-pppoe-client
+// covers: SEQ:incoming-call-accepted, RFC2516:5.1, RFC2516:5.2, RFC2516:5.3, RFC2516:5.4, RFC2516:5.5, PEER:rp-pppoe-client
 #[test]
 fn rp_pppoe_dials_every_card() {
     for (seed, model) in (1..).zip(Model::ALL) {
@@ -122,7 +122,7 @@ fn largest_frame(card: Card, real_time: bool, to: Destination) -> usize {
     run.clean()
 }
 
-// covers: RFC4638:3, RFC4638:4, RFC4638:5, MaxPayload
+// covers: RFC4638:PPP-Max-Payload, RFC4638:large-payloads
 #[test]
 fn large_frames_go_where_the_peer_takes_them() {
     for (max_payload, largest) in [(1500, 1502), (1492, 1494)] {
@@ -132,7 +132,7 @@ fn large_frames_go_where_the_peer_takes_them() {
     }
 }
 
-// covers: RFC4638:3, RFC4638:5, PEER:pppoe-server
+// covers: RFC4638:PPP-Max-Payload, RFC4638:large-payloads, PEER:pppoe-server
 #[test]
 fn rp_pppoe_serves_large_frames() {
     let settings = rp_pppoe::Settings {

@@ -397,6 +397,9 @@ fn moderation(way: Way, ask: &dyn Fn(OidRequest) -> OidResult, family: u32) {
 // covers: OID_WAN_CO_SET_LINK_INFO@co, OID_WAN_CO_GET_LINK_INFO@co, OID_WAN_CO_GET_STATS_INFO@co
 // covers: OID_PNP_SET_POWER@miniport, OID_PNP_QUERY_POWER@miniport, OID_CO_TAPI_CM_CAPS@cm, OID_CO_TAPI_LINE_CAPS@cm
 // covers: OID_CO_TAPI_ADDRESS_CAPS@cm, OID_CO_TAPI_GET_CALL_DIAGNOSTICS@cm
+// covers: OID_WAN_CO_GET_COMP_INFO@co, OID_WAN_CO_SET_COMP_INFO@co
+// covers: OID_CO_TAPI_TRANSLATE_TAPI_CALLPARAMS@cm, OID_CO_TAPI_TRANSLATE_NDIS_CALLPARAMS@cm
+// covers: OID_CO_TAPI_TRANSLATE_TAPI_SAP@cm
 #[test]
 fn every_oid_is_answered_or_refused_on_every_path_with_every_buffer() {
     for (seed, family) in [(1, Family::TAPI_PROXY), (2, Family::PPP)] {
@@ -450,7 +453,7 @@ fn requests_are_answered_while_the_card_rests_and_when_it_is_gone() {
     }
 }
 
-// covers: MiniportCoOidRequest, CmOidRequest, SEQ:oid-at-once
+// covers: MiniportCoOidRequest, CmOidRequest, SEQ:oids-in-parallel
 #[test]
 fn requests_on_all_paths_cross_each_other_and_the_lives_of_calls() {
     for seed in 0..6 {

@@ -101,6 +101,7 @@ fn the_link_goes_while_a_call_is_made_and_while_it_is_up() {
     }
 }
 
+// covers: PEER:tshark
 #[test]
 fn captures_are_what_wireshark_reads() {
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("call.pcapng");
@@ -137,6 +138,7 @@ fn captures_are_what_wireshark_reads() {
     assert!(lines.iter().all(|line| line.get(4).is_none_or(|it| it.is_empty())), "malformed:\n{text}");
 }
 
+// covers: PEER:pppoe-server
 #[test]
 fn rp_pppoe_serves_every_card() {
     for (seed, model) in (1..).zip(Model::ALL) {

@@ -42,7 +42,7 @@ fn calls_come_up_and_go_down() {
     each(1, |seed, card, family| stories::vc_used_again(seed, card, family).clean());
 }
 
-// covers: CmActivateVcComplete, CmDeactivateVcComplete, CmCloseCall, SEQ:client-cancels-call
+// covers: CmActivateVcComplete, CmDeactivateVcComplete, CmCloseCall, SEQ:close-while-connecting
 #[test]
 fn clients_give_up_while_an_activation_pends() {
     each(3, |seed, card, family| {
@@ -60,7 +60,7 @@ fn peers_hang_up_while_an_activation_pends() {
     });
 }
 
-// covers: CmDeactivateVcComplete, SEQ:halt-with-open-calls
+// covers: CmDeactivateVcComplete, SEQ:halt-with-open-afs
 #[test]
 fn everything_else_ends_calls_too() {
     each(1, |seed, card, family| stories::closed_under_way(seed, card, family).clean());

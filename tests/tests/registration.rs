@@ -9,6 +9,7 @@ use ndis_sim::{
 use scenarios::{Caller, Card, Setup, Station, lab, stories};
 
 // covers: DriverEntry, DriverUnload, MiniportSetOptions
+// covers: CmOidRequestComplete
 #[test]
 fn driver_registers_and_deregisters() {
     let run = lab::run(Setup::new(1, Card::new(Model::I82574l)), |lab| {

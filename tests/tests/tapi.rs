@@ -256,7 +256,7 @@ fn sizes(card: Card) -> [u32; 4] {
     run.clean()
 }
 
-// covers: NdisMCoIndicateStatusEx, OID_WAN_CO_GET_LINK_INFO@co, OID_WAN_CO_SET_LINK_INFO@co, RFC4638:3, RFC4638:4
+// covers: NdisMCoIndicateStatusEx, OID_WAN_CO_GET_LINK_INFO@co, OID_WAN_CO_SET_LINK_INFO@co, RFC4638:PPP-Max-Payload
 #[test]
 fn a_call_is_as_wide_as_its_session_and_tells_ndiswan() {
     let peer = |max_payload| access_concentrator::Settings {
@@ -280,7 +280,7 @@ fn diagnostics(station: &Station, vc: &Rc<Vc>) -> (u32, String) {
     (word(&data, 0), String::from_utf8_lossy(&data[start..start + length]).into_owned())
 }
 
-// covers: CmMakeCall, OID_CO_TAPI_GET_CALL_DIAGNOSTICS@cm, SEQ:make-call-failed, RFC2516:5.4, RFC2516:A
+// covers: CmMakeCall, OID_CO_TAPI_GET_CALL_DIAGNOSTICS@cm, SEQ:outgoing-call-fails, RFC2516:5.4, RFC2516:A
 #[test]
 fn a_refused_call_ends_in_a_mode_and_says_what_the_peer_said() {
     for (seed, mode, wanted, said) in [
@@ -306,7 +306,7 @@ fn a_refused_call_ends_in_a_mode_and_says_what_the_peer_said() {
     }
 }
 
-// covers: OID_CO_TAPI_GET_CALL_DIAGNOSTICS@cm, SEQ:network-close, RFC2516:5.5
+// covers: OID_CO_TAPI_GET_CALL_DIAGNOSTICS@cm, SEQ:network-closes, RFC2516:5.5
 #[test]
 fn a_call_that_the_peer_ends_tells_why() {
     let hang_up = Some(HangUp { after: Duration::from_millis(5), before: Duration::from_millis(9) });

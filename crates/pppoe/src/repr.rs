@@ -257,7 +257,7 @@ mod tests {
         assert_eq!(parse(Code::Padr, 0, &[]), Err(Malformed::ServiceName));
     }
 
-    // covers: RFC4638:4
+    // covers: RFC4638:PPP-Max-Payload
     #[test]
     fn max_payload_needs_two_octets_and_more_than_1492() {
         for (tag, want) in [

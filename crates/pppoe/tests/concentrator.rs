@@ -130,7 +130,7 @@ fn a_session_is_taken_back_before_its_pads_is_sent() {
     assert!(!server.ac.close(accepted.session.key));
 }
 
-// covers: RFC4638:4
+// covers: RFC4638:PPP-Max-Payload
 #[test]
 fn max_payload_is_granted_to_who_asks_and_up_to_the_link() {
     let ask = |octets: u16| octets.to_be_bytes();

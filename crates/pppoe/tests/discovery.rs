@@ -218,7 +218,7 @@ fn a_prescribed_host_uniq_is_sent_and_matched_as_it_is() {
     assert_eq!(Discovery::new(&too_long, at(0), 1).unwrap_err(), Error::TagTooLong(TagType::HostUniq));
 }
 
-// covers: RFC4638:4
+// covers: RFC4638:PPP-Max-Payload
 #[test]
 fn max_payload_is_decided_by_the_pads_and_capped() {
     for (own, pado, pads, want) in [

@@ -26,7 +26,7 @@ fn parse(frame: &[u8]) -> Result<Extension<'_>, Malformed> {
 const SEQUENCE: (TagType, &[u8]) = (TagType::SequenceNumber, &[0x12, 0x34]);
 const CREDITS: (TagType, &[u8]) = (TagType::Credits, &[0, 10, 0xFF, 0xFF]);
 
-// covers: RFC5578:5
+// covers: RFC5578:packets
 #[test]
 fn grants_and_responses_are_read() {
     let flow = Flow { key: key(), sequence: 0x1234, credits: Credits { forward: 10, backward: 0xFFFF } };
@@ -45,7 +45,7 @@ fn grants_and_responses_are_read() {
     }
 }
 
-// covers: RFC5578:5, RFC2516:4
+// covers: RFC5578:packets, RFC2516:4
 #[test]
 fn what_belongs_to_a_session_names_one() {
     for code in [PADG, PADC, PADQ, PADM, PADN] {
@@ -58,7 +58,7 @@ fn what_belongs_to_a_session_names_one() {
     }
 }
 
-// covers: RFC5578:5
+// covers: RFC5578:metrics
 #[test]
 fn metrics_come_with_their_scales() {
     let value = [0, 0b0000_1011, 80, 200, 0, 10, 0, 54, 0, 100];
@@ -88,7 +88,7 @@ fn metrics_come_with_their_scales() {
     }
 }
 
-// covers: RFC5578:5
+// covers: RFC5578:metrics
 #[test]
 fn an_empty_metrics_tag_asks_and_is_answered() {
     let asked = frame(HOST, AC, PADQ, 7, &[(TagType::Metrics, &[])]);
@@ -137,7 +137,7 @@ fn routes_are_read_and_none_is_added() {
 }
 
 /// Credits in front of a PPP packet are for sessions that agreed on them, which none here does.
-// covers: RFC5578:4
+// covers: RFC5578:packets
 #[test]
 fn credits_in_a_session_frame_make_it_none() {
     let payload = [1, 6, 0, 4, 0, 1, 0, 2, 0xC0, 0x21, 1, 1, 0, 4];

@@ -33,7 +33,7 @@ fn a_stale_padt_does_not_end_the_session_of_today() {
 }
 
 /// A client asked for an MRU of 1,500 in LCP without having announced it (BNG Blaster, issue 155).
-// covers: BUG:bngblaster-155-max-payload-missing, RFC4638:3
+// covers: BUG:bngblaster-155-max-payload-missing, RFC4638:PPP-Max-Payload
 #[test]
 fn who_wants_more_than_1492_says_so_in_padi_and_padr() {
     for (wanted, tag) in [(1500_u16, Some(vec![0x05, 0xDC])), (1492, None)] {
@@ -50,7 +50,7 @@ fn who_wants_more_than_1492_says_so_in_padi_and_padr() {
 
 /// A Vendor-Specific tag was taken for the PPP-Max-Payload that it stands before in the source (accel-ppp, pull request
 /// 262).
-// covers: BUG:accel-ppp-262-vendor-tag, RFC2516:A, RFC4638:3
+// covers: BUG:accel-ppp-262-vendor-tag, RFC2516:A, RFC4638:PPP-Max-Payload
 #[test]
 fn a_vendor_tag_is_no_max_payload() {
     // Two octets long as PPP-Max-Payload is, and as line cards send it.

@@ -99,9 +99,9 @@ fn judge(seeds: impl Fn(u64) -> Option<u64> + Sync) -> Vec<String> {
 // covers: CmIncomingCallComplete, CmActivateVcComplete, CmDeactivateVcComplete, NdisMCmCreateVc, NdisMCmDeleteVc, NdisMCmDispatchIncomingCall
 // covers: NdisMCmDispatchCallConnected, NdisMCmActivateVc, NdisMCmDeactivateVc
 // covers: MiniportPause, MiniportRestart, MiniportHaltEx, MiniportCoSendNetBufferLists, MiniportReturnNetBufferLists
-// covers: SEQ:outgoing-call, SEQ:outgoing-call-fails, SEQ:client-closes, SEQ:network-closes, SEQ:vc-reused, SEQ:halt-with-open-calls
-// covers: SEQ:incoming-call, SEQ:incoming-call-rejected, SEQ:incoming-call-abandoned, SEQ:close-in-every-state, SEQ:several-clients
-// covers: SEQ:sleep-wake, SEQ:pause-restart, SEQ:link-loss, SEQ:surprise-removal, SEQ:close-af-with-live-calls, SEQ:activation-pended
+// covers: SEQ:outgoing-call, SEQ:outgoing-call-fails, SEQ:network-closes, SEQ:vc-reused, SEQ:halt-with-open-afs
+// covers: SEQ:incoming-call-accepted, SEQ:incoming-call-rejected, SEQ:incoming-call-peer-gone, SEQ:incoming-call-closed-by-client, SEQ:several-clients
+// covers: SEQ:sleep-wake, SEQ:pause-restart, SEQ:link-loss, SEQ:surprise-removal, SEQ:af-close-with-live-objects, SEQ:activation-pended
 // covers: RFC2516:5.1, RFC2516:5.2, RFC2516:5.3, RFC2516:5.4, RFC2516:5.5
 #[test]
 fn the_driver_agrees_with_the_reference() {

@@ -78,6 +78,7 @@ fn a_transmitter_that_never_sends_again_ends_the_calls() {
     }
 }
 
+// covers: NdisMRemoveMiniport
 #[test]
 fn a_recovery_that_fails_gives_the_card_up() {
     for model in Model::ALL {
