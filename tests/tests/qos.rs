@@ -1,6 +1,6 @@
 //! The rates of calls: asked for, changed, refused and kept.
-//!
-//! covers: CmModifyCallQoS, NdisMCmModifyCallQoSComplete, NdisMCmActivateVc
+
+// all cover: CmModifyCallQoS, NdisMCmModifyCallQoSComplete, NdisMCmActivateVc
 
 use std::{rc::Rc, time::Duration};
 

@@ -1,7 +1,7 @@
 //! `cargo xtask coverage`: the table of what the contract asks for and which test exercises it.
 //!
 //! `xtask/coverage.toml` lists what there is to exercise: entry points, requests, sequences, clauses. A test says what it
-//! exercises in a comment directly before it, or, for a whole file, in the file's documentation:
+//! exercises in a comment directly before it; a file, for all of its tests, in `// all cover: …`:
 //!
 //! ```text
 //! // covers: CmMakeCall, SEQ:outgoing-call, RFC2516:5.1
@@ -25,9 +25,10 @@ const LIST: &str = "xtask/coverage.toml";
 const TABLE: &str = "docs/coverage.md";
 /// Where tests are.
 const ROOTS: [&str; 6] = ["tests", "crates", "sim", "benches", "fuzz", "xtask"];
-/// Begins an annotation; in the documentation of a file it stands for all of the file's tests.
+/// Begins an annotation of the test that follows.
 const MARK: &str = "// covers: ";
-const FILE_MARK: &str = "//! covers: ";
+/// The same for all tests of the file.
+const FILE_MARK: &str = "// all cover: ";
 /// Tests that a cell names; of more it tells the number.
 const NAMED: usize = 4;
 
@@ -184,7 +185,8 @@ mod tests {
 
     #[test]
     fn annotations_belong_to_the_test_that_follows() {
-        let text = "//! covers: A\n\n// covers: B, C\n// covers: D\n#[test]\nfn one() {}\n\nfn helper() {}\n";
+        let text =
+            "// all cover: A\n\n// covers: B, C\n// covers: D\n#[test]\nfn one() {}\n\nfn helper() {}\n";
         let found = annotations(text).unwrap();
         let one = || Some("one".to_owned());
         assert_eq!(

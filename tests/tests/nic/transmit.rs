@@ -263,18 +263,18 @@ fn a_frame_without_address_and_control_field_may_be_as_long_as_one_with_them_and
 fn a_list_goes_out_with_all_of_its_frames_or_with_none() {
     let run = on_station(1, with_number(Card::new(Model::I82574l), "*TransmitBuffers", 64), |_, station| {
         let vc = station.connected();
-        let framed = |frame: &Vec<u8>| [&HDLC[..], frame].concat();
+        let with_hdlc = |frame: &Vec<u8>| [&HDLC[..], frame].concat();
         for bad in 0..3 {
             let mut frames = some(300, 0..3);
             frames[bad] = frame(1495, 9);
-            let lists = vec![frames.iter().map(framed).collect(), vec![framed(&frame(300, 10))]];
+            let lists = vec![frames.iter().map(with_hdlc).collect(), vec![with_hdlc(&frame(300, 10))]];
             let expected = [("INVALID_LENGTH".to_owned(), 1), ("SUCCESS".to_owned(), 1)];
             assert_eq!(ends_of(&vc, lists), expected);
             assert_eq!(*Record::of(&vc).received.borrow(), [frame(300, 10)]);
         }
         // As many frames as the ring ever takes at once, and one more.
         for (count, status) in [(55, "SUCCESS"), (56, "INVALID_LENGTH")] {
-            let frames: Vec<_> = some(300, 0..count).iter().map(framed).collect();
+            let frames: Vec<_> = some(300, 0..count).iter().map(with_hdlc).collect();
             assert_eq!(ends_of(&vc, vec![frames]), [(status.to_owned(), 1)], "{count} frames");
         }
         assert_works(&vc);
