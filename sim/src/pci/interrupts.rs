@@ -46,6 +46,8 @@ pub(super) struct Routing {
     in_service: Cell<bool>,
     /// Interrupts since the line was last deasserted.
     repeats: Cell<u32>,
+    /// Interrupts of either kind that the service routine was called for.
+    served: Cell<u64>,
     line: RefCell<Option<LineHandler>>,
     messages: RefCell<Option<MessageHandler>>,
 }
@@ -150,6 +152,11 @@ impl Slot {
         self.with_device(|device| capability(device)).map(u32::from)
     }
 
+    /// How many interrupts of the card, by line or message, its service routine was called for.
+    pub fn interrupts_served(&self) -> u64 {
+        self.interrupts.served.get()
+    }
+
     /// The card drives its pin.
     pub(super) fn drive_line(&self, level: bool) {
         self.interrupts.level.set(level);
@@ -181,6 +188,7 @@ impl Slot {
         let handler = self.interrupts.line.borrow().clone();
         let claimed = handler.is_some_and(|handler| handler());
         let routing = &self.interrupts;
+        routing.served.set(routing.served.get() + 1);
         routing.in_service.set(false);
         if routing.level.get() {
             // End of interrupt: the controller samples the pin again.
@@ -241,8 +249,10 @@ impl Slot {
         }
         let slot = self.shared();
         machine.interrupt(None, MESSAGE_IRQL, "message", move || {
-            let handler = slot.upgrade().and_then(|slot| slot.interrupts.messages.borrow().clone());
+            let Some(slot) = slot.upgrade() else { return };
+            let handler = slot.interrupts.messages.borrow().clone();
             if let Some(handler) = handler {
+                slot.interrupts.served.set(slot.interrupts.served.get() + 1);
                 handler(u32::from(number));
             }
         });

@@ -10,6 +10,7 @@ use ndis_sim::{
 use scenarios::{
     Card, Record,
     caller::PATIENCE,
+    cannot_on_qemu,
     lab::{sleep, sleep_below},
     seeds,
     station::{exchange, send},
@@ -143,6 +144,43 @@ fn an_overrun_costs_only_what_does_not_fit() {
             assert!(is_intact(&vc));
             let received = Record::of(&vc).received.borrow().len();
             assert!((64..400).contains(&received), "{received} of 400 received");
+            assert_works(&vc);
+            station.finish(&vc);
+        });
+        run.clean();
+    }
+}
+
+// covers: SEQ:interrupt-storm, MiniportInterrupt, MiniportMessageInterrupt
+#[test]
+fn a_storm_of_frames_makes_a_bounded_number_of_interrupts() {
+    // Frames of no session at more than 700,000 a second, for this long.
+    const ROUNDS: u32 = 500;
+    const ROUND: Duration = Duration::from_micros(40);
+    // The shortest interval that the driver lets interrupts have in a flood.
+    const SHORTEST: Duration = Duration::from_micros(50);
+    if cannot_on_qemu("its timers fire at once, so nothing moderates") {
+        return;
+    }
+    for model in Model::ALL {
+        let (card, lever) = watched(model);
+        let run = on_station(1, card, move |_, station| {
+            let vc = station.connected();
+            assert_works(&vc);
+            let strange = from_peer(&lever.sent()[0], 0x7777, &some(46, 0..1)[0]);
+            let (before, start) = (station.slot.interrupts_served(), Machine::current().now());
+            for _ in 0..ROUNDS {
+                for _ in 0..30 {
+                    lever.inject(strange.clone());
+                }
+                sleep(ROUND);
+            }
+            let served = station.slot.interrupts_served() - before;
+            let time = Machine::current().now() - start;
+            // Some more until the first of them have told that this is a flood.
+            let bound = time.as_nanos() / SHORTEST.as_nanos() + 10;
+            assert!((1..=bound).contains(&u128::from(served)), "{served} interrupts in {time:?}");
+            // Calls live through it.
             assert_works(&vc);
             station.finish(&vc);
         });
