@@ -8,13 +8,20 @@ use std::{
 
 use ndis_sim::{
     machine::FailPlan,
-    ndis::Family,
+    ndis::{Family, status, wait_for},
     nic::{Fault, Model},
-    wire::access_concentrator::{HangUp, Mode},
+    wire::{
+        access_concentrator::{HangUp, Mode},
+        host::{CallState, Control, Dial},
+    },
 };
 
 use crate::{
-    Card, Run, Setup, lab,
+    Answer, Caller, Card, Run, Setup,
+    caller::PATIENCE,
+    lab,
+    office::{self, Office},
+    station::exchange,
     stories::{self, SIZES},
     wires::Pass,
 };
@@ -139,7 +146,6 @@ fn refusals() -> Vec<Blemish> {
 
 /// What a client is told when the peer refuses.
 pub const REFUSALS: [(Mode, i32); 4] = {
-    use ndis_sim::ndis::status;
     [
         (Mode::ServiceNameError, status::TAPI_DISCONNECTMODE_BADADDRESS),
         (Mode::AcSystemError, status::TAPI_DISCONNECTMODE_CONGESTION),
@@ -169,6 +175,37 @@ fn ended_by_peer() -> Vec<Blemish> {
         .collect()
 }
 
+/// A call that comes in, as the client answers it.
+fn incoming(answer: Answer, told: impl FnOnce(&Office) + Send + 'static) -> Vec<Blemish> {
+    let control = Control::new();
+    let setup = Setup::new(1, office::card(Model::I82574l, &control));
+    strict(&office::story(setup, &control, Family::TAPI_PROXY, answer, told))
+}
+
+/// Calls that come in: taken and ended by the client and by the host, and refused.
+fn incoming_calls() -> Vec<Blemish> {
+    let taken = incoming(Answer::Elsewhere(status::SUCCESS), |office| {
+        let (call, vc) = office.connected(Dial::default());
+        assert!(exchange(std::slice::from_ref(&vc), &[512], 10), "frames of the call");
+        Office::hang_up(&vc);
+        office.becomes(call, &CallState::EndedByPeer);
+    });
+    let ended = incoming(Answer::Now(status::SUCCESS), |office| {
+        let (call, vc) = office.connected(Dial::default());
+        office.control.hang_up(call);
+        let record = crate::Record::of(&vc);
+        assert!(wait_for(PATIENCE, || record.ended.get().is_some()), "the client is not told");
+        assert!(Caller::hang_up(&vc), "the close does not end");
+        office::gone(&record);
+    });
+    let refused = incoming(Answer::Now(status::NOT_ACCEPTED), |office| {
+        let (call, _, record) = office.ringing(Dial::default());
+        assert!(matches!(office.settled(call).state, CallState::Refused(..)), "the host is not told");
+        office::gone(&record);
+    });
+    [taken, ended, refused].concat()
+}
+
 /// The set.
 pub const STORIES: &[Story] = &[
     Story {
@@ -187,6 +224,7 @@ pub const STORIES: &[Story] = &[
     Story { name: "refused calls", tell: refusals },
     Story { name: "cancelled calls", tell: cancels },
     Story { name: "calls ended by the peer", tell: ended_by_peer },
+    Story { name: "calls that come in", tell: incoming_calls },
     Story {
         name: "link lost",
         tell: || {

@@ -33,6 +33,9 @@ use crate::{
 /// Sizes of frames, from the PPP protocol field on: the smallest, around Ethernet's minimum, the largest.
 pub const SIZES: [usize; 7] = [42, 43, 60, 64, 511, 1493, 1494];
 
+/// Sooner than the driver's watchdog looks, which makes up for much, but late.
+const AT_ONCE: Duration = Duration::from_millis(50);
+
 /// `NdisDeviceStateD0` and `NdisDeviceStateD3`.
 const D0: u32 = 1;
 const D3: u32 = 4;
@@ -194,6 +197,7 @@ pub fn link_lost(seed: u64, card: Card, family: u32, connected: bool) -> Run<Sta
             send(&vc, &[frame(100, 1), frame(100, 2)]);
             station.slot.set_link(false);
             assert!(wait_for(PATIENCE, || record.ended.get().is_some()), "no incoming close");
+            assert!(wait_for(AT_ONCE, || record.in_driver.get() == 0), "sends wait for a link that is down");
             assert!(Caller::hang_up(&vc), "the close does not end");
             record.ended.get()
         } else {
@@ -418,6 +422,8 @@ pub fn pulled_out(seed: u64, card: Card, family: u32) -> Run<()> {
         while !machine.finished(talker) {
             sleep(Duration::from_millis(1));
         }
+        let talked = Record::of(&vcs[0]);
+        assert!(wait_for(AT_ONCE, || talked.in_driver.get() == 0), "sends wait for a card that is gone");
         for vc in &vcs {
             let record = Record::of(vc);
             assert!(wait_for(PATIENCE, || record.made.get().is_some()), "a call does not end");
