@@ -422,8 +422,8 @@ pub fn pulled_out(seed: u64, card: Card, family: u32) -> Run<()> {
         while !machine.finished(talker) {
             sleep(Duration::from_millis(1));
         }
-        let talked = Record::of(&vcs[0]);
-        assert!(wait_for(AT_ONCE, || talked.in_driver.get() == 0), "sends wait for a card that is gone");
+        let busy = Record::of(&vcs[0]);
+        assert!(wait_for(AT_ONCE, || busy.in_driver.get() == 0), "sends wait for a card that is gone");
         for vc in &vcs {
             let record = Record::of(vc);
             assert!(wait_for(PATIENCE, || record.made.get().is_some()), "a call does not end");
