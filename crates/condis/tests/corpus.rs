@@ -6,23 +6,14 @@ mod call_parameters;
 mod oid;
 #[path = "../../../fuzz/targets/ppp_make_call.rs"]
 mod ppp_make_call;
+#[path = "../../../fuzz/targets/replay.rs"]
+mod replay;
 #[path = "../../../fuzz/targets/sap.rs"]
 mod sap;
 #[path = "../../../fuzz/targets/tapi_make_call.rs"]
 mod tapi_make_call;
 
-use std::path::Path;
-
-/// Every input in a target's corpus.
-fn replay(target: &str, run: fn(&[u8])) {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target);
-    let mut count = 0;
-    for entry in std::fs::read_dir(directory).expect("a corpus") {
-        run(&std::fs::read(entry.expect("an entry").path()).expect("an input"));
-        count += 1;
-    }
-    assert!(count > 1, "the corpus is empty");
-}
+use replay::replay;
 
 #[test]
 fn parameters_of_calls() {

@@ -6,19 +6,10 @@ mod concentrator;
 mod pppoe_discovery;
 #[path = "../../../fuzz/targets/pppoe_inbound.rs"]
 mod pppoe_inbound;
+#[path = "../../../fuzz/targets/replay.rs"]
+mod replay;
 
-use std::path::Path;
-
-/// Every input in a target's corpus.
-fn replay(target: &str, run: fn(&[u8])) {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target);
-    let mut count = 0;
-    for entry in std::fs::read_dir(directory).expect("a corpus") {
-        run(&std::fs::read(entry.expect("an entry").path()).expect("an input"));
-        count += 1;
-    }
-    assert!(count > 1, "the corpus is empty");
-}
+use replay::replay;
 
 #[test]
 fn frames() {
