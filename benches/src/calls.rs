@@ -19,14 +19,12 @@ mod services;
 mod station;
 mod targets;
 
-use std::io::{self, IsTerminal as _, Write as _};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use clap::Parser;
-use ndis_sim::wire::rp_pppoe;
 use serde::Serialize;
 
 use self::measure::{Bench, COUNTED};
@@ -34,6 +32,7 @@ use self::row::{Direction, Flood, Row, Scale};
 use self::server::{Ask, Rate, Server};
 use crate::boot::Load;
 use crate::clock::ticks_to_f64;
+use crate::command::{self, make_directory_of, progress};
 use crate::targets::Target;
 use crate::{boot, clock, profile};
 
@@ -103,20 +102,6 @@ struct Results {
     targets: Vec<Target>,
 }
 
-/// An interrupt is being handled, which ends the process when it has cleaned up.
-static STOPPING: AtomicBool = AtomicBool::new(false);
-/// Exit status after an interrupt, as shells report it.
-const INTERRUPTED: i32 = 130;
-
-/// Says on a terminal what is being measured.
-fn progress(what: &str) {
-    let mut err = io::stderr();
-    if err.is_terminal() {
-        // Nobody who watches misses a line that cannot be written.
-        let _ = write!(err, "\r{what:<60}\r");
-    }
-}
-
 /// Measures the driver.
 fn measure_driver(arguments: &Arguments, tsc_hz: f64) -> Result<Driver> {
     let (sys, wanted) = (arguments.sys.clone(), arguments.profile);
@@ -166,12 +151,6 @@ fn measure_peers() -> Result<Peers> {
 }
 
 fn run(arguments: &Arguments) -> Result<()> {
-    // Without a handler an interrupt would leave namespaces behind.
-    ctrlc::set_handler(|| {
-        STOPPING.store(true, Ordering::Release);
-        rp_pppoe::clean_up_all();
-        std::process::exit(INTERRUPTED);
-    })?;
     let tsc_hz = clock::frequency();
     let driver = measure_driver(arguments, tsc_hz)?;
     let (rp_pppoe, no_rp_pppoe) = if arguments.no_peers {
@@ -185,7 +164,8 @@ fn run(arguments: &Arguments) -> Result<()> {
     let targets = targets::judge(&driver, rp_pppoe.as_ref(), tsc_hz);
     let results = Results { tsc_hz, driver, rp_pppoe, no_rp_pppoe, targets };
     if let Some(path) = &arguments.plot {
-        draw(path, &results)?;
+        make_directory_of(path)?;
+        plot::draw(path, &results.driver.scales)?;
     }
     if arguments.json {
         println!("{}", serde_json::to_string(&results)?);
@@ -196,26 +176,9 @@ fn run(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-fn draw(path: &Path, results: &Results) -> Result<()> {
-    if let Some(directory) = path.parent() {
-        std::fs::create_dir_all(directory).with_context(|| format!("making {}", directory.display()))?;
-    }
-    plot::draw(path, &results.driver.scales)
-}
-
 /// The command.
 pub fn main() -> ExitCode {
-    let result = run(&Arguments::parse());
-    while STOPPING.load(Ordering::Acquire) {
-        std::thread::park();
-    }
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    command::run(|| run(&Arguments::parse()))
 }
 
 #[cfg(test)]

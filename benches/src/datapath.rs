@@ -5,18 +5,17 @@
 //! are timed (`clock`) and, in other passes, counted instruction by instruction (`trace`). At last everything is given
 //! back to the simulator, which takes the driver down and reports what it finds.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use clap::Parser;
 use ndis_sim::image::Image;
-use ndis_sim::wire::rp_pppoe;
 use serde::Serialize;
 
 use crate::boot::Load;
+use crate::command::{self, make_directory_of, progress};
 use crate::relay::Relay;
 use crate::row::{Direction, Row, Spread};
 use crate::{boot, clock, measure, plot, profile, targets};
@@ -80,23 +79,10 @@ struct Results {
     relay: Option<String>,
 }
 
-/// An interrupt is being handled, which ends the process when it has cleaned up.
-static STOPPING: AtomicBool = AtomicBool::new(false);
-/// Exit status after an interrupt, as shells report it.
-const INTERRUPTED: i32 = 130;
 /// The batch and the frame that are profiled.
 const PROFILED: (usize, usize) = (32, 64);
 
 type Measured = (Vec<Row>, Vec<Profile>);
-
-/// Says on a terminal what is being measured.
-fn progress(what: &str) {
-    let mut err = io::stderr();
-    if err.is_terminal() {
-        // Nobody who watches misses a line that cannot be written.
-        let _ = write!(err, "\r{what:<60}\r");
-    }
-}
 
 /// Measures with so many calls up.
 fn measure(arguments: &Arguments, calls: usize, spreads: &'static [Spread]) -> Result<Measured> {
@@ -150,12 +136,6 @@ fn measure_relay(rows: &mut [Row], sizes: &[usize], tsc_hz: f64) -> Result<()> {
 }
 
 fn run(arguments: &Arguments) -> Result<()> {
-    // Without a handler an interrupt would leave the relay's namespace behind.
-    ctrlc::set_handler(|| {
-        STOPPING.store(true, Ordering::Release);
-        rp_pppoe::clean_up_all();
-        std::process::exit(INTERRUPTED);
-    })?;
     let tsc_hz = clock::frequency();
     let (mut rows, profiles) = measure(arguments, 1, &[Spread::One])?;
     let calls = usize::try_from(arguments.vcs)?;
@@ -172,7 +152,8 @@ fn run(arguments: &Arguments) -> Result<()> {
     };
     let results = Results { tsc_hz, rows, profiles, relay };
     if let Some(path) = &arguments.plot {
-        draw(path, &results, &arguments.sizes)?;
+        make_directory_of(path)?;
+        plot::draw(path, &results.rows, &arguments.sizes)?;
     }
     if arguments.json {
         println!("{}", serde_json::to_string(&results)?);
@@ -181,13 +162,6 @@ fn run(arguments: &Arguments) -> Result<()> {
         let _ = report(&mut io::stdout().lock(), &results, arguments);
     }
     Ok(())
-}
-
-fn draw(path: &Path, results: &Results, sizes: &[usize]) -> Result<()> {
-    if let Some(directory) = path.parent() {
-        std::fs::create_dir_all(directory).with_context(|| format!("making {}", directory.display()))?;
-    }
-    plot::draw(path, &results.rows, sizes)
 }
 
 fn report(out: &mut impl io::Write, results: &Results, arguments: &Arguments) -> io::Result<()> {
@@ -266,17 +240,7 @@ fn report_profile(out: &mut impl io::Write, profile: &Profile) -> io::Result<()>
 
 /// The command.
 pub fn main() -> ExitCode {
-    let result = run(&Arguments::parse());
-    while STOPPING.load(Ordering::Acquire) {
-        std::thread::park();
-    }
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    command::run(|| run(&Arguments::parse()))
 }
 
 #[cfg(test)]

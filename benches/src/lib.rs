@@ -6,6 +6,7 @@ pub mod calls;
 mod captured;
 mod card;
 mod clock;
+mod command;
 pub mod datapath;
 mod floor;
 mod instrument;

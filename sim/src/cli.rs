@@ -4,7 +4,6 @@ use std::{
     io::{self, Write as _},
     path::{Path, PathBuf},
     process::ExitCode,
-    sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
 
@@ -15,15 +14,13 @@ use crate::{
     nic::Model,
     report,
     scenario::{Backend, Ending, MAX_FRAME, MIN_FRAME, Peer, Scenario},
-    wire::rp_pppoe,
+    wire::rp_pppoe::{clean_up_when_interrupted, leave_it_to_the_handler},
 };
 
 /// Exit status of a run with findings, leaks or lost frames.
 const NOT_CLEAN: u8 = 1;
 /// Exit status when no run was made.
 const NO_RUN: u8 = 2;
-/// Exit status after an interrupt, as shells report it.
-const INTERRUPTED: i32 = 130;
 /// Where builds leave the driver, relative to the directory the command is run in.
 const BUILT: [&str; 2] =
     ["target/x86_64-pc-windows-msvc/release/mcm.sys", "target/x86_64-pc-windows-msvc/debug/mcm.sys"];
@@ -142,13 +139,8 @@ fn processors(text: &str) -> Result<usize, String> {
 /// The command: reads the process's arguments, makes the runs and reports them.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    // Without a handler an interrupt would leave the namespace of a real peer behind.
-    let handler = ctrlc::set_handler(|| {
-        STOPPING.store(true, Ordering::Release);
-        rp_pppoe::clean_up_all();
-        std::process::exit(INTERRUPTED);
-    });
-    let result = handler.map_err(|error| error.to_string()).and_then(|()| make_runs(&arguments));
+    let ready = clean_up_when_interrupted().map_err(|error| error.to_string());
+    let result = ready.and_then(|()| make_runs(&arguments));
     leave_it_to_the_handler();
     match result {
         Ok(true) => ExitCode::SUCCESS,
@@ -157,16 +149,6 @@ pub fn main() -> ExitCode {
             eprintln!("error: {error}");
             ExitCode::from(NO_RUN)
         }
-    }
-}
-
-/// An interrupt has come, and its handler ends the process.
-static STOPPING: AtomicBool = AtomicBool::new(false);
-
-/// Waits for the end once an interrupt has come: what the handler removes would only be made again, or be missed.
-fn leave_it_to_the_handler() {
-    while STOPPING.load(Ordering::Acquire) {
-        std::thread::park();
     }
 }
 

@@ -6,6 +6,7 @@
 //! back through rp-pppoe's code alone.
 
 mod hosts;
+mod interrupt;
 mod namespace;
 pub mod stand_in;
 
@@ -17,7 +18,8 @@ use std::{
 };
 
 pub use hosts::{RpPppoeClients, RpPppoeHosts};
-pub use namespace::{FAR_END, Namespace, clean_up_all};
+pub use interrupt::{clean_up_when_interrupted, leave_it_to_the_handler};
+pub use namespace::{FAR_END, Namespace};
 
 use super::{LinuxInterface, Wire, linux_interface::InterfaceError};
 

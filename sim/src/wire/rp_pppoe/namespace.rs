@@ -111,7 +111,7 @@ impl Drop for Namespace {
 }
 
 /// Removes every namespace this process has made: for the handler of a termination signal.
-pub fn clean_up_all() {
+pub(super) fn clean_up_all() {
     let all = std::mem::take(&mut *lock());
     for (name, remains) in all {
         remove(&name, remains);
