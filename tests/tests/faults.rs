@@ -49,10 +49,13 @@ fn start(model: Model, fail: Option<FailPlan>, faults: &[Fault]) -> Run<Start> {
     })
 }
 
-/// The call that a run made fail, as the event log names it.
+/// The call that a run made fail, as the event log names it. Without one the run was over before that call: on QEMU's cards the number of
+/// calls depends on when their frames arrive.
 fn failed_call<T>(run: &Run<T>) -> String {
     let line = run.log.lines().find_map(|line| line.strip_suffix(" is made to fail"));
-    line.and_then(|line| line.rsplit(' ').next()).expect("a failure was injected").to_owned()
+    let call = line.and_then(|line| line.rsplit(' ').next());
+    assert!(call.is_some() || on_qemu(), "no failure was injected");
+    call.unwrap_or("not reached").to_owned()
 }
 
 // covers: MiniportInitializeEx, DriverEntry, NdisMCmRegisterAddressFamilyEx
@@ -91,7 +94,8 @@ fn each_failure_of_the_start_is_reported_and_leaves_nothing() {
                 }
                 // A keyword that cannot be read has its default; of the families only the first is indispensable.
                 Start::Went => assert!(
-                    call == "NdisReadConfiguration" || call == "NdisMCmRegisterAddressFamilyEx" && logged,
+                    matches!(call.as_str(), "NdisReadConfiguration" | "not reached")
+                        || call == "NdisMCmRegisterAddressFamilyEx" && logged,
                     "{what}: the start succeeds without it"
                 ),
             }
