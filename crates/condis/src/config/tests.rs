@@ -62,6 +62,17 @@ fn the_reference_lists_every_keyword_and_no_other() {
 }
 
 #[test]
+fn the_readme_names_every_keyword() {
+    const README: &str = include_str!("../../../../README.md");
+    let missing: Vec<&str> = KEYWORDS
+        .iter()
+        .map(|keyword| keyword.name)
+        .filter(|name| !README.contains(&std::format!("`{name}`")))
+        .collect();
+    assert_eq!(missing, [""; 0]);
+}
+
+#[test]
 fn the_inf_describes_every_keyword_as_it_is() {
     let parameters = parameters();
     let advanced = KEYWORDS.iter().filter(|keyword| keyword.place == Place::Advanced);
