@@ -2,12 +2,14 @@
 
 // all cover: CmModifyCallQoS, NdisMCmModifyCallQoSComplete, NdisMCmActivateVc
 
+mod held;
+
 use std::{rc::Rc, time::Duration};
 
 use ndis_sim::{
     machine::Machine,
     ndis::{
-        Family, Frames, Vc, client,
+        Family, Vc, client,
         parameters::{CallParameters, FlowSpec},
         status::{self, Status},
         wait_for,
@@ -17,7 +19,7 @@ use ndis_sim::{
 use scenarios::{
     Caller, Card, Lab, Record, Run, Setup, Station,
     blocks::{self, Destination},
-    caller::{HDLC, PATIENCE},
+    caller::PATIENCE,
     cannot_on_qemu,
     lab::{self, sleep},
     seeds,
@@ -26,7 +28,7 @@ use scenarios::{
 };
 
 /// `QOS_NOT_SPECIFIED`, and the rate of the link.
-const OPEN: u32 = u32::MAX;
+pub(crate) const OPEN: u32 = u32::MAX;
 const LINK: u32 = 125_000_000;
 /// `CALL_PARAMETERS_CHANGED`.
 const CHANGED: u32 = 2;
@@ -35,11 +37,11 @@ const CONTROLLED_LOAD: u32 = 2;
 const GUARANTEED: u32 = 3;
 const NO_CHANGE: u32 = 6;
 /// Bytes of a frame that is measured with, from the protocol field on, and as the client gives it.
-const SIZE: usize = 998;
+pub(crate) const SIZE: usize = 998;
 const GIVEN: u32 = 1000;
 
 /// Runs `script` on a station with a view of what it sends.
-fn on_station<T: Send + 'static>(
+pub(crate) fn on_station<T: Send + 'static>(
     seed: u64,
     script: impl FnOnce(&Lab, &Station, &Lever) -> T + Send + 'static,
 ) -> Run<T> {
@@ -57,7 +59,7 @@ fn on_station<T: Send + 'static>(
 }
 
 /// A flow that asks for nothing but a rate.
-fn flow(rate: u32) -> FlowSpec {
+pub(crate) fn flow(rate: u32) -> FlowSpec {
     FlowSpec {
         token_rate: rate,
         token_bucket_size: OPEN,
@@ -89,19 +91,19 @@ fn modify(vc: &Rc<Vc>, parameters: &CallParameters) -> (Status, CallParameters) 
 }
 
 /// The same, which must succeed.
-fn set(vc: &Rc<Vc>, transmit: FlowSpec) -> FlowSpec {
+pub(crate) fn set(vc: &Rc<Vc>, transmit: FlowSpec) -> FlowSpec {
     let (status, granted) = modify(vc, &request(transmit, flow(OPEN)));
     assert_eq!(status, status::SUCCESS, "{}", status::name(status));
     assert_eq!(granted.flags & CHANGED, CHANGED);
     granted.call_manager.expect("the client's block").transmit
 }
 
-fn frames(count: u64) -> Vec<Vec<u8>> {
+pub(crate) fn frames(count: u64) -> Vec<Vec<u8>> {
     (0..count).map(|number| frame(SIZE, number)).collect()
 }
 
 /// The time that has passed since then.
-fn since(start: Duration) -> Duration {
+pub(crate) fn since(start: Duration) -> Duration {
     Machine::current().now().saturating_sub(start)
 }
 
@@ -112,7 +114,7 @@ fn on_the_wire(lever: &Lever) -> u64 {
 
 /// Watches what goes out for a while: at no moment more than a burst and the rate, and in the end little less than the
 /// rate.
-fn watch(lever: &Lever, rate: u64, burst: u64, duration: Duration) {
+pub(crate) fn watch(lever: &Lever, rate: u64, burst: u64, duration: Duration) {
     let (start, before) = (Machine::current().now(), on_the_wire(lever));
     let spent = || u64::try_from((since(start)).as_micros()).expect("short");
     while since(start) < duration {
@@ -228,76 +230,6 @@ fn what_cannot_be_had_is_refused_and_changes_nothing() {
 }
 
 #[test]
-fn a_close_takes_back_what_is_held() {
-    for seed in seeds(8) {
-        let run = on_station(seed, |_, station, _| {
-            let vcs = [station.connected(), station.connected()];
-            for vc in &vcs {
-                set(vc, flow(20_000));
-                send(vc, &frames(200));
-            }
-            sleep(Duration::from_millis(Machine::current().below(300)));
-            let (start, record) = (Machine::current().now(), Record::of(&vcs[0]));
-            station.finish(&vcs[0]);
-            assert!(since(start) < Duration::from_secs(1), "the close waits for the rate");
-            let statuses = record.send_statuses.borrow();
-            assert_eq!(statuses.len(), 200);
-            assert!(statuses.contains(&status::REQUEST_ABORTED) && statuses.contains(&status::SUCCESS));
-            // The other goes on.
-            set(&vcs[1], flow(OPEN));
-            settle(&vcs[1..]);
-            assert!(Record::of(&vcs[1]).is_echoed());
-            station.finish(&vcs[1]);
-        });
-        run.clean();
-    }
-}
-
-// covers: MiniportCancelSend
-#[test]
-fn held_sends_are_cancelled_by_their_id() {
-    let run = on_station(1, |_, station, _| {
-        let vc = station.connected();
-        set(&vc, flow(20_000));
-        let record = Record::of(&vc);
-        for cancel_id in [0x1111, 0x2222] {
-            let lists = frames(50).into_iter().map(|frame| [&HDLC[..], &frame].concat());
-            record.in_driver.set(record.in_driver.get() + 50);
-            client::send(&vc, &Frames { cancel_id, ..Frames::singles(lists) });
-        }
-        client::cancel_sends(&station.adapter, 0x1111);
-        sleep(Duration::from_millis(5));
-        assert!(record.in_driver.get() <= 50, "those of the first id are gone");
-        let aborted = |it: &&Status| **it == status::SEND_ABORTED;
-        assert!(record.send_statuses.borrow().iter().filter(aborted).count() > 40);
-        assert!(wait_for(PATIENCE, || record.in_driver.get() == 0), "the others go out");
-        assert!(record.send_statuses.borrow().iter().filter(|&&it| it == status::SUCCESS).count() >= 50);
-        station.finish(&vc);
-    });
-    run.clean();
-}
-
-// covers: MiniportPause, MiniportRestart
-#[test]
-fn a_pause_takes_back_what_is_held_and_the_rate_outlives_it() {
-    for seed in seeds(4) {
-        let run = on_station(seed, |_, station, lever| {
-            let vc = station.connected();
-            set(&vc, FlowSpec { token_bucket_size: 4000, ..flow(100_000) });
-            send(&vc, &frames(200));
-            sleep(Duration::from_millis(Machine::current().below(100)));
-            station.adapter.pause();
-            assert_eq!(Record::of(&vc).in_driver.get(), 0, "a send is not completed");
-            station.adapter.restart().expect("MiniportRestart succeeds");
-            send(&vc, &frames(200));
-            watch(lever, 100_000, 4000, Duration::from_millis(500));
-            station.finish(&vc);
-        });
-        run.clean();
-    }
-}
-
-#[test]
 fn others_do_not_wait_for_a_call_with_a_rate() {
     let run = on_station(1, |_, station, lever| {
         let vcs = [station.connected(), station.connected()];
@@ -312,25 +244,6 @@ fn others_do_not_wait_for_a_call_with_a_rate() {
         }
     });
     run.clean();
-}
-
-// covers: MiniportDevicePnPEventNotify
-#[test]
-fn a_card_that_is_pulled_out_returns_what_is_held() {
-    for seed in seeds(4) {
-        let run = on_station(seed, |_, station, _| {
-            let vc = station.connected();
-            set(&vc, flow(20_000));
-            send(&vc, &frames(200));
-            sleep(Duration::from_millis(Machine::current().below(100)));
-            station.adapter.surprise_remove();
-            let record = Record::of(&vc);
-            assert!(wait_for(PATIENCE, || record.in_driver.get() == 0), "a send is not completed");
-            assert!(Caller::hang_up(&vc), "the close does not end");
-            assert_eq!(client::delete_vc(&vc), status::SUCCESS);
-        });
-        run.clean_but_for_sessions();
-    }
 }
 
 // covers: NdisMCmDispatchIncomingCallQoSChange
