@@ -83,7 +83,7 @@ fn unpack(workspace: &Workspace, package: Package) -> Result<()> {
     for archive in std::fs::read_dir(&archives)? {
         run_quiet_stdout(Command::new("dpkg-deb").arg("--extract").arg(archive?.path()).arg(&root))?;
     }
-    let start = start_script(&root, program);
+    let start = start_script(package.name, program);
     let script = programs(workspace).join(program);
     write_if_changed(&script, start)?;
     make_executable(&script)
@@ -95,13 +95,13 @@ fn to_install(simulated: &str) -> Vec<String> {
     names.map(str::to_owned).collect()
 }
 
-/// Starts an unpacked program with the libraries that came with it.
-fn start_script(root: &Path, program: &str) -> String {
+/// Starts an unpacked program with the libraries that came with it, wherever the target directory has been moved to.
+fn start_script(package: &str, program: &str) -> String {
     let architecture = std::env::consts::ARCH;
     format!(
-        "#!/bin/sh\nroot='{}'\nlibraries=$root/usr/lib/{architecture}-linux-gnu:$root/lib/{architecture}-linux-gnu\n\
-         LD_LIBRARY_PATH=$libraries exec \"$root/usr/bin/{program}\" \"$@\"\n",
-        root.display()
+        "#!/bin/sh\nroot=$(dirname \"$0\")/../{package}/root\n\
+         libraries=$root/usr/lib/{architecture}-linux-gnu:$root/lib/{architecture}-linux-gnu\n\
+         LD_LIBRARY_PATH=$libraries exec \"$root/usr/bin/{program}\" \"$@\"\n"
     )
 }
 
@@ -128,10 +128,21 @@ mod tests {
         assert!(to_install("E: Unable to locate package\n").is_empty());
     }
 
+    #[cfg(unix)]
     #[test]
-    fn an_unpacked_program_gets_its_libraries() {
-        let script = start_script(Path::new("/somewhere/with space"), "program");
-        assert!(script.contains("root='/somewhere/with space'\n"), "{script}");
-        assert!(script.contains("exec \"$root/usr/bin/program\" \"$@\""), "{script}");
+    fn an_unpacked_program_starts_with_its_libraries_wherever_it_is() {
+        let dir = std::env::temp_dir().join(format!("mcm referees {}", std::process::id()));
+        let (scripts, root) = (dir.join("bin"), dir.join("package/root/usr/bin"));
+        for (place, name, text) in [
+            (&scripts, "program", start_script("package", "program")),
+            (&root, "program", "#!/bin/sh\necho \"$LD_LIBRARY_PATH $1\"\n".to_owned()),
+        ] {
+            write_if_changed(&place.join(name), text).expect("written");
+            make_executable(&place.join(name)).expect("executable");
+        }
+        let said = capture(Command::new(scripts.join("program")).arg("an argument")).expect("started");
+        std::fs::remove_dir_all(&dir).expect("removed");
+        assert!(said.starts_with(&format!("{}/../package/root/usr/lib/", scripts.display())), "{said}");
+        assert!(said.trim().ends_with(" an argument"), "{said}");
     }
 }
