@@ -21,8 +21,12 @@ impl InterruptHandler for Adapter {
                 self.causes.fetch_or(causes.bits(), Ordering::AcqRel);
                 Serviced::QueueDpc
             }
+            Ok(None) => {
+                self.mask_if_stopped();
+                Serviced::NotOurs
+            }
             // A card that is gone interrupts nobody; the notification of its removal will come.
-            Ok(None) | Err(_) => Serviced::NotOurs,
+            Err(_) => Serviced::NotOurs,
         }
     }
 
@@ -48,6 +52,7 @@ impl InterruptHandler for Adapter {
             Some(vector) => this.nic.rearm(vector),
             None => this.nic.rearm_line(this.delivery()),
         }
+        this.mask_if_stopped();
     }
 
     fn disable(&self, _message: Option<u32>) {
@@ -74,6 +79,13 @@ fn causes_of(vector: Vector) -> Causes {
 }
 
 impl Adapter {
+    /// Masks the card again if another processor has stopped it while this one unmasked it: nobody would serve it.
+    fn mask_if_stopped(&self) {
+        if self.is_stopped() {
+            self.nic.disable_interrupts();
+        }
+    }
+
     /// The vector of a message, unless the card has but one and treats it like the line.
     fn vector(&self, message: Option<u32>) -> Option<Vector> {
         match self.delivery() {

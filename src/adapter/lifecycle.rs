@@ -122,7 +122,7 @@ impl Adapter {
             self.nic.disable_interrupts();
             // Fails only if the card is gone or cannot be reset; there is nothing else to try then.
             let _ = self.nic.stop(&Wait(irql));
-            // A DPC that began before may have unmasked what it had served.
+            // An interrupt routine or DPC that began before may have unmasked what it had served.
             self.nic.disable_interrupts();
         }
         self.abandon_sends(Status::REQUEST_ABORTED);

@@ -149,8 +149,8 @@ impl<R: Registers> Nic<R> {
         Ok(())
     }
 
-    /// Masks all causes. Any IRQL. Messages already sent still arrive, and a deferred routine that still runs unmasks
-    /// again, unless the host prevents it.
+    /// Masks all causes. Any IRQL. Messages already sent still arrive, and an interrupt or deferred routine that still runs
+    /// unmasks again, unless the host prevents it.
     pub fn disable_interrupts(&self) {
         self.bus.write(Imc::from_bits(u32::MAX));
     }
@@ -163,6 +163,11 @@ impl<R: Registers> Nic<R> {
     /// copy would disagree with the card for a moment when another processor unmasks. The 8254x lacks `INT_ASSERTED`,
     /// and this rule does without it on the 82574 too.
     ///
+    /// ICR is read while the card is masked: should something happen on an 82574 at the very moment of a read that finds
+    /// nothing, because another device asserted the line, it would set its cause and never assert the line (82574
+    /// specification update, erratum 12 as other drivers cite it). Unmasking a cause that is set asserts it. The card
+    /// must not be masked for good meanwhile, see [`Nic::disable_interrupts`].
+    ///
     /// # Errors
     /// [`Error::Gone`]: the interrupt is not ours, and the card needs no more service.
     pub fn claim_line(&self, delivery: Delivery) -> Result<Option<Causes>, Error> {
@@ -170,13 +175,14 @@ impl<R: Registers> Nic<R> {
         if enabled == 0 {
             return Ok(None);
         }
+        self.disable_interrupts();
         let causes = self.bus.read::<Icr>()?.bits();
         if causes & enabled == 0 {
+            self.bus.write(Ims::from_bits(enabled));
             return Ok(None);
         }
-        self.disable_interrupts();
         if delivery == Delivery::Single {
-            // With MSI-X the read has cleared nothing (82574 10.2.4.1). What comes from here on is found by who serves this.
+            // With MSI-X the read may have cleared nothing (82574 10.2.4.1). What comes from here on is found by who serves this.
             self.bus.write(Icr::from_bits(causes));
         }
         Ok(Some(Causes::from_bits_truncate(causes)))

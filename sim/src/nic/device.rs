@@ -113,7 +113,7 @@ impl E1000 {
                 self.eeprom.read(now, ready, &self.faults)
             }
             MDIC => self.read_mdic(now),
-            ICR => self.read_icr(),
+            ICR => self.read_icr(p),
             ICS if self.model.is_82574() => self.pending_causes(),
             IMS => self.mask(),
             ICS | IMC => 0,

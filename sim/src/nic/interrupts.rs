@@ -28,8 +28,10 @@ const CAUSES_82574: u32 = 0x01f7_82d7;
 pub(super) struct Interrupts {
     icr: u32,
     ims: u32,
+    /// The mask before software last masked something.
+    masked: u32,
     line: bool,
-    /// How often a cause was found set and enabled.
+    /// How often a cause was found set and enabled, or was read by software that had it masked for the moment.
     pub(super) caused: u64,
     /// Causes whose message has gone out and that have not been cleared since.
     sent: u32,
@@ -61,8 +63,9 @@ impl E1000 {
     }
 
     /// Software reads ICR.
-    pub(super) fn read_icr(&mut self) -> u32 {
+    pub(super) fn read_icr(&mut self, p: &dyn Platform) -> u32 {
         let mut value = self.irq.icr;
+        self.irq.caused += u64::from(value & (self.irq.ims | self.irq.masked) != 0);
         if !self.model.is_82574() {
             self.irq.icr = 0;
             return value;
@@ -70,6 +73,8 @@ impl E1000 {
         let asserted = self.irq.icr & self.irq.ims != 0;
         if asserted {
             value |= cause::INT_ASSERTED;
+        } else if self.irq.ims != 0 && !self.msix.enabled() {
+            p.finding("NIC.CauseRead", format!("ICR is read in vain with IMS {:#010x}", self.irq.ims));
         }
         let auto_mask = asserted && self.regs.has(CTRL_EXT, ctrl_ext::IAME);
         if !self.msix.enabled() || self.irq.ims == 0 || auto_mask {
@@ -110,6 +115,7 @@ impl E1000 {
 
     /// Software writes IMC.
     pub(super) fn write_imc(&mut self, value: u32) {
+        self.irq.masked = self.irq.ims;
         self.irq.ims &= !value;
     }
 

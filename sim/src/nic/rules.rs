@@ -4,6 +4,12 @@ use crate::verifier::{Rule, Severity, rule};
 
 pub(crate) const RULES: &[Rule] = &[
     rule("NIC.AccessSize", Severity::S1, "Registers are accessed as aligned dwords (SDM section 13)."),
+    rule(
+        "NIC.CauseRead",
+        Severity::S2,
+        "On a line, the 82574's ICR is read while it is masked or asserts the line: what happens at the moment of another \
+         read may never be told (82574 specification update, erratum 12).",
+    ),
     rule("NIC.Dma", Severity::S0, "Rings and buffers given to the card are memory mapped for it."),
     rule("NIC.NotModelled", Severity::S3, "The driver uses a feature that this model does not have."),
     rule(

@@ -16,7 +16,23 @@ fn line_follows_causes_and_mask_and_reading_clears() {
         let asserted = if model == Model::I82574l { 1 << 31 } else { 0 };
         assert_eq!(bench.read(0x00c0), LSC | asserted, "{model}: only the 82574 has INT_ASSERTED");
         assert!(!bench.host.line.get());
+        bench.write(0x00d8, LSC);
         assert_eq!(bench.read(0x00c0), 0);
+    }
+}
+
+#[test]
+pub(super) fn a_read_that_may_miss_a_cause_is_reported() {
+    for model in Model::ALL {
+        let mut bench = Bench::running(model);
+        bench.read(0x00c0);
+        bench.write(0x00d0, LSC);
+        bench.write(0x00c8, LSC);
+        assert_ne!(bench.read(0x00c0), 0);
+        assert!(bench.host.findings.borrow().is_empty(), "{model}: masked, or asserted");
+        bench.read(0x00c0);
+        let findings: &[&str] = if model == Model::I82574l { &["NIC.CauseRead"] } else { &[] };
+        assert_eq!(*bench.host.findings.borrow(), findings, "{model}");
     }
 }
 

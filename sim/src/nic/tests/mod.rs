@@ -18,6 +18,7 @@ use crate::verifier::trips::Trip;
 pub(crate) const TRIPS: &[Trip] = &[
     ("NIC.AccessSize", management::accesses_that_are_no_dword_are_reported),
     ("NIC.Dma", transmit::wild_buffer_stops_the_ring_and_is_reported),
+    ("NIC.CauseRead", interrupts::a_read_that_may_miss_a_cause_is_reported),
     ("NIC.NotModelled", management::extended_descriptors_are_reported),
     ("NIC.RingLength", transmit::ring_registers_are_checked),
     ("NIC.RingTail", transmit::ring_registers_are_checked),
