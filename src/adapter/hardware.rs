@@ -68,8 +68,17 @@ impl DmaMemory for Shared {
         self.0.write(offset, value.to_le())
     }
 
-    fn write_pair(&self, offset: usize, values: [u64; 2]) -> bool {
-        self.0.write_pair(offset, values.map(u64::to_le))
+    fn count_while<const STEP: usize>(
+        &self,
+        offset: usize,
+        most: usize,
+        mut wanted: impl FnMut(u32) -> bool,
+    ) -> usize {
+        self.0.count_while::<u32, STEP>(offset, most, |value| wanted(u32::from_le(value)))
+    }
+
+    fn write_pairs<T>(&self, offset: usize, items: &[T], mut pair: impl FnMut(&T) -> [u64; 2]) -> bool {
+        self.0.write_pairs(offset, items, |item| pair(item).map(u64::to_le))
     }
 
     fn write_bytes(&self, offset: usize, bytes: &[u8]) -> bool {
@@ -78,11 +87,11 @@ impl DmaMemory for Shared {
 
     fn write_parts<const N: usize, const ROOM: usize>(
         &self,
-        offset: usize,
+        room: usize,
         head: &[u8; N],
         body: &[u8],
     ) -> bool {
-        self.0.write_parts::<N, ROOM>(offset, head, body)
+        self.0.write_parts::<N, ROOM>(room, head, body)
     }
 
     fn read_bytes(&self, offset: usize, bytes: &mut [u8]) -> bool {

@@ -17,10 +17,11 @@ use crate::call_manager::Vc;
 /// Descriptors that data leaves free for discovery frames: a PADT must not wait behind a full ring.
 const KEPT_FOR_CONTROL: usize = 8;
 
-/// Marks of frames in the ring: of no list, of the oldest list that is in the ring, and the last one of that.
-const NOBODYS: u8 = 0;
+/// Marks of frames in the ring: the last one of the oldest list that is in the ring, as nearly all are, another one of that
+/// list, and of no list.
+const LAST: u8 = 0;
 const PART: u8 = 1;
-const LAST: u8 = 2;
+const NOBODYS: u8 = 2;
 
 /// The ring, and the VCs that wait for room in it.
 pub(crate) struct Transmit {
@@ -45,8 +46,6 @@ pub(super) struct Loader {
 /// Why no more lists of a chain go into the ring.
 #[derive(Clone, Copy, Debug)]
 enum Stop {
-    /// There are none.
-    Done,
     /// There is no room for the first.
     Full,
     /// The first cannot be sent.
@@ -156,6 +155,10 @@ impl Transmit {
     /// Takes out the lists whose last frame the card has finished.
     pub(super) fn reclaim(&mut self, done: &mut Chain<Vc>) {
         let Loader { ring, in_flight, spoiled, .. } = &mut self.loader;
+        if !*spoiled {
+            // Mostly there are no others: the lists have the status of success already.
+            done.append(in_flight.take(ring.reclaim_unmarked()));
+        }
         let mut finished = ring.finished();
         done.append(in_flight.take_with_status(|| {
             loop {
@@ -189,7 +192,7 @@ impl Transmit {
     /// for silence, the card stops fetching, and nobody can say for how long.
     pub(super) fn disown(&mut self) -> Chain<Vc> {
         let mut all = core::mem::take(&mut self.loader.in_flight);
-        self.loader.ring.unmark();
+        self.loader.ring.mark_all(NOBODYS);
         all.append(self.remove_queued(|_| true));
         all
     }
@@ -209,31 +212,43 @@ impl Loader {
         let Self { ring, in_flight, tags, scattered, .. } = self;
         let capacity = ring.count().saturating_sub(KEPT_FOR_CONTROL + 1);
         let mut burst = ring.burst(KEPT_FOR_CONTROL, tags.data);
-        let mut bytes = 0;
+        let mut bytes = 0_u64;
         loop {
-            let mut stop = Stop::Done;
-            let taken = lists.take_while(|list| {
-                // Nearly all lists have one frame, and that in one piece.
-                let only = list.only_net_buffer();
-                let loaded = match only.as_ref().and_then(NetBuffer::mapped_bytes) {
-                    Some(_) if burst.is_full() => Err(Stop::Full),
-                    Some(frame) => load_frame(&mut burst, outgoing, frame, LAST, &mut bytes),
-                    None => load_frames(&mut burst, outgoing, list, capacity, scattered, &mut bytes),
-                };
-                loaded.inspect_err(|&why| stop = why).is_ok()
-            });
-            in_flight.append(taken);
-            let Stop::Failed(status) = stop else { break };
-            if let Some(mut list) = lists.pop() {
-                list.set_status(status);
-                failed.push(list);
-                vc.count_send_error();
+            let (loaded, count) = load_plain(&mut burst, outgoing, lists);
+            in_flight.append(loaded);
+            bytes = bytes.wrapping_add(count);
+            // Whatever the next one is, if there is one.
+            let Some(mut list) = lists.pop() else { break };
+            match load_frames(&mut burst, outgoing, &list, capacity, scattered, &mut bytes) {
+                Ok(()) => in_flight.push(list),
+                Err(Stop::Failed(status)) => {
+                    list.set_status(status);
+                    failed.push(list);
+                    vc.count_send_error();
+                }
+                Err(Stop::Full) => {
+                    lists.push_front(list);
+                    break;
+                }
             }
         }
         if burst.pushed() != 0 {
             vc.count_sent(burst.pushed() as u64, bytes);
         }
     }
+}
+
+/// Copies lists into the ring as long as they fit and are what nearly all lists are: one frame in one piece, which can be
+/// sent. The lists, and how many bytes of PPP they have.
+#[inline(never)]
+fn load_plain(burst: &mut Burst<'_>, outgoing: &Outgoing, lists: &mut Chain<Vc>) -> (Chain<Vc>, u64) {
+    let mut bytes = 0;
+    let loaded = lists.take_while(|list| {
+        let only = list.only_net_buffer();
+        let Some(frame) = only.as_ref().and_then(NetBuffer::mapped_bytes) else { return false };
+        load_frame(burst, outgoing, frame, LAST, &mut bytes)
+    });
+    (loaded, bytes)
 }
 
 /// Copies the frames of a list into a ring of some capacity, all of them or none, as far as can be told beforehand.
@@ -265,24 +280,22 @@ fn load_frames(
         let mark = if left == 0 { LAST } else { PART };
         // The first that fails ends the list; those before it are on their way.
         let frame = frame.bytes(scattered).ok_or(Stop::Failed(Status::RESOURCES))?;
-        load_frame(burst, outgoing, frame, mark, bytes)?;
+        if !load_frame(burst, outgoing, frame, mark, bytes) {
+            return Err(Stop::Failed(Status::INVALID_LENGTH));
+        }
     }
     Ok(())
 }
 
-/// Copies one frame into the ring, without address and control field, behind the header of its session.
+/// Copies one frame into the ring, without address and control field, behind the header of its session; false if it does not
+/// fit the session or the ring.
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "what a frame costs is spent here")]
-fn load_frame(
-    burst: &mut Burst<'_>,
-    outgoing: &Outgoing,
-    frame: &[u8],
-    mark: u8,
-    bytes: &mut u64,
-) -> core::result::Result<(), Stop> {
-    let packet = outgoing.packet(frame).ok_or(Stop::Failed(Status::INVALID_LENGTH))?;
-    let pushed = burst.push(&outgoing.header(packet), packet, mark);
-    pushed.map_err(|_| Stop::Failed(Status::INVALID_LENGTH))?;
-    *bytes = bytes.wrapping_add(packet.len() as u64);
-    Ok(())
+fn load_frame(burst: &mut Burst<'_>, outgoing: &Outgoing, frame: &[u8], mark: u8, bytes: &mut u64) -> bool {
+    let Some(packet) = outgoing.packet(frame) else { return false };
+    let pushed = burst.push(&outgoing.header(packet), packet, mark).is_ok();
+    if pushed {
+        *bytes = bytes.wrapping_add(packet.len() as u64);
+    }
+    pushed
 }

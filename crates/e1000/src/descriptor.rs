@@ -53,11 +53,18 @@ impl<M: DmaMemory> Descriptors<M> {
         ((base & 0xFFFF_FFFF) as u32, (base >> 32) as u32, length)
     }
 
-    /// Fills a descriptor. The card must not own it. `word` is what follows the address: length and command, a clear status,
-    /// the special field.
+    /// Fills the descriptors from `index` on, one for each of `items`, none beyond the last one of the ring. The card must
+    /// not own them. `contents` makes address and what follows it: length and command, a clear status, the special field.
     #[inline]
-    pub(crate) fn fill(&self, index: usize, address: u64, word: u64) {
-        self.memory.write_pair(index.wrapping_mul(SIZE), [address, word]);
+    pub(crate) fn fill<T>(&self, index: usize, items: &[T], contents: impl FnMut(&T) -> [u64; 2]) {
+        self.memory.write_pairs(index.wrapping_mul(SIZE), items, contents);
+    }
+
+    /// How many of `most` descriptors from `index` on, none beyond the last one of the ring, have a status that is `wanted`.
+    #[inline]
+    pub(crate) fn count_while(&self, index: usize, most: usize, wanted: impl FnMut(u32) -> bool) -> usize {
+        let offset = index.wrapping_mul(SIZE).wrapping_add(STATUS);
+        self.memory.count_while::<SIZE>(offset, most, wanted)
     }
 
     /// The word with the status; the special field is its high half.

@@ -58,16 +58,24 @@ pub trait DmaMemory {
     fn read_u32(&self, offset: usize) -> Option<u32>;
     /// Writes a little-endian value; `false`, writing nothing, outside the block.
     fn write_u32(&self, offset: usize, value: u32) -> bool;
-    /// Writes two little-endian values, one behind the other, in any order and any number of accesses; `false`, writing
-    /// nothing, outside the block.
-    fn write_pair(&self, offset: usize, values: [u64; 2]) -> bool;
-    /// Copies `bytes` into the block; `false`, writing nothing, unless all of them fit.
-    fn write_bytes(&self, offset: usize, bytes: &[u8]) -> bool;
-    /// Copies `head` and behind it `body` to the `ROOM` bytes at `offset`; `false`, writing nothing, unless all of them fit
-    /// there and the room is inside the block.
-    fn write_parts<const N: usize, const ROOM: usize>(
+    /// Reads the little-endian values at `offset` and at every `STEP` bytes from there, `most` at most, up to the first that
+    /// is not `wanted`; how many were wanted. 0 unless all of them are inside.
+    fn count_while<const STEP: usize>(
         &self,
         offset: usize,
+        most: usize,
+        wanted: impl FnMut(u32) -> bool,
+    ) -> usize;
+    /// Writes two little-endian values for each item, one behind the other, each in any number of accesses; `false`,
+    /// writing nothing, unless all of them fit.
+    fn write_pairs<I>(&self, offset: usize, items: &[I], pair: impl FnMut(&I) -> [u64; 2]) -> bool;
+    /// Copies `bytes` into the block; `false`, writing nothing, unless all of them fit.
+    fn write_bytes(&self, offset: usize, bytes: &[u8]) -> bool;
+    /// Copies `head` and behind it `body` to one of the rooms of `ROOM` bytes that the block consists of; `false`, writing
+    /// nothing, unless all of them fit there and the block has so many rooms.
+    fn write_parts<const N: usize, const ROOM: usize>(
+        &self,
+        room: usize,
         head: &[u8; N],
         body: &[u8],
     ) -> bool;
@@ -88,19 +96,27 @@ impl<T: DmaMemory> DmaMemory for &T {
     fn write_u32(&self, offset: usize, value: u32) -> bool {
         (**self).write_u32(offset, value)
     }
-    fn write_pair(&self, offset: usize, values: [u64; 2]) -> bool {
-        (**self).write_pair(offset, values)
+    fn count_while<const STEP: usize>(
+        &self,
+        offset: usize,
+        most: usize,
+        wanted: impl FnMut(u32) -> bool,
+    ) -> usize {
+        (**self).count_while::<STEP>(offset, most, wanted)
+    }
+    fn write_pairs<I>(&self, offset: usize, items: &[I], pair: impl FnMut(&I) -> [u64; 2]) -> bool {
+        (**self).write_pairs(offset, items, pair)
     }
     fn write_bytes(&self, offset: usize, bytes: &[u8]) -> bool {
         (**self).write_bytes(offset, bytes)
     }
     fn write_parts<const N: usize, const ROOM: usize>(
         &self,
-        offset: usize,
+        room: usize,
         head: &[u8; N],
         body: &[u8],
     ) -> bool {
-        (**self).write_parts::<N, ROOM>(offset, head, body)
+        (**self).write_parts::<N, ROOM>(room, head, body)
     }
     fn read_bytes(&self, offset: usize, bytes: &mut [u8]) -> bool {
         (**self).read_bytes(offset, bytes)

@@ -158,7 +158,7 @@ impl<M: DmaMemory, S: AsRef<[Buffer]> + AsMut<[Buffer]>> ReceiveRing<M, S> {
             return Err(Error::RingFull);
         };
         *entry = buffer;
-        self.descriptors.fill(self.tail, buffer.address, 0);
+        self.descriptors.fill(self.tail, &[buffer], |buffer| [buffer.address, 0]);
         self.tail = self.descriptors.next(self.tail);
         self.posted = self.posted.wrapping_add(1);
         Ok(())
@@ -276,7 +276,7 @@ impl<M: DmaMemory, S: AsRef<[Buffer]> + AsMut<[Buffer]>> ReceiveRing<M, S> {
         let mut index = self.head;
         for _ in 0..self.posted {
             if let Some(buffer) = self.buffers.as_ref().get(index) {
-                self.descriptors.fill(index, buffer.address, 0);
+                self.descriptors.fill(index, &[*buffer], |buffer| [buffer.address, 0]);
             }
             index = self.descriptors.next(index);
         }

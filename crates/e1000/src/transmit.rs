@@ -43,7 +43,7 @@ impl FrameNote {
     const MARK_SHIFT: u32 = 40;
     const MARK: u64 = 0xFF << Self::MARK_SHIFT;
 
-    /// Of a frame of `length` bytes, at most [`BUFFER_SIZE`], with a mark; `command` comes from [`command`].
+    /// Of a frame of `length` bytes, at most [`BUFFER_SIZE`], with a mark or 0; `command` comes from [`command`].
     #[inline]
     pub(crate) fn new(command: u64, length: usize, mark: u8) -> Self {
         Self(command | length as u64 | u64::from(mark) << Self::MARK_SHIFT)
@@ -79,11 +79,12 @@ pub struct TransmitRing<M, S> {
     /// The oldest descriptor that is not reclaimed.
     head: usize,
     /// The next descriptor to fill.
-    pub(crate) tail: usize,
+    tail: usize,
     /// The tail the card knows.
     announced: usize,
-    /// Filled and not yet reclaimed.
-    pub(crate) pending: usize,
+    /// Filled and not yet reclaimed, and those of them that have a mark.
+    pending: usize,
+    marked: usize,
     completed: u64,
     /// Changes with every frame that leaves the ring and with every restart.
     progress: u64,
@@ -110,6 +111,7 @@ impl<M: DmaMemory, S: AsRef<[FrameNote]> + AsMut<[FrameNote]>> TransmitRing<M, S
             tail: 0,
             announced: 0,
             pending: 0,
+            marked: 0,
             completed: 0,
             progress: 0,
         })
@@ -145,7 +147,7 @@ impl<M: DmaMemory, S: AsRef<[FrameNote]> + AsMut<[FrameNote]>> TransmitRing<M, S
         if self.free() == 0 {
             return None;
         }
-        let index = self.buffer_of(self.tail);
+        let index = self.next_buffer();
         Some(Slot { ring: self, index })
     }
 
@@ -170,6 +172,34 @@ impl<M: DmaMemory, S: AsRef<[FrameNote]> + AsMut<[FrameNote]>> TransmitRing<M, S
         finished.count
     }
 
+    /// Takes frames without a mark that the card has sent out of the ring, in order, as long as no other frame is in it, and up
+    /// to the first that could not be sent; how many. [`TransmitRing::finished`] takes the others.
+    pub fn reclaim_unmarked(&mut self) -> usize {
+        const SENT: u32 = DONE | TransmitStatus::all().bits();
+        let mut count = 0_usize;
+        // Up to the last descriptor, and on from the first.
+        while self.marked == 0 && count != self.pending {
+            let rest = self.descriptors.count().wrapping_sub(self.head);
+            let run = rest.min(self.pending.wrapping_sub(count));
+            let sent = self.descriptors.count_while(self.head, run, |status| status & SENT == DONE);
+            count = count.wrapping_add(sent);
+            self.head = if sent == rest { 0 } else { self.head.wrapping_add(sent) };
+            if sent != run {
+                break;
+            }
+        }
+        // What the caller does with the buffers must not be moved before the reads of DD.
+        fence(Ordering::Acquire);
+        self.reclaimed(count);
+        count
+    }
+
+    fn reclaimed(&mut self, count: usize) {
+        self.pending = self.pending.wrapping_sub(count);
+        self.progress = self.progress.wrapping_add(count as u64);
+        self.completed = self.completed.wrapping_add(count as u64);
+    }
+
     /// Takes frames that the card has finished out of the ring, in order.
     pub fn finished(&mut self) -> Finished<'_, M, S> {
         let head = self.head;
@@ -177,9 +207,10 @@ impl<M: DmaMemory, S: AsRef<[FrameNote]> + AsMut<[FrameNote]>> TransmitRing<M, S
         Finished { ring: self, head, index, count: 0 }
     }
 
-    /// Sets the marks of all pending frames to 0.
-    pub fn unmark(&mut self) {
-        self.notes.as_mut().iter_mut().for_each(|note| note.0 = note.word());
+    /// Gives all pending frames the same mark, which is not 0.
+    pub fn mark_all(&mut self, mark: u8) {
+        self.notes.as_mut().iter_mut().for_each(|note| *note = FrameNote::new(note.word(), 0, mark));
+        self.marked = self.pending;
     }
 
     /// Gives up all pending frames and empties the ring. Only after [`Nic::stop`] or [`Nic::reset`].
@@ -191,6 +222,7 @@ impl<M: DmaMemory, S: AsRef<[FrameNote]> + AsMut<[FrameNote]>> TransmitRing<M, S
             self.pending = self.pending.wrapping_sub(1);
             done(index);
         }
+        self.marked = 0;
         self.requeue();
         count
     }
@@ -203,28 +235,49 @@ impl<M: DmaMemory, S: AsRef<[FrameNote]> + AsMut<[FrameNote]>> TransmitRing<M, S
         self.head = 0;
         self.tail = 0;
         self.announced = 0;
-        for _ in 0..self.pending {
-            let buffer = self.buffer_of(self.tail);
-            let note = self.notes.as_ref().get(buffer).copied().unwrap_or_default();
-            self.fill_tail(buffer, note);
+        let pending = core::mem::take(&mut self.pending);
+        self.post(pending);
+    }
+
+    /// Puts `count` frames into the ring, which lie in the next buffers and have their notes. There is room for them.
+    pub(crate) fn post(&mut self, count: usize) {
+        let size = self.descriptors.count();
+        self.pending = self.pending.wrapping_add(count);
+        let mut left = count;
+        while left != 0 {
+            // Up to the last descriptor or buffer, and on from the first.
+            let (tail, buffer) = (self.tail, self.next_buffer());
+            let run = left.min(size.wrapping_sub(tail.max(buffer)));
+            let notes = self.notes.as_ref().get(buffer..buffer.wrapping_add(run)).unwrap_or_default();
+            let mut address = self.buffers.bus_address().wrapping_add(start_of(buffer) as u64);
+            self.descriptors.fill(tail, notes, |note| {
+                let contents = [address, note.word()];
+                address = address.wrapping_add(BUFFER_SIZE as u64);
+                contents
+            });
+            let next = tail.wrapping_add(run);
+            self.tail = if next < size { next } else { 0 };
+            left = left.wrapping_sub(run);
         }
     }
 
-    /// Fills the descriptor at the tail for its buffer, and advances the tail.
-    fn fill_tail(&mut self, buffer: usize, note: FrameNote) {
-        self.descriptors.fill(self.tail, self.address_of(buffer), note.word());
-        self.tail = self.descriptors.next(self.tail);
+    /// Counts a frame that is pushed with a mark.
+    #[inline]
+    pub(crate) fn count_mark(&mut self, mark: u8) {
+        if mark != 0 {
+            self.marked = self.marked.wrapping_add(1);
+        }
     }
 
-    /// Where the card finds a buffer.
-    #[inline]
-    pub(crate) fn address_of(&self, buffer: usize) -> u64 {
-        self.buffers.bus_address().wrapping_add(start_of(buffer) as u64)
+    /// The buffer of the next frame.
+    pub(crate) fn next_buffer(&self) -> usize {
+        self.buffer_of(self.tail)
     }
 
     /// Fills a short frame up with zeros. TCTL.PSP would do it too, but not in every implementation; and the buffer holds
     /// an earlier frame.
     #[cold]
+    #[inline(never)]
     pub(crate) fn pad(&self, buffer: usize, length: usize) {
         if let Some(padding) = [0; MIN_FRAME].get(length..) {
             self.buffers.write_bytes(start_of(buffer).wrapping_add(length), padding);
@@ -232,7 +285,7 @@ impl<M: DmaMemory, S: AsRef<[FrameNote]> + AsMut<[FrameNote]>> TransmitRing<M, S
     }
 
     /// The index of the buffer that a descriptor has.
-    pub(crate) fn buffer_of(&self, descriptor: usize) -> usize {
+    fn buffer_of(&self, descriptor: usize) -> usize {
         let buffer = descriptor.wrapping_add(self.first);
         let count = self.descriptors.count();
         if buffer < count { buffer } else { buffer.wrapping_sub(count) }
@@ -269,17 +322,17 @@ impl<M: DmaMemory, S: AsRef<[FrameNote]> + AsMut<[FrameNote]>> Iterator for Fini
         self.head = following(self.head, count);
         self.index = following(index, count);
         self.count = self.count.wrapping_add(1);
+        if mark != 0 {
+            self.ring.marked = self.ring.marked.saturating_sub(1);
+        }
         Some((index, mark, TransmitStatus::from_bits_truncate(status)))
     }
 }
 
 impl<M: DmaMemory, S: AsRef<[FrameNote]> + AsMut<[FrameNote]>> Drop for Finished<'_, M, S> {
     fn drop(&mut self) {
-        let (ring, count) = (&mut *self.ring, self.count);
-        ring.head = self.head;
-        ring.pending = ring.pending.wrapping_sub(count);
-        ring.progress = ring.progress.wrapping_add(count as u64);
-        ring.completed = ring.completed.wrapping_add(count as u64);
+        self.ring.head = self.head;
+        self.ring.reclaimed(self.count);
     }
 }
 
@@ -304,7 +357,7 @@ impl<M: DmaMemory, S: AsRef<[FrameNote]> + AsMut<[FrameNote]>> Slot<'_, M, S> {
 
     /// Puts the frame, the first `length` bytes of the buffer, into the ring, and returns its index. A frame shorter
     /// than [`MIN_FRAME`] is padded with zeros; the card adds the tag. It learns of the frame with
-    /// [`TransmitRing::doorbell`]. [`TransmitRing::reclaim`] hands `mark` back.
+    /// [`TransmitRing::doorbell`]. [`TransmitRing::reclaim`] hands `mark` back; 0 is none.
     ///
     /// # Errors
     /// [`Error::FrameLength`]: `length` is 0 or more than [`BUFFER_SIZE`]; the slot stays free.
@@ -320,10 +373,9 @@ impl<M: DmaMemory, S: AsRef<[FrameNote]> + AsMut<[FrameNote]>> Slot<'_, M, S> {
         let Some(place) = ring.notes.as_mut().get_mut(index) else {
             return Err(Error::RingFull);
         };
-        let note = FrameNote::new(command(tag), length.max(MIN_FRAME), mark);
-        *place = note;
-        ring.fill_tail(index, note);
-        ring.pending = ring.pending.wrapping_add(1);
+        *place = FrameNote::new(command(tag), length.max(MIN_FRAME), mark);
+        ring.count_mark(mark);
+        ring.post(1);
         Ok(index)
     }
 }

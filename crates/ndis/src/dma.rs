@@ -140,38 +140,69 @@ impl SharedMemory {
         Some(unsafe { self.base.add(offset) })
     }
 
-    /// Writes two words one after the other that the device may read at the same time; false outside or unaligned.
+    /// Writes two words for each item, all one after the other, that the device may read at the same time; false outside or
+    /// unaligned.
     #[inline]
-    pub fn write_pair(&self, offset: usize, [first, second]: [u64; 2]) -> bool {
-        if !self.holds_words::<u64>(offset, 2) {
+    pub fn write_pairs<T>(&self, offset: usize, items: &[T], mut pair: impl FnMut(&T) -> [u64; 2]) -> bool {
+        if !self.holds_words::<u64>(offset, items.len().saturating_mul(2)) {
             return false;
         }
         // SAFETY: inside.
-        let words = unsafe { self.word::<u64>(offset) };
-        // SAFETY: inside the allocation and aligned.
-        unsafe { words.write_volatile(first) };
-        // SAFETY: there are two words.
-        let words = unsafe { words.add(1) };
-        // SAFETY: as for the first.
-        unsafe { words.write_volatile(second) };
+        let mut words = unsafe { self.word::<u64>(offset) };
+        for item in items {
+            for value in pair(item) {
+                // SAFETY: one of twice as many words as there are items, inside the allocation and aligned.
+                unsafe { words.write_volatile(value) };
+                // SAFETY: to the next of these words, or to their end.
+                words = unsafe { words.add(1) };
+            }
+        }
         true
     }
 
-    /// Copies bytes, and others behind them, to the `ROOM` bytes at `offset`; false if they do not fit there together, or if
-    /// the room does not lie inside.
+    /// Reads the little-endian words at `offset` and at every `STEP` bytes from there, `most` at most, up to the first that is
+    /// not `wanted`; how many were wanted. 0 unless all of them lie inside and are aligned.
+    #[inline]
+    pub fn count_while<T: Word, const STEP: usize>(
+        &self,
+        offset: usize,
+        most: usize,
+        mut wanted: impl FnMut(T) -> bool,
+    ) -> usize {
+        const { assert!(size_of::<T>() <= STEP && STEP.is_multiple_of(align_of::<T>())) };
+        let Some(last) = most.checked_sub(1) else { return 0 };
+        let end = last.saturating_mul(STEP).saturating_add(offset);
+        if !self.holds_words::<T>(offset, 1) || !self.holds(end, size_of::<T>()) {
+            return 0;
+        }
+        let mut count = 0_usize;
+        while count < most {
+            // SAFETY: not behind the last of the words, which lies inside.
+            let word = unsafe { self.word::<T>(offset.wrapping_add(count.wrapping_mul(STEP))) };
+            // SAFETY: inside the allocation and as well aligned as the first, and any bits are a valid word.
+            if !wanted(unsafe { word.read_volatile() }) {
+                break;
+            }
+            count = count.wrapping_add(1);
+        }
+        count
+    }
+
+    /// Copies bytes, and others behind them, to one of the rooms of `ROOM` bytes that the memory consists of; false if they do
+    /// not fit there together, or if there are not so many rooms.
     #[inline]
     pub fn write_parts<const N: usize, const ROOM: usize>(
         &self,
-        offset: usize,
+        room: usize,
         head: &[u8; N],
         body: &[u8],
     ) -> bool {
-        const { assert!(N <= ROOM) };
-        if body.len() > ROOM - N || !self.holds(offset, ROOM) {
+        const { assert!(N <= ROOM && ROOM != 0) };
+        if body.len() > ROOM - N || room >= self.len() / ROOM {
             return false;
         }
         // SAFETY: the room lies inside the allocation, and the parts in the room.
-        let target = unsafe { self.base.add(offset) };
+        let target = unsafe { self.base.add(room.wrapping_mul(ROOM)) };
         // SAFETY: the target lies inside the allocation, which no Rust reference covers; any byte is aligned.
         unsafe { target.cast::<[u8; N]>().write(*head) };
         // SAFETY: so does what follows the head.

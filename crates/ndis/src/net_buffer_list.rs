@@ -24,6 +24,12 @@ pub(crate) fn set_next(list: &mut NET_BUFFER_LIST, next: *mut NET_BUFFER_LIST) {
     list.__bindgen_anon_1.__bindgen_anon_1.Next = next;
 }
 
+/// What a list sent by a client says of its VC while the driver has it (see [`crate::send`]).
+pub(crate) fn vc_context(list: &NET_BUFFER_LIST) -> *mut c_void {
+    let [slot, _] = list.MiniportReserved;
+    slot
+}
+
 /// Sets the status that a completion reports.
 pub(crate) fn set_status(list: &mut NET_BUFFER_LIST, status: Status) {
     list.__bindgen_anon_2.Status = status.code();
@@ -185,6 +191,8 @@ pub struct Chain<V> {
     head: *mut NET_BUFFER_LIST,
     tail: *mut NET_BUFFER_LIST,
     count: u32,
+    /// What all lists say of their VC, if they are known to say the same; otherwise null.
+    context: *mut c_void,
     vc: PhantomData<V>,
 }
 
@@ -194,7 +202,13 @@ unsafe impl<V: Send + Sync> Send for Chain<V> {}
 impl<V> Chain<V> {
     /// An empty chain.
     pub const fn new() -> Self {
-        Self { head: ptr::null_mut(), tail: ptr::null_mut(), count: 0, vc: PhantomData }
+        Self {
+            head: ptr::null_mut(),
+            tail: ptr::null_mut(),
+            count: 0,
+            context: ptr::null_mut(),
+            vc: PhantomData,
+        }
     }
 
     /// How many lists are in it.
@@ -211,18 +225,34 @@ impl<V> Chain<V> {
         self.head
     }
 
+    /// What all lists say of their VC, if they are known to say the same; otherwise null.
+    pub(crate) const fn context(&self) -> *mut c_void {
+        self.context
+    }
+
     /// # Safety
-    /// `head` to `tail` must be `count` linked lists, valid and owned by the driver from here on.
+    /// `head` to `tail` must be `count` linked lists, valid and owned by the driver from here on, all with `context`.
     pub(crate) const unsafe fn from_raw(
         head: *mut NET_BUFFER_LIST,
         tail: *mut NET_BUFFER_LIST,
         count: u32,
+        context: *mut c_void,
     ) -> Self {
-        Self { head, tail, count, vc: PhantomData }
+        Self { head, tail, count, context, vc: PhantomData }
+    }
+
+    /// Lists with `context`, or with several if that is null, are about to be appended.
+    fn admit(&mut self, context: *mut c_void) {
+        if self.is_empty() {
+            self.context = context;
+        } else if self.context != context {
+            self.context = ptr::null_mut();
+        }
     }
 
     /// Appends one list.
     pub fn push(&mut self, mut list: NetBufferList<V>) {
+        self.admit(vc_context(list.get()));
         set_next(list.get_mut(), ptr::null_mut());
         let raw = list.raw.as_ptr();
         // SAFETY: the tail is a list of this chain, so it is valid and owned.
@@ -232,6 +262,14 @@ impl<V> Chain<V> {
         }
         self.tail = raw;
         self.count = self.count.wrapping_add(1);
+    }
+
+    /// Puts a list before the others.
+    pub fn push_front(&mut self, list: NetBufferList<V>) {
+        let mut first = Self::new();
+        first.push(list);
+        first.append(core::mem::take(self));
+        *self = first;
     }
 
     /// Takes the first list.
@@ -250,11 +288,12 @@ impl<V> Chain<V> {
 
     /// Appends all lists of another chain.
     pub fn append(&mut self, other: Self) {
-        let (tail, count) = (other.tail, other.count);
+        let (tail, count, context) = (other.tail, other.count, other.context);
         let head = other.into_raw();
         if head.is_null() {
             return;
         }
+        self.admit(context);
         // SAFETY: the tail is a list of this chain, so it is valid and owned.
         match unsafe { self.tail.as_mut() } {
             Some(last) => set_next(last, head),
@@ -268,9 +307,31 @@ impl<V> Chain<V> {
     #[must_use]
     #[inline]
     pub fn take_while(&mut self, mut wanted: impl FnMut(&NetBufferList<V>) -> bool) -> Self {
-        self.take_while_raw(|raw| {
-            let list = ManuallyDrop::new(NetBufferList { raw: NonNull::from(raw), vc: PhantomData });
-            wanted(&list)
+        let mut next = self.head;
+        while let Some(raw) = NonNull::new(next) {
+            // SAFETY: a list of this chain, which is valid and owned; it stays the chain's.
+            let list = ManuallyDrop::new(unsafe { NetBufferList::<V>::new(raw) });
+            if !wanted(&list) {
+                // Mostly all are wanted, and nothing else need be kept on the way.
+                return self.take_while_raw(|list| !ptr::eq(list, next));
+            }
+            next = next_of(list.get());
+        }
+        core::mem::take(self)
+    }
+
+    /// Takes `count` lists from the front, or all if there are fewer.
+    #[must_use]
+    #[inline]
+    pub fn take(&mut self, count: usize) -> Self {
+        if count >= self.count as usize {
+            return core::mem::take(self);
+        }
+        let mut left = count;
+        self.take_while_raw(|_| {
+            let wanted = left != 0;
+            left = left.saturating_sub(1);
+            wanted
         })
     }
 
@@ -303,7 +364,7 @@ impl<V> Chain<V> {
         // SAFETY: as above.
         let Some(end) = (unsafe { last.as_mut() }) else { return Self::new() };
         set_next(end, ptr::null_mut());
-        let taken = Self { head: self.head, tail: last, count, vc: PhantomData };
+        let taken = Self { head: self.head, tail: last, count, context: self.context, vc: PhantomData };
         self.head = next;
         if next.is_null() {
             self.tail = ptr::null_mut();

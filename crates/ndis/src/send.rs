@@ -2,18 +2,18 @@
 //!
 //! While the driver has a list, the first slot of its `MiniportReserved` holds a reference to its VC.
 
-use core::ffi::c_void;
 use core::ptr::{self, NonNull};
 
 use ndis_sys::{NET_BUFFER_LIST, NdisMCoSendNetBufferListsComplete};
 
-use crate::net_buffer_list::{Chain, next_of, set_status};
+use crate::net_buffer_list::{Chain, next_of, set_status, vc_context};
 use crate::reference::Ref;
 use crate::status::Status;
 use crate::vc::Vc;
 
 impl<V: Vc> Chain<V> {
-    /// Takes over a chain that a client sends on `vc`.
+    /// Takes over a chain that a client sends on `vc`. Its lists are to be completed with success unless they are given
+    /// another status.
     ///
     /// # Safety
     /// The chain must be the one that NDIS passed to the send handler of that VC.
@@ -25,13 +25,14 @@ impl<V: Vc> Chain<V> {
             let list = unsafe { &mut *raw.as_ptr() };
             let [slot, _] = &mut list.MiniportReserved;
             *slot = context;
+            set_status(list, Status::SUCCESS);
             tail = next;
             next = next_of(list);
             count = count.wrapping_add(1);
         }
         Ref::count_contexts(vc, count);
         // SAFETY: the chain that NDIS passed, walked to its end.
-        unsafe { Self::from_raw(chain, tail, count) }
+        unsafe { Self::from_raw(chain, tail, count, context) }
     }
 
     /// Completes every list of the chain with the status it carries, VC by VC, and reports to `completed` how many
@@ -40,7 +41,11 @@ impl<V: Vc> Chain<V> {
         while let Some(first) = NonNull::new(self.head()) {
             // SAFETY: a list of this chain is valid and owned.
             let context = vc_context(unsafe { first.as_ref() });
-            let run = self.take_while_raw(|list| vc_context(list) == context);
+            let run = if self.context() == context {
+                core::mem::take(&mut self)
+            } else {
+                self.take_while_raw(|list| vc_context(list) == context)
+            };
             let count = run.len();
             // SAFETY: the slot of each list of the run holds a counted reference, put there by `from_send`. This takes the
             // first one's.
@@ -64,10 +69,4 @@ impl<V: Vc> Chain<V> {
             next = next_of(list);
         }
     }
-}
-
-/// The context of the VC on which a list is sent.
-fn vc_context(list: &NET_BUFFER_LIST) -> *mut c_void {
-    let [slot, _] = list.MiniportReserved;
-    slot
 }

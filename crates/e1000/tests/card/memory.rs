@@ -46,18 +46,29 @@ impl DmaMemory for Memory {
     fn write_u32(&self, offset: usize, value: u32) -> bool {
         self.write_bytes(offset, &value.to_le_bytes())
     }
-    fn write_pair(&self, offset: usize, [first, second]: [u64; 2]) -> bool {
-        self.write_bytes(offset, &[first.to_le_bytes(), second.to_le_bytes()].concat())
+    fn count_while<const STEP: usize>(
+        &self,
+        offset: usize,
+        most: usize,
+        mut wanted: impl FnMut(u32) -> bool,
+    ) -> usize {
+        let values = (0..most).map(|index| self.read_u32(offset + index * STEP));
+        let values: Vec<_> = values.collect::<Option<_>>().unwrap_or_default();
+        values.into_iter().take_while(|&value| wanted(value)).count()
+    }
+    fn write_pairs<T>(&self, offset: usize, items: &[T], pair: impl FnMut(&T) -> [u64; 2]) -> bool {
+        let bytes: Vec<_> = items.iter().flat_map(pair).flat_map(u64::to_le_bytes).collect();
+        self.write_bytes(offset, &bytes)
     }
     fn write_parts<const N: usize, const ROOM: usize>(
         &self,
-        offset: usize,
+        room: usize,
         head: &[u8; N],
         body: &[u8],
     ) -> bool {
         N + body.len() <= ROOM
-            && offset + ROOM <= self.len()
-            && self.write_bytes(offset, &[head, body].concat())
+            && room < self.len() / ROOM
+            && self.write_bytes(room * ROOM, &[head, body].concat())
     }
     fn write_bytes(&self, offset: usize, from: &[u8]) -> bool {
         let mut bytes = self.bytes.borrow_mut();

@@ -43,6 +43,18 @@ impl Bench {
         slot.push(frame.len(), None, 0).unwrap()
     }
 
+    /// Pushes frames as one burst; how many found room.
+    fn burst(&mut self, kept: usize, frames: &[(Vec<u8>, u8)]) -> usize {
+        let mut burst = self.ring.burst(kept, None);
+        for (frame, mark) in frames {
+            let (head, body) = frame.split_first_chunk::<20>().unwrap();
+            let full = burst.is_full();
+            let expected = if full { Err(Error::RingFull) } else { Ok(()) };
+            assert_eq!((burst.push(head, body, *mark), burst.left() == 0), (expected, burst.is_full()));
+        }
+        burst.pushed()
+    }
+
     fn push_some(&mut self, count: usize) {
         for _ in 0..count {
             self.push(&[1; 60]);
@@ -222,6 +234,94 @@ fn what_became_of_a_frame_is_told() {
     let expected =
         [TransmitStatus::empty(), TransmitStatus::EXCESS_COLLISIONS, TransmitStatus::LATE_COLLISION];
     assert_eq!(outcomes, expected);
+}
+
+#[test]
+fn bursts_fill_the_ring_all_around_and_leave_what_is_kept() {
+    let mut bench = bench(I82574L);
+    let frames: Vec<_> = (0..8_u8).map(|n| (vec![n; 20 + 30 * usize::from(n)], 0)).collect();
+    for start in 0..COUNT {
+        assert_eq!(bench.burst(2, &frames), COUNT - 3);
+        for (ahead, (frame, _)) in frames[..COUNT - 3].iter().enumerate() {
+            let index = (start + ahead) % COUNT;
+            let mut expected = frame.clone();
+            expected.resize(frame.len().max(60), 0);
+            assert_eq!(bench.fetch(index), expected, "{ahead} of {start}");
+            bench.finish(index, DONE);
+        }
+        assert_eq!(bench.reclaim().len(), COUNT - 3);
+        // On to the next start.
+        bench.push_some(4);
+        (0..4).for_each(|ahead| bench.finish((start + COUNT - 3 + ahead) % COUNT, DONE));
+        assert_eq!(bench.ring.reclaim_unmarked(), 4);
+    }
+}
+
+#[test]
+fn a_burst_refuses_what_is_too_long() {
+    let mut bench = bench(I82574L);
+    let mut burst = bench.ring.burst(0, None);
+    assert_eq!(burst.push(&[1; 20], &[2; BUFFER_SIZE - 19], 0), Err(Error::FrameLength));
+    assert_eq!(burst.push(&[1; 20], &[2; BUFFER_SIZE - 20], 0), Ok(()));
+    drop(burst);
+    assert_eq!((bench.ring.pending(), bench.fetch(0).len()), (1, BUFFER_SIZE));
+}
+
+#[test]
+fn frames_behind_a_restart_go_on_behind_the_buffers_of_those_before_it() {
+    let mut bench = bench(I82574L);
+    bench.push_some(6);
+    (0..4).for_each(|index| bench.finish(index, DONE));
+    assert_eq!(bench.ring.reclaim_unmarked(), 4);
+    bench.nic.stop(&bench.card).unwrap();
+    bench.nic.start_transmit(&mut bench.ring).unwrap();
+    let frames: Vec<_> = (0..5).map(|n| (vec![n; 70], 0)).collect();
+    assert_eq!(bench.burst(0, &frames), 5);
+    for (ahead, (frame, _)) in frames.iter().enumerate() {
+        assert_eq!(bench.fetch(2 + ahead), *frame);
+    }
+    (0..7).for_each(|index| bench.finish(index, DONE));
+    assert_eq!(bench.reclaim(), [4, 5, 6, 7, 0, 1, 2]);
+}
+
+#[test]
+fn unmarked_frames_are_reclaimed_by_number_up_to_one_that_failed() {
+    let mut bench = bench(I82540EM);
+    bench.push_some(5);
+    for (index, status) in [(0, DONE), (1, DONE), (2, DONE | 2), (3, DONE)] {
+        bench.finish(index, status);
+    }
+    assert_eq!((bench.ring.reclaim_unmarked(), bench.ring.reclaim_unmarked()), (2, 0));
+    assert_eq!(bench.reclaim(), [2, 3]);
+    bench.finish(4, DONE);
+    assert_eq!(bench.ring.reclaim_unmarked(), 1);
+    assert_eq!((bench.ring.pending(), bench.ring.completed()), (0, 5));
+}
+
+#[test]
+fn a_mark_keeps_frames_from_being_reclaimed_by_number() {
+    let mut bench = bench(I82540EM);
+    assert_eq!(bench.burst(0, &[(vec![1; 80], 0), (vec![1; 80], 7), (vec![1; 80], 0)]), 3);
+    (0..3).for_each(|index| bench.finish(index, DONE));
+    assert_eq!(bench.ring.reclaim_unmarked(), 0);
+    let mut marks = Vec::new();
+    marks.extend(bench.ring.finished().take(2).map(|(_, mark, _)| mark));
+    assert_eq!(marks, [0, 7]);
+    assert_eq!(bench.ring.reclaim_unmarked(), 1, "the marked one is out");
+    bench.push_some(2);
+    bench.ring.mark_all(9);
+    (3..5).for_each(|index| bench.finish(index, DONE));
+    assert_eq!(bench.ring.reclaim_unmarked(), 0);
+    assert_eq!(bench.ring.finished().map(|(_, mark, _)| mark).collect::<Vec<_>>(), [9, 9]);
+    // What is given up is forgotten.
+    bench.push_some(1);
+    bench.ring.mark_all(9);
+    bench.nic.stop(&bench.card).unwrap();
+    bench.ring.abandon(|_| ());
+    bench.nic.start_transmit(&mut bench.ring).unwrap();
+    bench.push_some(1);
+    bench.finish(0, DONE);
+    assert_eq!(bench.ring.reclaim_unmarked(), 1);
 }
 
 #[test]
