@@ -13,10 +13,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Each package, with the program that shows whether it is there.
-const REFEREES: [(Package, &str); 4] = [
+const REFEREES: [(Package, &str); 5] = [
     (Package { name: "pppoe", purpose: "pppoe-server, the real peer of --peer rp-pppoe" }, "pppoe-server"),
     (Package { name: "iproute2", purpose: "ip makes the peer's network namespace" }, "ip"),
     (Package { name: "qemu-system-x86", purpose: "the card models of --backend qemu" }, "qemu-system-x86_64"),
+    (
+        Package { name: "user-mode-linux", purpose: "a Linux of its own whose pppd dials the card" },
+        "linux.uml",
+    ),
     (Package { name: "tshark", purpose: "an independent dissector for the tests' captures" }, "tshark"),
 ];
 

@@ -19,7 +19,7 @@ pub use hub::Hub;
 pub use impair::Impaired;
 pub use linux_interface::LinuxInterface;
 pub use pcapng::PcapTee;
-pub use rp_pppoe::{RpPppoe, RpPppoeHosts};
+pub use rp_pppoe::{LinuxHost, RpPppoe, RpPppoeHosts};
 
 /// The far end of the cable.
 ///

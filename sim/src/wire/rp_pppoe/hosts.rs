@@ -3,21 +3,17 @@
 
 use std::{
     io,
-    os::fd::RawFd,
     process::{Child, Command, Stdio},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
 };
 
-use super::{FAR_END, LinuxInterface, Namespace, StartError, Wire, find};
+use super::{Cable, FAR_END, Namespace, StartError, find};
 
-/// The cable to the hosts. Dropping it ends them and removes the namespace.
-pub struct RpPppoeHosts {
-    // First, so that the socket closes before its interface goes.
-    interface: LinuxInterface,
-    clients: RpPppoeClients,
-    _namespace: Namespace,
-}
+/// The cable to the hosts.
+pub type RpPppoeHosts = Cable<Clients>;
+
+/// The hosts' end of the cable. Dropping it ends them.
+pub struct Clients(RpPppoeClients);
 
 /// A handle by which a script dials and hangs up.
 #[derive(Clone, Debug)]
@@ -34,14 +30,13 @@ impl RpPppoeHosts {
     pub fn start() -> Result<Self, StartError> {
         find("pppoe", "pppoe")?;
         let namespace = Namespace::create()?;
-        let interface = LinuxInterface::open(namespace.near_end()).map_err(StartError::Interface)?;
         let clients = RpPppoeClients { namespace: namespace.name().to_owned(), children: Arc::default() };
-        Ok(Self { interface, clients, _namespace: namespace })
+        Self::lay(namespace, Clients(clients))
     }
 
     /// The handle.
     pub fn clients(&self) -> RpPppoeClients {
-        self.clients.clone()
+        self.peer().0.clone()
     }
 }
 
@@ -81,29 +76,11 @@ impl RpPppoeClients {
     }
 }
 
-impl Drop for RpPppoeHosts {
+impl Drop for Clients {
     fn drop(&mut self) {
-        for mut child in self.clients.children().drain(..) {
+        for mut child in self.0.children().drain(..) {
             let _ = child.kill();
             let _ = child.wait();
         }
-    }
-}
-
-impl Wire for RpPppoeHosts {
-    fn send(&mut self, now: Duration, frame: &[u8]) {
-        self.interface.send(now, frame);
-    }
-
-    fn receive(&mut self, now: Duration) -> Option<Vec<u8>> {
-        self.interface.receive(now)
-    }
-
-    fn deadline(&self) -> Option<Duration> {
-        self.interface.deadline()
-    }
-
-    fn fd(&self) -> Option<RawFd> {
-        self.interface.fd()
     }
 }

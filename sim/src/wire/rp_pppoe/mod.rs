@@ -5,20 +5,23 @@
 //! takes its place: it runs the server's own relay with its output tied to its input, and what the host sends comes
 //! back through rp-pppoe's code alone.
 
+mod cable;
 mod hosts;
 mod interrupt;
+mod machine;
 mod namespace;
 pub mod stand_in;
 
 use std::{
     fmt, io,
-    os::fd::RawFd,
     path::{Path, PathBuf},
     time::Duration,
 };
 
+pub use cable::Cable;
 pub use hosts::{RpPppoeClients, RpPppoeHosts};
 pub use interrupt::{clean_up_when_interrupted, leave_it_to_the_handler};
+pub use machine::{LinuxHost, Pppd};
 pub use namespace::{FAR_END, Namespace};
 
 use super::{LinuxInterface, Wire, linux_interface::InterfaceError};
@@ -53,6 +56,8 @@ pub enum StartError {
     Command(String, String),
     /// The server ended, or did not open its socket in time; what it said.
     Server(String),
+    /// The machine did not come up; what it said.
+    Machine(String),
     /// Its interface cannot be used.
     Interface(InterfaceError),
     /// The system refused something.
@@ -69,6 +74,7 @@ impl fmt::Display for StartError {
                 write!(f, "`{command}` failed: {said} (making a network namespace takes root)")
             }
             Self::Server(said) => write!(f, "pppoe-server did not start: {said}"),
+            Self::Machine(said) => write!(f, "User-Mode Linux did not come up: {said}"),
             Self::Interface(error) => error.fmt(f),
             Self::Io(error) => error.fmt(f),
         }
@@ -83,48 +89,26 @@ impl From<io::Error> for StartError {
     }
 }
 
-/// A running server and the cable to it. Dropping it ends the server and removes the namespace.
-pub struct RpPppoe {
-    // First, so that the socket closes before its interface goes.
-    interface: LinuxInterface,
-    namespace: Namespace,
-}
+/// The cable to a running server.
+pub type RpPppoe = Cable<Server>;
+
+/// A server, which ends with its namespace.
+pub struct Server;
 
 impl RpPppoe {
     /// Makes the namespace and the cable, starts the server in it and waits until it listens.
+    ///
+    /// # Errors
+    /// When a program is missing, the server does not start, or the system refuses, as it does to all but root.
     pub fn start(settings: &Settings) -> Result<Self, StartError> {
         let mut namespace = Namespace::create()?;
         namespace.start_server(settings)?;
-        let interface = LinuxInterface::open(namespace.near_end()).map_err(StartError::Interface)?;
-        Ok(Self { interface, namespace })
+        Self::lay(namespace, Server)
     }
 
     /// The server's process.
     pub fn process(&self) -> Option<u32> {
-        self.namespace.server()
-    }
-
-    /// The interface in this namespace, for a capture tool to watch.
-    pub fn interface(&self) -> &str {
-        self.namespace.near_end()
-    }
-}
-
-impl Wire for RpPppoe {
-    fn send(&mut self, now: Duration, frame: &[u8]) {
-        self.interface.send(now, frame);
-    }
-
-    fn receive(&mut self, now: Duration) -> Option<Vec<u8>> {
-        self.interface.receive(now)
-    }
-
-    fn deadline(&self) -> Option<Duration> {
-        self.interface.deadline()
-    }
-
-    fn fd(&self) -> Option<RawFd> {
-        self.interface.fd()
+        self.namespace().server()
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{Mutex, PoisonError},
     thread,
@@ -67,6 +67,11 @@ impl Namespace {
     /// The end of the cable in the process's own namespace.
     pub fn near_end(&self) -> &str {
         &self.near_end
+    }
+
+    /// Where what runs in it may keep files; removed with it.
+    pub(super) fn directory(&self) -> PathBuf {
+        directory(&self.name)
     }
 
     /// The process of the server, while there is one.
@@ -200,6 +205,12 @@ fn remove(name: &str, remains: Remains) {
     // The kernel would remove the cable with the namespace, but at its leisure.
     let _ = Command::new(&ip).args(["link", "del", &remains.near_end]).stderr(Stdio::null()).status();
     let _ = Command::new(&ip).args(["netns", "del", name]).stderr(Stdio::null()).status();
+    let _ = fs::remove_dir_all(directory(name));
+}
+
+/// The directory of a namespace.
+fn directory(name: &str) -> PathBuf {
+    std::env::temp_dir().join(name)
 }
 
 /// Asks the server to end, which makes it end its sessions, and insists after a while.

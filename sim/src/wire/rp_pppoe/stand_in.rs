@@ -1,4 +1,4 @@
-//! What `pppoe-server` starts as `pppd`.
+//! What this program is when a real peer starts it: `pppd` of a server, or the first process of a machine.
 //!
 //! The server runs `pppd pty "COMMAND" ...`, where COMMAND is its relay between the session and the pseudo terminal
 //! that `pppd` would make. Here the relay's output becomes its input, so that every PPP frame of the host goes back.
@@ -10,17 +10,24 @@ use std::{
     process::{Command, ExitCode},
 };
 
-/// Set in the server's environment; it makes a program that calls [`run`] the stand-in.
+use super::machine::init;
+
+/// Set in the peer's environment; it makes a program that calls [`run`] the stand-in.
 pub const VARIABLE: &str = "NDIS_SIM_PPPD_STAND_IN";
 /// Its value for sessions that send back what they receive.
 pub const ECHO: &str = "echo";
 /// Its value for sessions that do nothing until they are ended.
 pub const IDLE: &str = "idle";
+/// Its value for the first process of a [`LinuxHost`](super::LinuxHost).
+pub(super) const INIT: &str = "init";
 
-/// To be called first in `main`: when the process was started as `pppd`, becomes the relay and returns only on
+/// To be called first in `main`: when a real peer started the process, becomes what the peer needs and returns only on
 /// failure; otherwise `None`.
 pub fn run() -> Option<ExitCode> {
     let kind = std::env::var_os(VARIABLE)?;
+    if kind == INIT {
+        return Some(init::run());
+    }
     let command = relay_command(std::env::args_os().skip(1))?;
     if kind == IDLE {
         loop {
