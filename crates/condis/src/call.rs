@@ -84,9 +84,10 @@ pub struct Call<M, C> {
     held_close: Option<C>,
     /// Why the call is over, once it is.
     lost: Option<CallFailure>,
-    /// The upcall that is out and still concerns the present call.
-    upcall: Option<u32>,
-    last_upcall: u32,
+    /// Upcalls that are out and concern the present call.
+    upcalls: u32,
+    /// Counts the calls on the VC: an upcall about an earlier one no longer matters.
+    number: u32,
     sends: u32,
     receives: u32,
 }
@@ -105,8 +106,8 @@ impl<M, C> Call<M, C> {
             incoming: false,
             held_close: None,
             lost: None,
-            upcall: None,
-            last_upcall: 0,
+            upcalls: 0,
+            number: 0,
             sends: 0,
             receives: 0,
         }
@@ -121,7 +122,8 @@ impl<M, C> Call<M, C> {
             return Err((make, Status::TAPI_INUSE));
         }
         self.lost = None;
-        self.upcall = None;
+        self.upcalls = 0;
+        self.number = self.number.wrapping_add(1);
         self.state = State::Connecting(make);
         Ok(())
     }
@@ -132,11 +134,10 @@ impl<M, C> Call<M, C> {
         Some(Activation { make: Some(make), upcall: self.begin_upcall() })
     }
 
-    /// The parameters of an active call are about to change: activate the VC again. Until [`Call::returned`] a close waits.
-    /// That the make call is complete may still be on its way back from the client: this upcall takes its place.
-    /// `None` if there is no active call.
+    /// The parameters of a call are about to change: activate the VC again. Until [`Call::returned`] a close waits, and an
+    /// answer to an offer. `None` unless the call is active, or offered and not answered.
     pub fn change(&mut self) -> Option<Upcall> {
-        self.is_open().then(|| self.begin_upcall())
+        (self.is_open() || self.awaits_answer()).then(|| self.begin_upcall())
     }
 
     /// The call failed or ended, and not by the client's wish: discovery gave up, a PADT came, the
@@ -145,7 +146,7 @@ impl<M, C> Call<M, C> {
         if let Some(make) = self.leave_connecting(State::Idle) {
             return Lost::CompleteMake(make, self.begin_upcall());
         }
-        let free = self.upcall.is_none() && self.held_close.is_none();
+        let free = self.upcalls == 0 && self.held_close.is_none();
         match &mut self.state {
             State::Active if free => {
                 self.lost = Some(failure);
@@ -183,9 +184,9 @@ impl<M, C> Call<M, C> {
             | State::Deactivating(After::Close(_) | After::CloseAndDelete(_) | After::Delete, _) => {
                 Close::Refused(close, Status::CLOSING)
             }
-            State::Idle if self.upcall.is_none() => Close::Done(close),
-            State::Deleted if self.upcall.is_none() => Close::Refused(close, Status::VC_NOT_ACTIVATED),
-            State::Offered { .. } | State::Active | State::ClosedByPeer if self.upcall.is_none() => {
+            State::Idle if self.upcalls == 0 => Close::Done(close),
+            State::Deleted if self.upcalls == 0 => Close::Refused(close, Status::VC_NOT_ACTIVATED),
+            State::Offered { .. } | State::Active | State::ClosedByPeer if self.upcalls == 0 => {
                 Close::Start(self.tear_down(close))
             }
             _ => {
@@ -199,10 +200,13 @@ impl<M, C> Call<M, C> {
     #[expect(clippy::needless_pass_by_value, reason = "an upcall can be given back only once")]
     pub fn returned(&mut self, upcall: Upcall) -> Next<C> {
         let Upcall(number) = upcall;
-        if self.upcall != Some(number) {
+        if self.number != number {
             return Next::Nothing;
         }
-        self.upcall = None;
+        self.upcalls = self.upcalls.saturating_sub(1);
+        if self.upcalls != 0 {
+            return Next::Nothing;
+        }
         if let Some(close) = self.held_close.take() {
             return match self.state {
                 State::Offered { .. } | State::Accepted | State::Active | State::ClosedByPeer => {
@@ -288,9 +292,8 @@ impl<M, C> Call<M, C> {
     }
 
     fn begin_upcall(&mut self) -> Upcall {
-        self.last_upcall = self.last_upcall.wrapping_add(1);
-        self.upcall = Some(self.last_upcall);
-        Upcall(self.last_upcall)
+        self.upcalls = self.upcalls.saturating_add(1);
+        Upcall(self.number)
     }
 
     /// Takes the make call out of `Connecting`, into `next`.

@@ -27,7 +27,14 @@ impl<M, C> Call<M, C> {
             _ => return Next::Nothing,
         }
         // The answer may come from within the offer, or from within a close dispatched after it.
-        if self.upcall.is_some() { Next::Nothing } else { self.decide() }
+        if self.upcalls != 0 { Next::Nothing } else { self.decide() }
+    }
+
+    /// Whether the call is offered, wanted still, and the client has not answered.
+    pub const fn awaits_answer(&self) -> bool {
+        matches!(self.state, State::Offered { answer: None, .. })
+            && self.held_close.is_none()
+            && self.lost.is_none()
     }
 
     /// The session of an accepted call is ready. `true`: data may flow, tell the peer and the client.

@@ -112,6 +112,22 @@ fn a_close_from_within_the_make_completion_waits_for_its_return() {
 }
 
 #[test]
+fn a_change_from_within_the_make_completion_and_a_close_wait_for_each_other() {
+    let (mut call, make) = completing();
+    let change = call.change().unwrap();
+    assert_eq!(call.close("close"), Close::Wait);
+    assert_eq!(call.change(), None, "it is being closed");
+    assert_eq!(call.returned(change), Next::Nothing, "the make completion has not returned");
+    assert_eq!(call.returned(make), Next::Start(NOW));
+    // The other way around.
+    let (mut call, make) = completing();
+    let change = call.change().unwrap();
+    assert_eq!(call.returned(make), Next::Nothing);
+    assert_eq!(call.lost(CallFailure::PeerTerminated), Lost::Nothing, "the change has not returned");
+    let Next::DispatchClose(CallFailure::PeerTerminated, _) = call.returned(change) else { panic!() };
+}
+
+#[test]
 fn a_client_may_delete_or_call_again_from_within_a_failed_make() {
     let mut call = TestCall::new();
     call.make_call("first").unwrap();

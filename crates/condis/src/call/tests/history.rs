@@ -349,6 +349,12 @@ impl World {
                     self.duties.push(Duty::Activate(activation));
                 }
             }
+            6 => {
+                if let Some(upcall) = self.call.change() {
+                    assert!(self.active && !self.client.closing);
+                    self.duties.push(Duty::Return(upcall));
+                }
+            }
             _ => self.duty(number),
         }
         self.delete_allowed();
@@ -376,7 +382,7 @@ proptest! {
     #[test]
     fn tokens_are_used_exactly_once(
         incoming in any::<bool>(),
-        events in prop::collection::vec((0_u8..9, 0_usize..8), 0..120),
+        events in prop::collection::vec((0_u8..10, 0_usize..8), 0..120),
     ) {
         let mut world = World::new(incoming);
         for (event, number) in events {

@@ -108,3 +108,25 @@ fn a_client_that_closes_before_its_call_is_up() {
     assert!(!call.is_open());
     assert_eq!(call.returned(upcall), Next::Start(NOW));
 }
+
+#[test]
+fn a_client_may_change_a_call_before_it_answers() {
+    let mut call = offered();
+    let change = call.change().unwrap();
+    assert_eq!(call.answered(true), Next::Nothing, "the change has not returned");
+    assert_eq!(call.change(), None, "it has answered");
+    assert!(matches!(call.returned(change), Next::Accept(_)));
+    // From within the offer.
+    let (mut call, upcall) = offering();
+    let change = call.change().unwrap();
+    assert_eq!(call.returned(change), Next::Nothing);
+    assert_eq!(call.offered(upcall, Some(false)), Next::Reject);
+    // The caller goes meanwhile, and the client closes.
+    let mut call = offered();
+    let change = call.change().unwrap();
+    assert_eq!(call.lost(CallFailure::NoAnswer), Lost::Nothing);
+    assert!(call.change().is_none() && !call.awaits_answer());
+    let Next::DispatchClose(CallFailure::NoAnswer, upcall) = call.returned(change) else { panic!() };
+    assert_eq!(call.close("close"), Close::Wait);
+    assert_eq!(call.returned(upcall), Next::Start(NOW));
+}
