@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use super::callback::{Level, callback};
 use super::handle::Handle;
-use super::pend::Stage;
 use super::readings::{Course, readings};
 use super::status::{self, Status};
 use super::vc::{self, CallState, Creator, Vc};
@@ -76,7 +75,7 @@ fn check_activation(vc: &Rc<Vc>, parameters: usize) -> Result<(), Status> {
         finding("CO-070", Some(vc.name()), "activated without a call".to_owned());
         return Err(status::NOT_ACCEPTED);
     }
-    if vc.active.get() && vc.modifying.stage() == Stage::Idle && vc.call.get() == CallState::Making {
+    if vc.active.get() && vc.call.get() == CallState::Making {
         finding("CO-070", Some(vc.name()), "activated twice for one call".to_owned());
         return Err(status::NOT_ACCEPTED);
     }
@@ -87,6 +86,7 @@ fn check_activation(vc: &Rc<Vc>, parameters: usize) -> Result<(), Status> {
 fn activated(vc: &Rc<Vc>, status: Status, parameters: usize, announce: bool) {
     if status == status::SUCCESS {
         vc.active.set(true);
+        vc.modifications.activated(&super::parameters::read_foreign(parameters, raw::bytes));
         note(Step::new("driver", format!("{} active", vc.name())));
     }
     if announce {

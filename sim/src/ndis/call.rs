@@ -1,4 +1,4 @@
-//! Calls: the client makes them, modifies them and closes them; the call manager completes.
+//! Calls: the client makes them and closes them; the call manager completes.
 
 use std::rc::Rc;
 
@@ -7,24 +7,13 @@ use super::address_family::Family;
 use super::block::Block;
 use super::callback::{Level, callback};
 use super::handle::Handle;
-use super::parameters::{CALL_PARAMETERS_CHANGED, CallParameters, ParameterBlock};
+use super::lent::Lent;
+use super::parameters::{CALL_PARAMETERS_CHANGED, CallParameters};
 use super::pend::Returned;
 use super::status::{self, Status};
 use super::vc::{self, CallState, Vc};
-use super::{deadline, finding, note, raw};
+use super::{deadline, finding, modification, note, raw};
 use crate::machine::{IrqlRange, Step, enter};
-
-/// Parameters of the client's which the driver may read and write until it completes the request.
-pub(super) struct Lent {
-    block: ParameterBlock,
-    before: CallParameters,
-}
-
-impl Lent {
-    fn new(parameters: &CallParameters) -> Self {
-        Self { block: ParameterBlock::new(parameters), before: parameters.clone() }
-    }
-}
 
 /// `NdisClMakeCall` without a party.
 pub fn make_call(vc: &Rc<Vc>, parameters: &CallParameters) -> Status {
@@ -34,7 +23,7 @@ pub fn make_call(vc: &Rc<Vc>, parameters: &CallParameters) -> Status {
     vc.call.set(CallState::Making);
     vc.close_dispatched.set(false);
     let lent = Lent::new(parameters);
-    let address = lent.block.address();
+    let address = lent.address();
     vc.parameters.replace(Some(lent));
     let party = Block::poisoned("CallMgrPartyContext");
     note(Step::new("client", format!("{} asks for a call on {}", vc.client().name(), vc.name())));
@@ -74,7 +63,10 @@ pub fn make_call(vc: &Rc<Vc>, parameters: &CallParameters) -> Status {
 fn call_made(vc: &Rc<Vc>, status: Status, address: usize) -> CallParameters {
     let success = status == status::SUCCESS;
     check_settled(vc, "the call on it completed");
-    let parameters = take_back(vc, address, success);
+    let parameters = vc
+        .parameters
+        .take()
+        .map_or_else(CallParameters::default, |lent| lent.take_back(vc, address, success));
     if success && !vc.is_active() {
         finding("CO-071", Some(vc.name()), "call completed before the VC is active".to_owned());
     }
@@ -105,25 +97,6 @@ fn check_rates(vc: &Rc<Vc>, parameters: &CallParameters) {
         );
         finding("CO-323", Some(vc.name()), text);
     }
-}
-
-/// Ends the loan of the client's parameters and checks what the driver did with them. `address` is the pointer
-/// the driver completed with.
-fn take_back(vc: &Rc<Vc>, address: usize, success: bool) -> CallParameters {
-    let Some(lent) = vc.parameters.take() else { return CallParameters::default() };
-    if address != lent.block.address() {
-        finding("CO-098", Some(vc.name()), "completed with other parameters than given".to_owned());
-    }
-    if lent.block.relinked() {
-        finding("CO-097", Some(vc.name()), "the pointers inside the parameters were changed".to_owned());
-    }
-    let after = lent.block.read();
-    let flagged = after.flags & CALL_PARAMETERS_CHANGED != 0;
-    let plain = CallParameters { flags: after.flags & !CALL_PARAMETERS_CHANGED, ..after.clone() };
-    if success && !flagged && plain != lent.before {
-        finding("CO-096", Some(vc.name()), "parameters changed without CALL_PARAMETERS_CHANGED".to_owned());
-    }
-    after
 }
 
 /// `NdisClCloseCall` without a party. Ends a call that is up, offered and accepted, or still being made.
@@ -172,42 +145,9 @@ fn closed(vc: &Rc<Vc>, status: Status) {
     if vc.making.outstanding() {
         finding("CO-107", Some(vc.name()), "close completed before the call it cancels".to_owned());
     }
+    modification::check_ended(vc);
     vc.call.set(CallState::Idle);
     note(Step::new("driver", format!("call on {} closed", vc.name())));
-}
-
-/// `NdisClModifyCallQoS`.
-pub fn modify_call(vc: &Rc<Vc>, parameters: &CallParameters) -> Status {
-    if vc.call.get() != CallState::Connected || !vc.modifying.begin() {
-        return status::NOT_ACCEPTED;
-    }
-    let lent = Lent::new(parameters);
-    let address = lent.block.address();
-    vc.parameters.replace(Some(lent));
-    let status = callback!(
-        "CmModifyCallQoS",
-        Level::UpToDispatch,
-        vc.adapter().call_manager().modify_call_qos,
-        vc.context(),
-        address,
-    );
-    match vc.modifying.returned(status) {
-        Returned::Final(status) => {
-            take_back(vc, address, status == status::SUCCESS);
-            status
-        }
-        Returned::Pending => {
-            let watched = Rc::clone(vc);
-            deadline(120, "CO-132", move || watched.modifying.outstanding().then(|| watched.name()));
-            status::PENDING
-        }
-        Returned::Early => status::PENDING,
-        Returned::Twice(status) => {
-            let text = format!("CmModifyCallQoS completed and then returned {}", status::name(status));
-            finding("CO-132", Some(vc.name()), text);
-            status::PENDING
-        }
-    }
 }
 
 pub(super) unsafe extern "win64" fn make_call_complete(
@@ -256,19 +196,6 @@ pub(super) unsafe extern "win64" fn close_call_complete(status: Status, handle: 
     vc.adapter().ndis().changed();
 }
 
-pub(super) unsafe extern "win64" fn modify_complete(status: Status, handle: Handle, parameters: usize) {
-    let _call = enter("NdisCmModifyCallQoSComplete", IrqlRange::DISPATCH_OR_BELOW);
-    let Some(vc) = vc::find(handle) else { return };
-    super::no_locks("CO-109", &vc.name());
-    if status == status::PENDING || !vc.modifying.complete() {
-        finding("CO-132", Some(vc.name()), "modification completed but not pended".to_owned());
-        return;
-    }
-    let parameters = take_back(&vc, parameters, status == status::SUCCESS);
-    vc.client().modify_call_complete(&vc, status, &parameters);
-    vc.adapter().ndis().changed();
-}
-
 /// The network closes the call.
 pub(super) unsafe extern "win64" fn dispatch_close(status: Status, handle: Handle, buffer: usize, size: u32) {
     let _call = enter("NdisCmDispatchIncomingCloseCall", IrqlRange::DISPATCH_OR_BELOW);
@@ -305,17 +232,4 @@ pub(super) unsafe extern "win64" fn dispatch_close(status: Status, handle: Handl
     note(Step::new("driver", format!("network closes the call on {}: {}", vc.name(), status::name(status))));
     vc.client().incoming_close(&vc, status, &data);
     vc.adapter().ndis().changed();
-}
-
-/// The network changed the parameters of the call.
-pub(super) unsafe extern "win64" fn dispatch_modified(handle: Handle, parameters: usize) {
-    let _call = enter("NdisCmDispatchIncomingCallQoSChange", IrqlRange::DISPATCH_OR_BELOW);
-    let Some(vc) = vc::find(handle) else { return };
-    super::no_locks("CO-109", &vc.name());
-    if vc.call.get() != CallState::Connected || !vc.is_active() {
-        finding("CO-136", Some(vc.name()), "parameters changed without a call".to_owned());
-        return;
-    }
-    let parameters = super::parameters::read_foreign(parameters, raw::bytes);
-    vc.client().call_modified(&vc, &parameters);
 }

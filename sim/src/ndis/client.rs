@@ -97,8 +97,9 @@ pub trait Client {
 pub use super::address_family::{
     close as close_address_family, notify_close_complete, open as open_address_family,
 };
-pub use super::call::{close_call, make_call, modify_call};
+pub use super::call::{close_call, make_call};
 pub use super::incoming::{accept_call, ask_for_rate};
+pub use super::modification::modify_call;
 pub use super::oid::{cm_request as cm_oid_request, co_request as co_oid_request};
 pub use super::probe::probe_address_families;
 pub use super::receive::return_frames;

@@ -2,8 +2,8 @@
 
 use super::{
     activation, address_family as af, attributes, bus, call, configuration, dma, driver, incoming,
-    indication, interrupt, lifecycle, net_buffer, oid, receive, refused, role, sap, send, system, timer, vc,
-    work_item,
+    indication, interrupt, lifecycle, modification, net_buffer, oid, receive, refused, role, sap, send,
+    system, timer, vc, work_item,
 };
 use crate::image::Export;
 
@@ -38,9 +38,9 @@ pub fn exports() -> Vec<Export> {
         NdisMCmDeactivateVc = activation::deactivate;
         NdisCmMakeCallComplete = call::make_call_complete;
         NdisCmCloseCallComplete = call::close_call_complete;
-        NdisCmModifyCallQoSComplete = call::modify_complete;
+        NdisCmModifyCallQoSComplete = modification::complete;
         NdisCmDispatchIncomingCloseCall = call::dispatch_close;
-        NdisCmDispatchIncomingCallQoSChange = call::dispatch_modified;
+        NdisCmDispatchIncomingCallQoSChange = modification::dispatch;
         NdisCmDispatchIncomingCall = incoming::dispatch;
         NdisCmDispatchCallConnected = incoming::connected;
         NdisMCmOidRequest = oid::driver_request;

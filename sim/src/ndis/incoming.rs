@@ -10,7 +10,7 @@ use super::parameters::{CALL_PARAMETERS_CHANGED, CallParameters, read_foreign};
 use super::readings::readings;
 use super::status::{self, Status};
 use super::vc::{self, CallState, Creator, Vc};
-use super::{finding, note, raw, sap};
+use super::{finding, modification, note, raw, sap};
 use crate::machine::{IrqlRange, Step, enter};
 
 /// How long an offer may be on its way to NDIS.
@@ -22,6 +22,7 @@ pub fn accept_call(vc: &Rc<Vc>, status: Status) {
         return;
     }
     let accepted = status == status::SUCCESS;
+    vc.modifications.taken(vc.offered.get());
     vc.call.set(if accepted { CallState::Accepted } else { CallState::Idle });
     vc.rejected.set(!accepted);
     let verb = if accepted { "accepts" } else { "rejects" };
@@ -86,7 +87,10 @@ pub(super) unsafe extern "win64" fn dispatch(sap: Handle, handle: Handle, parame
     let status = vc.client().incoming_call(&sap, &vc, &offer);
     match status {
         status::PENDING => return status,
-        status::SUCCESS => vc.call.set(CallState::Accepted),
+        status::SUCCESS => {
+            vc.modifications.taken(parameters);
+            vc.call.set(CallState::Accepted);
+        }
         _ => {
             vc.call.set(CallState::Idle);
             vc.rejected.set(true);
@@ -119,6 +123,7 @@ pub(super) unsafe extern "win64" fn connected(handle: Handle) {
     if !vc.is_active() {
         finding("CO-072", Some(vc.name()), "connected on an inactive VC".to_owned());
     }
+    modification::check_taken(&vc);
     vc.call.set(CallState::Connected);
     note(Step::new("driver", format!("call on {} connected", vc.name())));
     vc.client().call_connected(&vc);

@@ -209,6 +209,11 @@ pub(crate) const RULES: &[Rule] = &[
         "NdisMCmDispatchCallConnected is called once, after the client has accepted the call.",
     ),
     rule("CO-120", Severity::S1, "NdisMCmDispatchCallConnected is for incoming calls only."),
+    rule(
+        "CO-123",
+        Severity::S1,
+        "A call that the client takes with changed parameters is connected after NdisMCmActivateVc with these.",
+    ),
     rule("CO-124", Severity::S0, "NdisMCmDispatchIncomingCloseCall is called once for a call."),
     rule("CO-125", Severity::S1, "Close data has a buffer if and only if it has a size."),
     rule(
@@ -216,7 +221,16 @@ pub(crate) const RULES: &[Rule] = &[
         Severity::S0,
         "A VC is not deleted before the client has answered the close dispatched to it.",
     ),
-    rule("CO-132", Severity::S0, "ProtocolCmModifyCallQoS ends once, in time and with a final status."),
+    rule(
+        "CO-132",
+        Severity::S0,
+        "ProtocolCmModifyCallQoS ends once, in time, with a final status, and before the close of the call.",
+    ),
+    rule(
+        "CO-133",
+        Severity::S1,
+        "ProtocolCmModifyCallQoS succeeds after NdisMCmActivateVc with the changed parameters.",
+    ),
     rule(
         "CO-136",
         Severity::S1,

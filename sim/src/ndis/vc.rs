@@ -10,6 +10,7 @@ use super::block::Block;
 use super::callback::{Level, callback};
 use super::client::Client;
 use super::handle::{self, Handle, Kind};
+use super::modification::Modifications;
 use super::pend::Pend;
 use super::raw;
 use super::receive::Indicated;
@@ -60,11 +61,11 @@ pub struct Vc {
     pub(super) call: Cell<CallState>,
     pub(super) making: Pend,
     pub(super) closing: Pend,
-    pub(super) modifying: Pend,
+    pub(super) modifications: Modifications,
     /// The network's close was dispatched to the client in this call.
     pub(super) close_dispatched: Cell<bool>,
     /// The client's parameters while the driver may use them, and as they were handed over.
-    pub(super) parameters: RefCell<Option<super::call::Lent>>,
+    pub(super) parameters: RefCell<Option<super::lent::Lent>>,
     /// The client rejected the call that was offered.
     pub(super) rejected: Cell<bool>,
     /// The driver's parameters while the client has not answered an offer.
@@ -90,7 +91,7 @@ impl Vc {
             call: Cell::new(CallState::Idle),
             making: Pend::default(),
             closing: Pend::default(),
-            modifying: Pend::default(),
+            modifications: Modifications::default(),
             close_dispatched: Cell::new(false),
             parameters: RefCell::default(),
             rejected: Cell::new(false),

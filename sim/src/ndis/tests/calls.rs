@@ -9,10 +9,11 @@ use crate::machine::{LockKind, Machine};
 use crate::ndis::activation::Change;
 use crate::ndis::handle::Handle;
 use crate::ndis::parameters::{
-    CallManagerParameters, CallParameters, FlowSpec, MediaParameters, ParameterBlock, TRANSMIT_AND_RECEIVE,
+    CALL_PARAMETERS_CHANGED, CallManagerParameters, CallParameters, FlowSpec, MediaParameters,
+    ParameterBlock, TRANSMIT_AND_RECEIVE,
 };
 use crate::ndis::status::{self, Status};
-use crate::ndis::{activation, address_family, call, incoming, raw, sap, vc};
+use crate::ndis::{activation, address_family, call, incoming, modification, raw, sap, vc};
 
 pub(super) unsafe extern "win64" fn open_af(
     _adapter: usize,
@@ -124,7 +125,7 @@ pub(super) unsafe extern "win64" fn delete_vc(vc: usize) -> Status {
         return status::NOT_ACCEPTED;
     }
     match mini(|mini| mini.deviation.get()) {
-        "QoS change without a call" => ndis!(call::dispatch_modified, handle_of(vc), 0),
+        "QoS change without a call" => ndis!(modification::dispatch, handle_of(vc), 0),
         "indicates without a call" => indicate(vc, b"nobody"),
         _ => {}
     }
@@ -348,7 +349,8 @@ pub(super) unsafe extern "win64" fn incoming_complete(status: Status, vc: usize,
 fn answered(status: Status, vc: usize) {
     let handle = handle_of(vc);
     // Some pages have NDIS tell of every answer, also of one that was returned.
-    if mini(|mini| mini.offers.borrow_mut().remove(&vc)).is_none() {
+    let block = mini(|mini| mini.offers.borrow_mut().remove(&vc));
+    if block.is_none() {
         return;
     }
     if status != status::SUCCESS {
@@ -356,6 +358,24 @@ fn answered(status: Status, vc: usize) {
         change((vc, Change::Deactivation), || ndis!(activation::deactivate, handle), move |_| delete_own(vc));
         return;
     }
+    let block = block.filter(|it| it.read().flags & CALL_PARAMETERS_CHANGED != 0);
+    let Some(block) = block.filter(|_| !deviates("ignores a changed answer")) else {
+        return connected_with(vc);
+    };
+    let address = block.address();
+    change(
+        (vc, Change::Activation),
+        || ndis!(activation::activate, handle, address),
+        move |_| {
+            drop(block);
+            connected_with(vc);
+        },
+    );
+}
+
+/// Tells the client that its call is up.
+fn connected_with(vc: usize) {
+    let handle = handle_of(vc);
     ndis!(incoming::connected, handle);
     if deviates("connected twice") {
         ndis!(incoming::connected, handle);
@@ -367,6 +387,21 @@ fn answered(status: Status, vc: usize) {
     if deviates("deletes a connected VC") {
         ndis!(vc::driver_delete, handle);
     }
+}
+
+/// Activates the VC with what the client asks for.
+pub(super) fn modify(vc: usize, parameters: usize) -> Status {
+    let handle = handle_of(vc);
+    change(
+        (vc, Change::Activation),
+        || ndis!(activation::activate, handle, parameters),
+        move |status| {
+            if !deviates("keeps a change") {
+                ndis!(modification::complete, status, handle_of(vc), parameters);
+            }
+        },
+    );
+    status::PENDING
 }
 
 /// Deletes a VC that this driver created.

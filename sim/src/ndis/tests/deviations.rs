@@ -3,9 +3,9 @@
 use super::super::client as ndis_client;
 use super::mini::{adapter, deviates, mini, ndis};
 use super::trips::trips;
-use super::{Bench, calls, data, life, misuse};
+use super::{Bench, SECOND, calls, data, life, misuse};
 use crate::ndis::handle::Handle;
-use crate::ndis::{Frames, incoming, net_buffer, status};
+use crate::ndis::{Frames, incoming, net_buffer, status, wait_for};
 
 trips! {
     registration(start_and_stop) {
@@ -148,6 +148,11 @@ trips! {
         "connected twice" => "CO-119",
         "deletes before the close" => "CO-126",
         "deletes a connected VC" => "CO-068",
+    }
+    calls_that_change(change_a_call) {
+        "ignores a changed answer" => "CO-123",
+        "keeps a change" => "CO-132",
+        "changes without activation" => "CO-133",
     }
     sends(life) {
         "send completed twice" => "CO-183",
@@ -301,6 +306,28 @@ fn take_a_call() {
     if deviates("offers on a dead SAP") {
         ndis!(incoming::dispatch, handle, std::ptr::null_mut(), 0);
     }
+    bench.close(&af);
+    bench.stop();
+}
+
+/// The client changes a call before it takes it, as it takes it, and twice at once when it is up.
+fn change_a_call() {
+    let bench = Bench::start().expect("a start");
+    let af = bench.open();
+    let (_, sap) = ndis_client::register_sap(&af, 0x8000, &[0; 12]);
+    bench.recorder.answer.set(status::PENDING);
+    calls::offer(own_sap());
+    let vc = bench.recorder.incoming.take().expect("an offer");
+    let parameters = calls::parameters();
+    ndis_client::modify_call(&vc, &parameters);
+    ndis_client::ask_for_rate(&vc, 500_000);
+    ndis_client::accept_call(&vc, status::SUCCESS);
+    assert!(wait_for(SECOND, || bench.recorder.connected.get()), "connected");
+    ndis_client::modify_call(&vc, &parameters);
+    ndis_client::modify_call(&vc, &parameters);
+    ndis_client::close_call(&vc);
+    calls::delete_own(own_vc());
+    ndis_client::deregister_sap(&sap);
     bench.close(&af);
     bench.stop();
 }

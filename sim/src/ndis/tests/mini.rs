@@ -241,8 +241,11 @@ unsafe extern "win64" fn deactivated(status: Status, vc: usize) {
     calls::changed((vc, Change::Deactivation), status);
 }
 
-unsafe extern "win64" fn modify(_vc: usize, _parameters: usize) -> Status {
-    status::NOT_SUPPORTED
+unsafe extern "win64" fn modify(vc: usize, parameters: usize) -> Status {
+    if deviates("changes without activation") {
+        return status::SUCCESS;
+    }
+    calls::modify(vc, parameters)
 }
 
 unsafe extern "win64" fn notify_closed(_af: usize, _status: Status) {}

@@ -5,7 +5,7 @@ use super::mini::{adapter, mini, ndis};
 use crate::machine::{DISPATCH_LEVEL, LockKind, Machine};
 use crate::ndis::handle::Handle;
 use crate::ndis::status;
-use crate::ndis::{call, lifecycle, net_buffer, role, system, timer};
+use crate::ndis::{lifecycle, modification, net_buffer, role, system, timer};
 
 /// Does what the run's deviation is named after, if it is one of these; `vc` is a VC with a call.
 pub(super) fn commit(vc: Handle) {
@@ -16,7 +16,7 @@ pub(super) fn commit(vc: Handle) {
         "party added" => ndis!(role::add_party_complete, status::SUCCESS, null, 0, 0),
         "party dropped" => ndis!(role::drop_party_complete, status::SUCCESS, null),
         "party leaves" => ndis!(role::dispatch_drop_party, status::SUCCESS, null, 0, 0),
-        "QoS completion" => ndis!(call::modify_complete, status::SUCCESS, vc, 0),
+        "QoS completion" => ndis!(modification::complete, status::SUCCESS, vc, 0),
         "status too short" => indicate_link(adapter() as usize, 100),
         "reset status" => indicate(adapter() as usize, 0x4001_0004, 112),
         "status without a VC" => indicate(adapter() as usize, 0x4001_0025, 112),
