@@ -3,6 +3,7 @@
 mod address_family;
 mod call;
 mod calls;
+mod change;
 mod extension;
 mod incoming;
 mod lines;

@@ -116,7 +116,7 @@ impl Vc {
                     upcall
                 }
                 Next::Accept(upcall) => {
-                    Self::accept(this);
+                    let Some(upcall) = Self::accept(this, upcall) else { return };
                     upcall
                 }
                 Next::Reject => {

@@ -2,11 +2,14 @@
 //!
 //! As for the others, every function changes state under a lock, lets go of it, and only then calls NDIS.
 
-use condis::call::{Lost, Next, Upcall};
+use condis::call::{Call, Lost, Next, Upcall};
 use condis::call_failure::CallFailure;
 use condis::flow::Grant;
 use condis::{ppp, tapi};
-use ndis::{CallParameters, IncomingCall, Progress, Ref, Result, Status, Verdict};
+use ndis::{
+    CallParameters, Granted, IncomingCall, Once, PendedCloseCall, PendedMakeCall, Progress, Ref, Result,
+    Status, Verdict,
+};
 use pppoe::bounded::Text;
 use pppoe::concentrator::{Event, NotAccepted, Refusal, Request, RequestId};
 use pppoe::{Code, Instant, Repr, Session};
@@ -22,7 +25,10 @@ use crate::adapter::Adapter;
 /// What is offered, and to whom.
 pub(super) struct Offer {
     sap: Ref<Sap>,
+    max_payload: u16,
     parameters: IncomingCall,
+    /// The rate that the client takes it with, if that is not the one offered.
+    wish: Once<Grant>,
 }
 
 impl Offer {
@@ -42,7 +48,18 @@ impl Offer {
         let block = length.and_then(|length| storage.get(..length)).ok_or(Status::FAILURE)?;
         let parameters =
             IncomingCall::new(adapter.granted(request.max_payload, &Grant::default()), kind, block)?;
-        Ref::new(Self { sap: Ref::clone(sap), parameters })
+        let max_payload = request.max_payload;
+        Ref::new(Self { sap: Ref::clone(sap), max_payload, parameters, wish: Once::new() })
+    }
+
+    /// The largest payload of the session.
+    pub(super) const fn max_payload(&self) -> u16 {
+        self.max_payload
+    }
+
+    /// Notes what the client wants; once.
+    pub(super) fn note_wish(&self, wish: Grant) {
+        let _ = self.wish.set(wish);
     }
 }
 
@@ -160,48 +177,83 @@ impl Vc {
         self.handle.activate(offer.ok_or(Status::FAILURE)?.parameters.parameters())
     }
 
+    /// The parameters of the offer, with other rates.
+    pub(super) fn offered_with(&self, granted: Granted) -> Result<IncomingCall> {
+        let offer = self.life.lock().offer.clone().ok_or(Status::FAILURE)?;
+        let mut storage = ndis::memory::zeroed(LONGEST_BLOCK)?;
+        let media = offer.parameters.parameters().media_specific(&mut storage);
+        let (kind, block, _) = media.ok_or(Status::FAILURE)?;
+        IncomingCall::new(granted, kind, block)
+    }
+
     /// The VC is active: asks the client.
     pub(super) fn offer(this: &Ref<Self>, upcall: Upcall) {
         let offer = this.life.lock().offer.clone();
-        let verdict = match offer {
-            Some(offer) if offer.sap.begin_offer() => {
+        let parameters = offer.as_ref().map(|offer| offer.parameters.parameters());
+        let verdict = match (&offer, parameters) {
+            (Some(offer), Some(parameters)) if offer.sap.begin_offer() => {
                 let sap = ndis::Sap::handle(&*offer.sap);
-                let parameters = offer.parameters.parameters();
                 let verdict = this.handle.dispatch_incoming_call(sap, parameters);
                 offer.sap.end_offer();
-                if verdict == Verdict::Accepted && !Self::grant_changes(this, parameters) {
-                    Self::lost(this, UNGRANTED, Text::EMPTY);
-                }
                 verdict
             }
             // The SAP was deregistered meanwhile.
             _ => Verdict::Rejected(Status::NOT_ACCEPTED),
         };
-        let next = {
-            let mut life = this.life.lock();
-            let accepted = life.judge(verdict);
-            life.call.offered(upcall, accepted)
-        };
-        Self::go_on(this, next);
+        Self::judge(this, verdict, parameters, |call, accepted| call.offered(upcall, accepted));
     }
 
     /// `CmIncomingCallComplete`.
     pub(super) fn answered(this: &Ref<Self>, verdict: Verdict, parameters: Option<&CallParameters>) {
-        let refused =
-            verdict == Verdict::Accepted && !parameters.is_none_or(|it| Self::grant_changes(this, it));
+        let answer = |call: &mut Call<_, _>, accepted: Option<_>| {
+            accepted.map_or(Next::Nothing, |accepted| call.answered(accepted))
+        };
+        Self::judge(this, verdict, parameters, answer);
+    }
+
+    /// The client has answered, or will: does what follows.
+    fn judge(
+        this: &Ref<Self>,
+        verdict: Verdict,
+        parameters: Option<&CallParameters>,
+        answer: impl FnOnce(&mut Call<PendedMakeCall, PendedCloseCall>, Option<bool>) -> Next<PendedCloseCall>,
+    ) {
         let (next, lost) = {
             let mut life = this.life.lock();
-            let lost = if refused { life.call.lost(UNGRANTED) } else { Lost::Nothing };
             let accepted = life.judge(verdict);
-            (accepted.map_or(Next::Nothing, |accepted| life.call.answered(accepted)), lost)
+            let limits = this.adapter().limits(life.max_payload());
+            // Only the first answer counts.
+            let is_answer = accepted == Some(true) && life.call.awaits_answer();
+            let refused = is_answer && !life.takes(parameters, limits);
+            let lost = if refused { life.call.lost(UNGRANTED) } else { Lost::Nothing };
+            (answer(&mut life.call, accepted), lost)
         };
         Self::go_on(this, next);
         Self::follow(this, lost, UNGRANTED);
     }
 
-    /// The client takes the call: opens the session, tells the peer, then the client.
-    pub(super) fn accept(this: &Ref<Self>) {
-        match Self::establish(this) {
+    /// The client takes the call, perhaps with other parameters: if so activates the VC with these, which keeps the upcall
+    /// until it is done.
+    pub(super) fn accept(this: &Ref<Self>, upcall: Upcall) -> Option<Upcall> {
+        let wish = this.life.lock().offer.as_ref().and_then(|offer| offer.wish.get().copied());
+        if let Some(wish) = wish {
+            Self::change_by_answer(this, wish, upcall);
+            return None;
+        }
+        Self::confirm(this, Ok(()));
+        Some(upcall)
+    }
+
+    /// The client has taken the call, and the VC is active with what it wants, or is not: opens the session, tells the peer,
+    /// then the client.
+    pub(super) fn confirm(this: &Ref<Self>, activated: Result<()>) {
+        let established = if activated.is_ok() {
+            Self::establish(this)
+        } else {
+            this.life.lock().refusal = refusal(Status::RESOURCES);
+            Err(CallFailure::Resources)
+        };
+        match established {
             Ok(true) => {
                 this.indicate_granted();
                 this.handle.dispatch_call_connected();

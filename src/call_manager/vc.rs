@@ -10,9 +10,9 @@ use pppoe::bounded::Text;
 use pppoe::concentrator::{Refusal, RequestId};
 use pppoe::{Instant, Session, SessionKey};
 
+use super::change::Changes;
 use super::incoming::{CALL_REFUSED, Offer};
 use super::lines::Line;
-use super::qos::Change;
 use super::{AddressFamily, from_condis};
 use crate::adapter::{Adapter, Statistics, settings};
 use crate::datapath::{Outgoing, Place};
@@ -48,9 +48,9 @@ pub(super) struct Life {
     pub(super) refusal: Refusal,
     /// The offer of that call, until the client has answered.
     pub(super) offer: Option<Ref<Offer>>,
-    /// The rate that the call has, and the change of it that is under way.
+    /// The rate that the call has, and what changes it.
     pub(super) grant: Grant,
-    pub(super) change: Change,
+    pub(super) changes: Changes,
     /// What NDISWAN has negotiated in a session; void when the session is.
     pub(super) link_info: Option<(SessionKey, LinkInfo)>,
     /// What the peer said last: in the session, or when it refused or ended the call.
@@ -106,7 +106,7 @@ impl Vc {
                 refusal: CALL_REFUSED,
                 offer,
                 grant: Grant::default(),
-                change: Change::None,
+                changes: Changes::default(),
                 link_info: None,
                 diagnostics: Text::EMPTY,
                 quiet_until: Instant::ZERO,

@@ -34,8 +34,8 @@ pub struct Record {
     pub made: Cell<Option<Status>>,
     /// The call's parameters as the call manager left them.
     pub parameters: RefCell<Option<CallParameters>>,
-    /// How the last change of the call's rates ended, and the parameters that came back.
-    pub modified: RefCell<Option<(Status, CallParameters)>>,
+    /// How changes of the call's rates ended, in that order, and the parameters that came back.
+    pub modified: RefCell<Vec<(Status, CallParameters)>>,
     /// Parameters that the network changed.
     pub changed: RefCell<Vec<CallParameters>>,
     /// What the driver indicated on the VC.
@@ -288,7 +288,7 @@ impl Client for Caller {
     }
 
     fn modify_call_complete(&self, vc: &Rc<Vc>, status: Status, parameters: &CallParameters) {
-        Record::of(vc).modified.replace(Some((status, parameters.clone())));
+        Record::of(vc).modified.borrow_mut().push((status, parameters.clone()));
         ndis::changed();
     }
 

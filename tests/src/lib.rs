@@ -10,6 +10,7 @@ pub mod caller;
 pub mod careful;
 pub mod lab;
 pub mod office;
+pub mod rates;
 pub mod set;
 pub mod station;
 pub mod stories;

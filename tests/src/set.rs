@@ -195,6 +195,11 @@ fn incoming_calls() -> Vec<Blemish> {
         Office::hang_up(&vc);
         office.becomes(call, &CallState::EndedByPeer);
     });
+    let changed = incoming(Answer::Inline(status::SUCCESS), |office| {
+        office.station.caller.rate.set(Some(1_000_000));
+        let (_, vc) = office.connected(Dial::default());
+        Office::hang_up(&vc);
+    });
     let ended = incoming(Answer::Now(status::SUCCESS), |office| {
         let (call, vc) = office.connected(Dial::default());
         office.control.hang_up(call);
@@ -210,7 +215,7 @@ fn incoming_calls() -> Vec<Blemish> {
         assert!(Machine::current().now() < start + AT_ONCE, "the host has to ask again");
         office::gone(&record);
     });
-    [taken, ended, refused].concat()
+    [taken, changed, ended, refused].concat()
 }
 
 /// The set.

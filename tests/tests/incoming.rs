@@ -394,32 +394,3 @@ fn a_call_that_came_in_says_so() {
     });
     run.clean();
 }
-
-// covers: CmIncomingCallComplete, NdisMCmDispatchIncomingCloseCall, SEQ:incoming-call-renegotiated
-#[test]
-fn clients_change_what_they_are_offered() {
-    for (seed, answer) in (1..).zip(YES) {
-        for (rate, can_be_had) in [(1_000_000, true), (4_000_000_000, false)] {
-            let control = Control::new();
-            let setup = Setup { readings: None, ..Setup::new(seed, card(Model::I82574l, &control)) };
-            let run = story(setup, &control, Family::PPP, answer, move |office| {
-                office.station.caller.rate.set(Some(rate));
-                let (call, vc, record) = office.ringing(Dial::default());
-                if can_be_had {
-                    assert!(matches!(office.settled(call).state, CallState::Up(_)));
-                    assert!(wait_for(PATIENCE, || record.is_up()));
-                    assert!(exchange(&[Rc::clone(&vc)], &[1494], 5), "frames of the call");
-                } else {
-                    // It has accepted what it cannot have: the call ends.
-                    assert!(wait_for(PATIENCE, || record.ended.get().is_some()), "the client is not told");
-                    assert_eq!(record.ended.get(), Some(status::TAPI_DISCONNECTMODE_INCOMPATIBLE));
-                }
-                assert!(Caller::hang_up(&vc), "the close does not end");
-                gone(&record);
-                let state = office.settled(call).state;
-                assert!(can_be_had || matches!(state, CallState::Refused(..)), "{state:?}");
-            });
-            run.clean();
-        }
-    }
-}

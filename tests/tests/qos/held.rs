@@ -17,11 +17,12 @@ use scenarios::{
     Caller, Record,
     caller::{HDLC, PATIENCE},
     lab::sleep,
+    rates::{OPEN, flow},
     seeds,
     station::{exchange, send, settle},
 };
 
-use crate::{OPEN, SIZE, flow, frames, on_station, set, since, watch};
+use crate::{SIZE, frames, on_station, set, since, watch};
 
 #[test]
 fn a_close_takes_back_what_is_held() {

@@ -11,24 +11,23 @@ use ndis_sim::{
     ndis::{
         Family, Vc, client,
         parameters::{CallParameters, FlowSpec},
-        status::{self, Status},
-        wait_for,
+        status, wait_for,
     },
     nic::{Fault, Model},
 };
 use scenarios::{
     Caller, Card, Lab, Record, Run, Setup, Station,
-    blocks::{self, Destination},
+    blocks::Destination,
     caller::PATIENCE,
     cannot_on_qemu,
     lab::{self, sleep},
+    rates::{OPEN, flow, modify, request},
     seeds,
     station::{exchange, frame, send, settle},
     wires::{Gate, Lever, Pass},
 };
 
-/// `QOS_NOT_SPECIFIED`, and the rate of the link.
-pub(crate) const OPEN: u32 = u32::MAX;
+/// The rate of the link.
 const LINK: u32 = 125_000_000;
 /// `CALL_PARAMETERS_CHANGED`.
 const CHANGED: u32 = 2;
@@ -58,39 +57,7 @@ pub(crate) fn on_station<T: Send + 'static>(
     })
 }
 
-/// A flow that asks for nothing but a rate.
-pub(crate) fn flow(rate: u32) -> FlowSpec {
-    FlowSpec {
-        token_rate: rate,
-        token_bucket_size: OPEN,
-        peak_bandwidth: OPEN,
-        minimum_policed_size: OPEN,
-        ..FlowSpec::best_effort(rate)
-    }
-}
-
-/// A request for flows.
-fn request(transmit: FlowSpec, receive: FlowSpec) -> CallParameters {
-    let mut parameters = blocks::call(Family::PPP, &Destination::default());
-    if let Some(manager) = &mut parameters.call_manager {
-        (manager.transmit, manager.receive) = (transmit, receive);
-    }
-    parameters
-}
-
-/// Asks for a transmit rate on a call; how that ended, and what the client has then.
-fn modify(vc: &Rc<Vc>, parameters: &CallParameters) -> (Status, CallParameters) {
-    let record = Record::of(vc);
-    record.modified.take();
-    let status = client::modify_call(vc, parameters);
-    if status != status::PENDING {
-        return (status, parameters.clone());
-    }
-    assert!(wait_for(PATIENCE, || record.modified.borrow().is_some()), "the change does not end");
-    record.modified.take().expect("just waited for")
-}
-
-/// The same, which must succeed.
+/// Asks for a transmit rate on a call, which must succeed.
 pub(crate) fn set(vc: &Rc<Vc>, transmit: FlowSpec) -> FlowSpec {
     let (status, granted) = modify(vc, &request(transmit, flow(OPEN)));
     assert_eq!(status, status::SUCCESS, "{}", status::name(status));

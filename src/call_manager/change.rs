@@ -1,0 +1,264 @@
+//! A change of a call's parameters: its VC is activated once more, and then whoever wanted the change is told.
+//!
+//! A VC changes once at a time. Who wants another change meanwhile has its turn afterwards.
+
+use alloc::vec::Vec;
+use condis::call::Upcall;
+use condis::flow::{self, Grant};
+use ndis::memory::push_reserved;
+use ndis::{IncomingCall, PendedModifyCall, Progress, Ref, Result, Status};
+
+use super::qos::flows;
+use super::vc::Life;
+use super::{Vc, from_condis};
+
+/// The changes of a VC.
+#[derive(Default)]
+pub(super) struct Changes {
+    now: Now,
+    /// Those whose turn is later; empty if there is none now.
+    waiting: Vec<By>,
+}
+
+/// The change that is under way.
+#[derive(Default)]
+enum Now {
+    /// There is none.
+    #[default]
+    Nothing,
+    /// NDIS is being asked or has answered; whether it has told meanwhile that the VC is active.
+    Asking(Option<bool>),
+    /// NDIS will tell.
+    Pending(Changing),
+}
+
+/// A change under way.
+struct Changing {
+    by: By,
+    /// The driver's parameters, if the client gave none.
+    own: Option<IncomingCall>,
+    upcall: Upcall,
+    before: Grant,
+    after: Grant,
+}
+
+/// Whose wish a change is.
+pub(super) enum By {
+    /// The client's (`CmModifyCallQoS`).
+    Client(PendedModifyCall),
+    /// The client's, who has taken a call with it (`CmIncomingCallComplete`).
+    Answer,
+    /// The network's.
+    Network,
+}
+
+/// A change that cannot be made, and why.
+type Refused = (By, Status);
+
+impl By {
+    fn refuse((by, status): Refused) {
+        if let Self::Client(pended) = by {
+            pended.complete(status);
+        }
+    }
+}
+
+impl Changes {
+    /// Has a change wait for its turn, if it must; else, or without memory to wait in, gives it back.
+    fn wait(&mut self, by: By) -> core::result::Result<(), (By, Result<()>)> {
+        match (&self.now, &by, self.waiting.last()) {
+            (Now::Nothing, ..) => return Err((by, Ok(()))),
+            // Once tells all.
+            (_, By::Network, Some(By::Network)) => return Ok(()),
+            _ => {}
+        }
+        if self.waiting.try_reserve(1).is_err() {
+            return Err((by, Err(Status::RESOURCES)));
+        }
+        push_reserved(&mut self.waiting, by);
+        Ok(())
+    }
+
+    /// The one whose turn is next.
+    fn next(&mut self) -> Option<By> {
+        if let waiting @ [_, ..] = self.waiting.as_mut_slice() {
+            waiting.rotate_left(1);
+        }
+        let next = self.waiting.pop();
+        if self.waiting.is_empty() {
+            self.waiting = Vec::new();
+        }
+        next
+    }
+}
+
+impl Vc {
+    /// Changes the call, at once or when the changes before this one have ended.
+    pub(super) fn request_change(this: &Ref<Self>, by: By) {
+        let begun = {
+            let mut life = this.life.lock();
+            match life.changes.wait(by) {
+                Ok(()) => return,
+                Err((by, Ok(()))) => this.begin_change(&mut life, by),
+                Err((by, Err(status))) => Err((by, status)),
+            }
+        };
+        match begun {
+            Ok(changing) => Self::change(this, changing),
+            Err(refused) => By::refuse(refused),
+        }
+    }
+
+    /// The client has taken a call with other parameters than it was offered. `upcall` is that of the acceptance.
+    pub(super) fn change_by_answer(this: &Ref<Self>, after: Grant, upcall: Upcall) {
+        let before = {
+            let mut life = this.life.lock();
+            // There is no change: an answer waits for all of them.
+            life.changes.now = Now::Asking(None);
+            life.grant
+        };
+        Self::change(this, Changing { by: By::Answer, own: None, upcall, before, after });
+    }
+
+    /// Begins a change, if it can be had.
+    fn begin_change(&self, life: &mut Life, mut by: By) -> core::result::Result<Changing, Refused> {
+        let before = life.grant;
+        let after = match &mut by {
+            By::Client(pended) => {
+                let wish = pended.parameters().and_then(|parameters| flows(parameters));
+                let limits = self.adapter().limits(life.max_payload());
+                wish.ok_or(Status::INVALID_DATA).and_then(|(transmit, receive)| {
+                    flow::change(&transmit, &receive, &before, &limits).map_err(from_condis)
+                })
+            }
+            By::Answer | By::Network => Ok(before),
+        };
+        let begun = after.and_then(|after| Ok((after, life.call.change().ok_or(Status::FAILURE)?)));
+        match begun {
+            Ok((after, upcall)) => {
+                life.changes.now = Now::Asking(None);
+                Ok(Changing { by, own: None, upcall, before, after })
+            }
+            Err(status) => Err((by, status)),
+        }
+    }
+
+    /// Makes a change, and those that wait for it.
+    fn change(this: &Ref<Self>, mut changing: Changing) {
+        loop {
+            let progress = Self::ask(this, &mut changing);
+            let result = {
+                let mut life = this.life.lock();
+                let told = match &life.changes.now {
+                    Now::Asking(told) => *told,
+                    _ => None,
+                };
+                match (progress, told) {
+                    (Ok(Progress::Done), _) | (Ok(Progress::Pending), Some(true)) => Ok(()),
+                    (Ok(Progress::Pending), Some(false)) => Err(Status::FAILURE),
+                    (Err(status), _) => Err(status),
+                    (Ok(Progress::Pending), None) => {
+                        life.changes.now = Now::Pending(changing);
+                        return;
+                    }
+                }
+            };
+            let Some(next) = Self::changed(this, changing, result) else { return };
+            changing = next;
+        }
+    }
+
+    /// Activates the VC with other parameters.
+    fn ask(this: &Ref<Self>, changing: &mut Changing) -> Result<Progress> {
+        let granted = this.granted_by(&changing.after);
+        this.adapter().shape(this, changing.after.shape.as_ref())?;
+        let own = match &mut changing.by {
+            By::Client(pended) => {
+                let parameters = pended.parameters().ok_or(Status::FAILURE)?;
+                parameters.grant(granted);
+                return this.handle.activate(parameters);
+            }
+            By::Answer => this.offered_with(granted)?,
+            By::Network => IncomingCall::new(granted, 0, &[])?,
+        };
+        this.handle.activate(changing.own.insert(own).parameters())
+    }
+
+    /// `CmActivateVcComplete`, if it is about a change; false otherwise.
+    pub(super) fn change_activated(this: &Ref<Self>, success: bool) -> bool {
+        let changing = {
+            let now = &mut this.life.lock().changes.now;
+            match core::mem::take(now) {
+                Now::Nothing => return false,
+                Now::Asking(_) => {
+                    *now = Now::Asking(Some(success));
+                    return true;
+                }
+                Now::Pending(changing) => {
+                    *now = Now::Asking(None);
+                    changing
+                }
+            }
+        };
+        let result = if success { Ok(()) } else { Err(Status::FAILURE) };
+        if let Some(next) = Self::changed(this, changing, result) {
+            Self::change(this, next);
+        }
+        true
+    }
+
+    /// The VC is active with other parameters, or goes on with those that it had: tells whose wish it was. The change
+    /// that follows.
+    fn changed(this: &Ref<Self>, changing: Changing, result: Result<()>) -> Option<Changing> {
+        let Changing { by, own, upcall, before, after } = changing;
+        if result.is_ok() {
+            let connected = {
+                let mut life = this.life.lock();
+                life.grant = after;
+                life.session.is_some()
+            };
+            if connected {
+                this.indicate_granted();
+            }
+        } else {
+            // It had room for this before.
+            let _ = this.adapter().shape(this, before.shape.as_ref());
+        }
+        // Whoever is told may want another change at once: it waits for its turn.
+        match by {
+            By::Client(mut pended) => {
+                if let (Err(_), Some(parameters)) = (result, pended.parameters()) {
+                    parameters.grant(this.granted_by(&before));
+                }
+                pended.complete(result.into());
+            }
+            By::Answer => Self::confirm(this, result),
+            By::Network => {
+                if let (Ok(()), Some(own)) = (result, &own) {
+                    this.handle.dispatch_qos_change(own.parameters());
+                }
+            }
+        }
+        let next = Self::next_change(this);
+        Self::returned(this, upcall);
+        next
+    }
+
+    /// Begins the next change that can be had of those that wait; refuses the others.
+    fn next_change(this: &Ref<Self>) -> Option<Changing> {
+        loop {
+            let begun = {
+                let mut life = this.life.lock();
+                let Some(by) = life.changes.next() else {
+                    life.changes.now = Now::Nothing;
+                    return None;
+                };
+                this.begin_change(&mut life, by)
+            };
+            match begun {
+                Ok(changing) => return Some(changing),
+                Err(refused) => By::refuse(refused),
+            }
+        }
+    }
+}
