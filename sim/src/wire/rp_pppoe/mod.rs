@@ -1,5 +1,5 @@
-//! Debian's rp-pppoe server as the far end: an access concentrator nobody here wrote, in a network namespace of its
-//! own that is made for the run and removed after it.
+//! Debian's rp-pppoe as the far end, which nobody here wrote: its server, its client, and its plugin for `pppd`. Each is in a
+//! network namespace of its own that is made for the run and removed after it.
 //!
 //! `pppoe-server` starts a `pppd` for each session. Kernels without PPP have none that works, so [`stand_in`]
 //! takes its place: it runs the server's own relay with its output tied to its input, and what the host sends comes
