@@ -1,6 +1,6 @@
 //! What a machine is made from, and the plan of the failures to inject.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 use super::Machine;
 
@@ -52,28 +52,40 @@ pub enum FailPlan {
     Random(u64, u64),
 }
 
-#[derive(Default)]
 pub(super) struct Failures {
+    plan: RefCell<Option<FailPlan>>,
     calls: Cell<u64>,
+    /// Those since the plan was made, and of these the ones of the plan's name.
+    planned: Cell<u64>,
     named: Cell<u64>,
     injected: Cell<u64>,
 }
 
+impl Failures {
+    pub(super) fn new(plan: Option<FailPlan>) -> Self {
+        let zero = || Cell::new(0);
+        Self { plan: RefCell::new(plan), calls: zero(), planned: zero(), named: zero(), injected: zero() }
+    }
+}
+
 impl Machine {
+    /// Has fallible kernel calls fail by another plan from now on. What [`FailPlan::Nth`] and [`FailPlan::Named`] count
+    /// begins anew.
+    pub fn set_failures(&self, plan: Option<FailPlan>) {
+        self.failures.plan.replace(plan);
+        self.failures.planned.set(0);
+        self.failures.named.set(0);
+    }
+
     /// Whether the fallible kernel call `what` is to fail now. Each export that can fail asks once a call.
     pub fn should_fail(&self, what: &'static str) -> bool {
-        let calls = self.failures.calls.get();
-        self.failures.calls.set(calls + 1);
-        let fail = match self.config().fail {
+        self.failures.calls.set(self.failures.calls.get() + 1);
+        let next = |count: &Cell<u64>| count.replace(count.get() + 1);
+        let nth = next(&self.failures.planned);
+        let fail = match *self.failures.plan.borrow() {
             None => false,
-            Some(FailPlan::Nth(n)) => n == calls,
-            Some(FailPlan::Named(name, n)) => {
-                name == what && {
-                    let named = self.failures.named.get();
-                    self.failures.named.set(named + 1);
-                    n == named
-                }
-            }
+            Some(FailPlan::Nth(n)) => n == nth,
+            Some(FailPlan::Named(name, n)) => name == what && n == next(&self.failures.named),
             Some(FailPlan::Random(numerator, denominator)) => self.chance(numerator, denominator),
         };
         if fail {
@@ -83,7 +95,7 @@ impl Machine {
         fail
     }
 
-    /// How many fallible calls the driver has made: the range of [`FailPlan::Nth`].
+    /// How many fallible calls the driver has made: the range of [`FailPlan::Nth`] in a run with one plan.
     pub fn fallible_calls(&self) -> u64 {
         self.failures.calls.get()
     }

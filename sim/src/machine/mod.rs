@@ -101,7 +101,7 @@ impl Machine {
             scheduler: scheduler::Scheduler::new(config.cpus, config.seed),
             locks: spin_lock::Locks::default(),
             mmio: mmio::Regions::default(),
-            failures: config::Failures::default(),
+            failures: config::Failures::new(config.fail.clone()),
             calls: call::Calls::default(),
             verifier: Verifier::default(),
             pool: Pool::new(config.guard),

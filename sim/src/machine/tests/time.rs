@@ -142,3 +142,16 @@ fn failures_follow_their_plan() {
         assert_eq!(machine.fallible_calls(), 4);
     }
 }
+
+#[test]
+fn the_plan_of_failures_may_change() {
+    let machine = Machine::new(Config::default());
+    assert!(!machine.should_fail("a"));
+    for _ in 0..2 {
+        machine.set_failures(Some(FailPlan::Nth(1)));
+        assert_eq!(["a", "a", "a"].map(|what| machine.should_fail(what)), [false, true, false]);
+    }
+    machine.set_failures(None);
+    assert!(!machine.should_fail("a"));
+    assert_eq!((machine.fallible_calls(), machine.injected_failures()), (8, 2));
+}
