@@ -244,8 +244,9 @@ impl Vc {
         if let Some(request) = request {
             adapter.refuse(request, refusal, tell_peer);
         }
+        // Also of a call without a session: a change of its rate may have been under way when it lost that.
+        adapter.end_shape(self);
         if let Some(session) = session {
-            adapter.end_shape(self);
             let removed = adapter.calls.remove_session_of(session.key, self);
             if removed {
                 adapter.calls.session_ended(session.key);

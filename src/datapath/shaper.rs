@@ -109,23 +109,35 @@ impl Shapers {
         }
     }
 
-    /// Puts lists back that were let go and found no memory to wait in.
+    /// Puts lists back that were let go and found no memory to wait in. They try again soon.
     pub(super) fn put_back(&mut self, place: usize, mut lists: Chain<Vc>) {
-        if let Some(shaped) = self.get(place) {
-            lists.append(core::mem::take(&mut shaped.held));
-            shaped.held = lists;
+        let Some(shaped) = self.get(place).filter(|_| !lists.is_empty()) else { return };
+        lists.append(core::mem::take(&mut shaped.held));
+        shaped.held = lists;
+        if shaped.timer.is_none() {
+            self.set_timer(place, TICK);
         }
+    }
+
+    /// Has a VC looked at again in a while. Its timer must not be set.
+    fn set_timer(&mut self, place: usize, wait: Duration) {
+        let Self { shaped, wheel, .. } = self;
+        let (Some(Some(shaped)), Some(wheel)) = (shaped.get_mut(place), wheel) else { return };
+        // Rounded up: whoever comes too early comes twice.
+        let deadline = clock().1.saturating_add(wait.saturating_add(TICK));
+        // There is room for the timer of each VC.
+        shaped.timer = wheel.try_insert(deadline, u32::try_from(place).unwrap_or(u32::MAX)).ok();
     }
 
     /// What a VC may send now; the timer is set for the rest.
     pub(super) fn let_go(&mut self, place: usize) -> Chain<Vc> {
-        let (now, instant) = clock();
+        let (now, _) = clock();
         let Self { shaped, wheel, .. } = self;
         let (Some(Some(shaped)), Some(wheel)) = (shaped.get_mut(place), wheel) else { return Chain::new() };
         if let Some(timer) = shaped.timer.take() {
             wheel.cancel(timer);
         }
-        let Shaped { shaper, held, timer, .. } = shaped;
+        let Shaped { shaper, held, .. } = shaped;
         let mut wait = None;
         let free = held.take_while(|list| match shaper.pass(length(list), now) {
             Ok(()) => true,
@@ -135,9 +147,7 @@ impl Shapers {
             }
         });
         if let Some(nanoseconds) = wait {
-            // Rounded up: whoever comes too early comes twice.
-            let deadline = instant.saturating_add(Duration::from_nanos(nanoseconds).saturating_add(TICK));
-            *timer = wheel.try_insert(deadline, u32::try_from(place).unwrap_or(u32::MAX)).ok();
+            self.set_timer(place, Duration::from_nanos(nanoseconds));
         }
         free
     }

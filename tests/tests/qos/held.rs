@@ -5,7 +5,7 @@
 use std::{rc::Rc, time::Duration};
 
 use ndis_sim::{
-    machine::Machine,
+    machine::{FailPlan, Machine},
     ndis::{
         Frames, client,
         parameters::FlowSpec,
@@ -17,13 +17,12 @@ use scenarios::{
     Caller, Record,
     caller::{HDLC, PATIENCE},
     lab::sleep,
-    rates::{OPEN, flow},
+    rates::{OPEN, flow, modify, request},
     seeds,
     station::{exchange, send, settle},
 };
 
 use crate::{SIZE, frames, on_station, set, since, watch};
-
 #[test]
 fn a_close_takes_back_what_is_held() {
     for seed in seeds(8) {
@@ -150,5 +149,44 @@ fn a_lost_link_returns_what_is_held_and_nothing_of_it_leaves_later() {
             station.finish(&vc);
         });
         run.clean_but_for_sessions();
+    }
+}
+
+/// A change that meets the loss of the link used to give the call's VC a rate when it had left the wire: the VC stayed.
+// covers: SEQ:link-loss
+#[test]
+fn a_change_while_the_link_goes_leaves_nothing() {
+    for seed in seeds(40) {
+        let run = on_station(seed, |_, station, _| {
+            let vc = station.connected();
+            station.slot.set_link(false);
+            // It may come too early or too late.
+            sleep(Duration::from_nanos(Machine::current().below(4_000)));
+            modify(&vc, &request(flow(50_000), flow(OPEN)));
+            let record = Record::of(&vc);
+            assert!(wait_for(PATIENCE, || record.ended.get().is_some()), "no incoming close");
+            station.finish(&vc);
+        });
+        run.clean_but_for_sessions();
+    }
+}
+
+/// Frames whose time had come and for which there was no memory used to wait for ever.
+#[test]
+fn frames_that_find_no_memory_go_later() {
+    for seed in seeds(4) {
+        let run = on_station(seed, |_, station, _| {
+            let vc = station.connected();
+            set(&vc, FlowSpec { token_bucket_size: 4000, ..flow(100_000) });
+            let machine = Machine::current();
+            machine.set_failures(Some(FailPlan::Random(1, 1)));
+            send(&vc, &frames(3));
+            sleep(Duration::from_millis(5));
+            machine.set_failures(None);
+            settle(&[Rc::clone(&vc)]);
+            assert!(Record::of(&vc).is_echoed(), "a frame was lost, changed or overtaken");
+            station.finish(&vc);
+        });
+        run.clean();
     }
 }
