@@ -1,5 +1,7 @@
 //! The command line of `ndis-sim`.
 
+mod reading;
+
 use std::{
     io::{self, Write as _},
     path::{Path, PathBuf},
@@ -8,6 +10,8 @@ use std::{
 };
 
 use clap::{Parser, ValueEnum};
+
+use reading::Reading;
 
 use crate::{
     machine::Step,
@@ -32,6 +36,7 @@ Examples:
   ndis-sim --incoming 2                              (hosts call the card as well)
   ndis-sim --backend qemu --nic 82545em              (package qemu-system-x86)
   ndis-sim --bad-cable --ending network --seed 1 --runs 200
+  ndis-sim --reading activation-later --reading halt-unpaused
   ndis-sim --peer rp-pppoe --pcap run.pcapng        (root; packages pppoe and iproute2)
   ndis-sim --peer rp-pppoe-client --incoming 3       (the same)
   ndis-sim --peer eth1 --service internet --json    (root or CAP_NET_RAW)
@@ -90,6 +95,9 @@ struct Arguments {
     /// Lose, repeat, delay and reorder discovery frames (embedded peer only)
     #[arg(long)]
     bad_cable: bool,
+    /// How NDIS reads a document that contradicts others (default: as most of them say); may be given again
+    #[arg(long = "reading", value_name = "NAME", value_enum)]
+    readings: Vec<Reading>,
     /// Make the Nth fallible kernel call (from 0) fail; with --runs, each following one in turn
     #[arg(long, value_name = "N")]
     fail: Option<u64>,
@@ -227,6 +235,7 @@ fn scenario(arguments: &Arguments) -> Result<Scenario, String> {
         ac: arguments.ac.clone(),
         ending: arguments.ending.into(),
         bad_cable: arguments.bad_cable,
+        readings: Reading::all(&arguments.readings)?,
         fail: arguments.fail,
         trace: arguments.trace,
         pcap: None,
@@ -288,6 +297,7 @@ mod tests {
             ("--calls 65535", "0..=65534"),
             ("--cpus 0", "1 to 64"),
             ("--ending never", "surprise-removal"),
+            ("--reading tea-leaves", "every-answer-completed"),
         ] {
             let error = parse(line).expect_err(line).to_string();
             assert!(error.contains(says), "{line}: {error}");

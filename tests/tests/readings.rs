@@ -5,10 +5,11 @@ use std::time::Duration;
 use ndis_sim::{
     ndis::{Course, Family, HaltAction, Readings, status},
     nic::Model,
+    scenario::Scenario,
     wire::access_concentrator::HangUp,
 };
 use scenarios::{
-    Card, Setup, Station, lab,
+    Card, Setup, Station, driver, lab,
     stories::{self, SIZES},
     wires::Pass,
 };
@@ -108,6 +109,27 @@ fn one_address_family_is_enough() {
             stories::calls(seed, Card::new(model), Family::TAPI_PROXY, 2, vec![60, 1494], 4).clean();
         }
     });
+}
+
+#[test]
+fn the_command_makes_clean_runs_under_every_reading() {
+    let base = Readings::default();
+    let all = [
+        Some(Readings { activation: Course::Later, deactivation: Course::Inline, ..base }),
+        Some(Readings { miniport_vc_handlers: true, every_answer_completed: true, ..base }),
+        Some(Readings { one_address_family: true, ..base }),
+        Some(Readings { halt_unpaused: true, serial_co_oids: true, ..base }),
+        None,
+    ];
+    for (seed, readings) in (1..).zip(all) {
+        let backend = scenarios::backend();
+        // The SAP of the TAPI family is for the line that the first call has.
+        let incoming = u32::from(readings.is_none_or(|it| !it.one_address_family));
+        let calls = Scenario { seed, readings, backend, calls: 2, incoming, ..Scenario::new(driver()) };
+        let outcome = calls.run(|_, _| {}).expect("a run");
+        assert!(outcome.ok, "{readings:?}: {outcome:#?}");
+        assert_eq!(outcome.calls_up, 2 + incoming, "{readings:?}");
+    }
 }
 
 // covers: MiniportHaltEx, SEQ:halt-unpaused

@@ -21,7 +21,7 @@ pub use outcome::{Found, Outcome};
 pub(crate) use run::RULES;
 pub use run::RunError;
 
-use crate::{machine::Step, nic::Model};
+use crate::{machine::Step, ndis::Readings, nic::Model};
 
 /// Largest PPP frame, from the protocol field on, without RFC 4638: the PPPoE payload of a 1,500-byte packet.
 pub const MAX_FRAME: usize = 1494;
@@ -116,6 +116,8 @@ pub struct Scenario {
     pub ending: Ending,
     /// The cable loses, repeats, delays and reorders discovery frames (embedded peer only).
     pub bad_cable: bool,
+    /// How NDIS reads its documents; `None`: as the seed draws ([`Readings::drawn`]).
+    pub readings: Option<Readings>,
     /// The number, from 0, of the fallible kernel call that is made to fail; errors then end the run early, and
     /// that is no fault.
     pub fail: Option<u64>,
@@ -143,6 +145,7 @@ impl Scenario {
             ac: String::new(),
             ending: Ending::Client,
             bad_cable: false,
+            readings: Some(Readings::DEFAULT),
             fail: None,
             trace: false,
             pcap: None,

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     image::Image,
     machine::{Config, FailPlan, Machine, Step},
-    ndis::{self, DriverEntry},
+    ndis::{self, DriverEntry, Readings},
     nic::Faults,
     nt,
     pci::Slot,
@@ -83,6 +83,7 @@ fn on_this_thread(
         ..Config::default()
     });
     machine.on_step(told);
+    ndis::set_readings(scenario.readings.unwrap_or_else(|| Readings::drawn(&machine)));
     let image = load(&machine, scenario)?;
     let pcap = match &scenario.pcap {
         Some(path) => Some(PcapTee::create(path).map_err(|error| RunError::Capture(path.clone(), error))?),

@@ -83,7 +83,10 @@ impl Story {
             return Err("DriverEntry succeeded and registered no miniport".to_owned());
         }
         let adapter = Adapter::new(&driver, Some(Rc::clone(&self.slot)), self.keywords(), true);
-        let diallers = [Dialler::new("NDPROXY", Family::TAPI_PROXY), Dialler::new("PPP client", Family::PPP)];
+        let mut diallers = vec![Dialler::new("NDPROXY", Family::TAPI_PROXY)];
+        if !self.scenario.readings.is_some_and(|it| it.one_address_family) {
+            diallers.push(Dialler::new("PPP client", Family::PPP));
+        }
         for dialler in &diallers {
             let bound: Rc<dyn Client> = Rc::<Dialler>::clone(dialler);
             adapter.bind(&bound);
@@ -114,7 +117,8 @@ impl Story {
         if self.note(restarted).is_some() {
             self.note(self.calls(adapter, diallers));
         }
-        if adapter.state() == State::Running {
+        let unpaused = self.scenario.readings.is_some_and(|it| it.halt_unpaused);
+        if adapter.state() == State::Running && !unpaused {
             adapter.pause();
         }
         for dialler in diallers {
