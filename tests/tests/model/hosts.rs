@@ -183,6 +183,13 @@ impl Inner {
         }
     }
 
+    /// The session of a host's call with the card that is up, and the addresses at both ends.
+    pub(crate) fn of_host(&self, call: u32) -> Option<(u16, [u8; 6], [u8; 6])> {
+        let host = self.hosts.iter().find(|host| host.call == call)?;
+        let State::Up(id) = host.state else { return None };
+        Some((id, Host::mac(call), host.card))
+    }
+
     /// The host of a call hangs up; false if there is none, or nothing to hang up on.
     pub(crate) fn host_hangs_up(&mut self, now: Duration, call: u32) -> bool {
         let Some(host) = self.hosts.iter_mut().find(|host| host.call == call) else { return false };

@@ -1,32 +1,6 @@
-//! What happens in a run: the steps of clients, of the peer, of the cable and of Windows, drawn from a seed.
+//! What may happen in a run: the steps of clients, of the peer, of the cable and of Windows.
 
 use std::fmt;
-
-/// `SplitMix64` (Steele, Lea and Flood, OOPSLA 2014): small, portable, good enough to draw steps with.
-#[derive(Clone, Debug)]
-pub(crate) struct Dice(u64);
-
-impl Dice {
-    pub(crate) fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// A number below `n`.
-    pub(crate) fn below(&mut self, n: u64) -> u64 {
-        self.next() % n.max(1)
-    }
-
-    fn pick<T: Copy>(&mut self, of: &[T]) -> T {
-        of[usize::try_from(self.below(of.len() as u64)).expect("small")]
-    }
-}
 
 /// What a call is made to: decides how it may end. The peer reads it from the Service-Name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -61,10 +35,12 @@ pub(crate) enum Wish {
     Outside,
     /// A multipoint call.
     Multipoint,
+    /// Served, by one whose answers carry every tag that there is.
+    Adorned,
 }
 
 impl Wish {
-    const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::Served,
         Self::Many,
         Self::Slow,
@@ -80,6 +56,7 @@ impl Wish {
         Self::Short,
         Self::Outside,
         Self::Multipoint,
+        Self::Adorned,
     ];
 
     /// The service to ask for in the call of this number.
@@ -111,6 +88,112 @@ pub(crate) enum Forgery {
     PerfectPadt,
     /// A PADS with the call's Host-Uniq from another station.
     PadsOfAnother,
+}
+
+/// What a client asks for in the parameters of a call that is up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flow {
+    /// A transmit rate, and another.
+    Slow,
+    Fast,
+    /// No rate.
+    Open,
+    /// More than the link has.
+    TooFast,
+    /// A burst that holds no frame of the call.
+    Contradiction,
+    /// Guaranteed service.
+    Guaranteed,
+    /// A receive rate.
+    Receive,
+    /// No flows at all.
+    Bare,
+}
+
+impl Flow {
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Slow,
+        Self::Fast,
+        Self::Open,
+        Self::TooFast,
+        Self::Contradiction,
+        Self::Guaranteed,
+        Self::Receive,
+        Self::Bare,
+    ];
+
+    /// Bytes a second and of a burst, of one that can be had.
+    pub(crate) fn rate(self) -> Option<(u32, u32)> {
+        match self {
+            Self::Slow => Some((50_000, 4_000)),
+            Self::Fast => Some((1_000_000, 20_000)),
+            _ => None,
+        }
+    }
+}
+
+/// Frames that mean nothing or no good. None of them may have an effect but on the time of others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Junk {
+    /// Random codes, sessions and contents, from nobody.
+    Noise,
+    /// Packets about a call that end too early.
+    Cut,
+    /// The same, of another version of the protocol.
+    Version,
+    /// Data in a session from others than its peer.
+    Strangers,
+    /// Damaged data in a session.
+    Damaged,
+    /// PADIs of ever new stations, for the service of no call.
+    Solicitations,
+    /// PADRs with cookies that nobody has baked.
+    Requests,
+    /// PADTs in the card's own name, from groups, of no session.
+    Terminations,
+}
+
+impl Junk {
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Noise,
+        Self::Cut,
+        Self::Version,
+        Self::Strangers,
+        Self::Damaged,
+        Self::Solicitations,
+        Self::Requests,
+        Self::Terminations,
+    ];
+}
+
+/// What a peer may say in a session beside PPP (RFC 5578, draft-carrel-info-pppoe-ext). No call ends of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Saying {
+    /// PADQ with metrics, without, and with what is none.
+    Metrics,
+    Question,
+    BadMetrics,
+    /// PADM and PADN.
+    Message,
+    Routes,
+    /// PADG and PADC, though credits were never agreed on.
+    Grant,
+    Credit,
+    /// A code that means nothing.
+    Unknown,
+}
+
+impl Saying {
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Metrics,
+        Self::Question,
+        Self::BadMetrics,
+        Self::Message,
+        Self::Routes,
+        Self::Grant,
+        Self::Credit,
+        Self::Unknown,
+    ];
 }
 
 /// One step. Numbers choose among what there is at the moment.
@@ -174,6 +257,24 @@ pub(crate) enum Op {
     /// The adapter is halted with whatever is open, and started again.
     NewLife,
     Remove,
+    /// A client changes the parameters of a call.
+    Modify {
+        nth: u64,
+        flow: Flow,
+    },
+    Junk {
+        nth: u64,
+        what: Junk,
+        count: u8,
+    },
+    Say {
+        nth: u64,
+        what: Saying,
+    },
+    /// From now on one in so many allocations and other calls that can fail does; with 0 none.
+    Starve {
+        one_in: u8,
+    },
 }
 
 /// A step and when it is taken.
@@ -193,91 +294,6 @@ impl fmt::Display for Step {
     }
 }
 
-/// The steps of a seed.
-pub(crate) fn steps(seed: u64) -> Vec<Step> {
-    let mut dice = Dice::new(seed ^ 0x6d6f_6465_6c00);
-    let count = 10 + dice.below(50);
-    let inbound = dice.below(2) == 0;
-    let mut steps = vec![
-        Step { after: 0, apart: false, op: Op::Open { ppp: seed.is_multiple_of(2) } },
-        Step { after: 0, apart: false, op: Op::Create { nth: 0 } },
-    ];
-    // Some seeds are about data, some about calls, some about power.
-    let theme = dice.below(3);
-    if inbound {
-        steps.push(Step { after: 0, apart: false, op: Op::Register { nth: 0, good: true } });
-    }
-    steps.extend((0..count).map(|_| {
-        let mut step = step(&mut dice, theme);
-        if inbound && dice.below(4) == 0 {
-            step.op = Op::Dial;
-        }
-        step
-    }));
-    steps
-}
-
-fn step(dice: &mut Dice, theme: u64) -> Step {
-    let after = match dice.below(8) {
-        0..=3 => 0,
-        4 => dice.below(100),
-        5 => dice.below(2_000),
-        6 => dice.below(50_000),
-        _ => dice.below(3_000_000),
-    };
-    Step { after, apart: dice.below(2) == 0, op: op(dice, theme) }
-}
-
-fn op(dice: &mut Dice, theme: u64) -> Op {
-    let nth = dice.next() >> 32;
-    let windows = if theme == 2 { 16 } else { 5 };
-    let data = if theme == 1 { 40 } else { 10 };
-    match dice.below(90 + windows + data) {
-        0..5 => Op::Open { ppp: dice.below(2) == 0 },
-        5..9 => Op::CloseFamily { nth, busy: dice.below(3) == 0 },
-        9..11 => Op::Register { nth, good: dice.below(4) != 0 },
-        11..13 => Op::Deregister { nth },
-        13..19 => Op::Create { nth },
-        19..24 => Op::Delete { nth },
-        24..46 => Op::Call { nth, wish: wish(dice) },
-        46..68 => Op::Close { nth },
-        68..75 => Op::HangUp { nth },
-        75..79 => {
-            let all = [
-                Forgery::PadtOfAnother,
-                Forgery::PadtOfNothing,
-                Forgery::PerfectPadt,
-                Forgery::PadsOfAnother,
-            ];
-            Op::Forge { nth, what: dice.pick(&all) }
-        }
-        79..81 => Op::Ask { nth },
-        81..83 => Op::Dial,
-        83..90 => Op::Rest { long: dice.below(3) == 0 },
-        at if at < 90 + windows => {
-            let all = [
-                Op::Link { up: false },
-                Op::Link { up: true },
-                Op::Link { up: true },
-                Op::Pause,
-                Op::Restart,
-                Op::Sleep,
-                Op::Wake,
-                Op::NewLife,
-            ];
-            if dice.below(40) == 0 { Op::Remove } else { dice.pick(&all) }
-        }
-        _ => {
-            let len = dice.pick(&[12, 42, 60, 300, 1494]);
-            Op::Send { nth, frames: 1 + u8::try_from(dice.below(6)).expect("small"), len }
-        }
-    }
-}
-
-fn wish(dice: &mut Dice) -> Wish {
-    if dice.below(2) == 0 { Wish::Served } else { dice.pick(&Wish::ALL) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -288,11 +304,5 @@ mod tests {
             assert_eq!(Wish::of_service(wish.service(7).as_bytes()), Some((wish, 7)));
         }
         assert_eq!(Wish::of_service(b"internet"), None);
-    }
-
-    #[test]
-    fn a_seed_is_a_run() {
-        assert_eq!(steps(3), steps(3));
-        assert_ne!(steps(3), steps(4));
     }
 }

@@ -1,9 +1,12 @@
 //! What clients put into their calls and SAPs, good and bad.
 
-use ndis_sim::ndis::{Family, parameters::CallParameters};
+use ndis_sim::ndis::{
+    Family,
+    parameters::{CallParameters, FlowSpec},
+};
 use scenarios::blocks::{self, Destination};
 
-use crate::op::Wish;
+use crate::op::{Flow, Wish};
 
 /// `MULTIPOINT_VC`.
 const MULTIPOINT: u32 = 0x10;
@@ -36,6 +39,37 @@ pub(crate) fn call(family: u32, wish: Wish, call: u32) -> CallParameters {
             block[at..at + 4].copy_from_slice(&0x00ff_fff0_u32.to_le_bytes());
         }),
         _ => {}
+    }
+    parameters
+}
+
+/// Parameters that change the flows of a call.
+pub(crate) fn change(family: u32, flow: Flow) -> CallParameters {
+    const UNSPECIFIED: u32 = u32::MAX;
+    const GUARANTEED: u32 = 3;
+    let open = FlowSpec {
+        token_rate: UNSPECIFIED,
+        peak_bandwidth: UNSPECIFIED,
+        minimum_policed_size: UNSPECIFIED,
+        ..FlowSpec::best_effort(UNSPECIFIED)
+    };
+    let (mut transmit, mut receive) = (open, open);
+    match flow {
+        Flow::Slow | Flow::Fast => {
+            let (rate, burst) = flow.rate().expect("a rate");
+            (transmit.token_rate, transmit.token_bucket_size) = (rate, burst);
+        }
+        Flow::Open | Flow::Bare => {}
+        Flow::TooFast => transmit.token_rate = 2_000_000_000,
+        Flow::Contradiction => (transmit.token_rate, transmit.token_bucket_size) = (10_000, 1_000),
+        Flow::Guaranteed => transmit.service_type = GUARANTEED,
+        Flow::Receive => receive.token_rate = 10_000,
+    }
+    let mut parameters = blocks::call(family, &Destination::default());
+    match &mut parameters.call_manager {
+        Some(_) if flow == Flow::Bare => parameters.call_manager = None,
+        Some(flows) => (flows.transmit, flows.receive) = (transmit, receive),
+        None => {}
     }
     parameters
 }

@@ -19,8 +19,9 @@ use ndis_sim::{
 use scenarios::caller::HDLC;
 
 use crate::{
+    draw::Dice,
     hosts,
-    op::{Dice, Wish},
+    op::Wish,
     reference::Event,
     world::{FamilySlot, VcSlot, World},
 };
@@ -198,6 +199,10 @@ impl Client for Player {
 
     fn make_call_complete(&self, vc: &Rc<Vc>, status: Status, _parameters: &CallParameters) {
         self.world().made(&VcSlot::of(vc), status);
+    }
+
+    fn modify_call_complete(&self, vc: &Rc<Vc>, status: Status, _parameters: &CallParameters) {
+        self.world().modified(&VcSlot::of(vc), status);
     }
 
     fn close_call_complete(&self, vc: &Rc<Vc>, status: Status) {

@@ -3,13 +3,14 @@
 use std::{rc::Rc, time::Duration};
 
 use ndis_sim::{
-    machine::Machine,
-    ndis::{self, Driver, Family, HaltAction, Readings, State, client, oid::OidRequest},
+    machine::{FailPlan, Machine},
+    ndis::{self, Course, Driver, Family, HaltAction, Readings, State, client, oid::OidRequest},
     nic::Model,
 };
 use scenarios::{Card, Lab, Setup, lab};
 
 use crate::{
+    draw::Dice,
     op::{Op, Step},
     reference::Event,
     street::{Shared, Street},
@@ -20,7 +21,7 @@ const D0: u32 = 1;
 const D3: u32 = 4;
 
 /// What came of a run.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Outcome {
     /// What was wrong, one line each; none if all agree.
     pub(crate) faults: Vec<String>,
@@ -28,31 +29,47 @@ pub(crate) struct Outcome {
     pub(crate) history: String,
     /// Calls that came up.
     pub(crate) connected: u32,
+    /// Changes of calls that succeeded.
+    pub(crate) changed: u32,
     /// Virtual time.
     pub(crate) seconds: u64,
 }
 
 /// How NDIS reads its documents in the run of a seed.
-fn readings(seed: u64) -> Option<Readings> {
-    // Odd ones take what most pages say.
-    (seed % 2 == 1).then(Readings::default)
+pub(crate) fn readings(seed: u64) -> Option<Readings> {
+    // Odd ones take what most pages say, and for others the machine draws.
+    if seed % 4 != 2 {
+        return (seed % 2 == 1).then(Readings::default);
+    }
+    let mut dice = Dice::new(seed ^ 0x0072_6561_6469_6e67);
+    let courses = [Course::Returned, Course::Announced, Course::Inline, Course::Later, Course::Drawn];
+    Some(Readings {
+        activation: dice.pick(&courses),
+        deactivation: dice.pick(&courses),
+        miniport_vc_handlers: dice.below(2) == 0,
+        every_answer_completed: dice.below(2) == 0,
+        one_address_family: dice.below(4) == 0,
+        halt_unpaused: dice.below(2) == 0,
+        serial_co_oids: dice.below(2) == 0,
+    })
 }
 
 /// Runs `steps` with a seed for everything else.
-pub(crate) fn run(seed: u64, steps: &[Step]) -> Outcome {
+pub(crate) fn run(seed: u64, readings: Option<Readings>, steps: &[Step]) -> Outcome {
     let shared = Shared::new(seed);
     let street = Street(shared.clone());
     let model = Model::ALL[usize::try_from(seed / 2 % 3).expect("small")];
     let card = Card::new(model).wrapped(move |_| Box::new(street));
     // Guard pages cost more than all the rest; some runs are enough to find what they find.
     let thorough = seed.is_multiple_of(8);
-    let setup = Setup { readings: readings(seed), thorough, ..Setup::new(seed, card) };
+    let setup = Setup { readings, thorough, ..Setup::new(seed, card) };
     let (steps, inside) = (steps.to_vec(), shared.clone());
     let run = lab::run(setup, move |lab| {
         let driver = lab.load();
         let adapter = lab.adapter(&driver, 0);
         let slot = Rc::clone(&lab.place(0).slot);
-        let world = World::new(seed, inside, adapter, slot);
+        let unpaused = readings.is_some_and(|it| it.halt_unpaused);
+        let world = World::new(seed, unpaused, inside, adapter, slot);
         live(lab, &driver, &world, &steps);
         Machine::current().now().as_secs()
     });
@@ -63,6 +80,7 @@ pub(crate) fn run(seed: u64, steps: &[Step]) -> Outcome {
         faults,
         history: inner.reference.history(60),
         connected: inner.reference.connected,
+        changed: inner.reference.changed,
         seconds: run.value.unwrap_or(0),
     }
 }
@@ -90,6 +108,8 @@ fn live(_lab: &Lab, driver: &Rc<Driver>, world: &Rc<World>, steps: &[Step]) {
 
 /// Brings the adapter up, with its link.
 fn start(world: &World) {
+    // How a start fails is told elsewhere.
+    starve(world, 0);
     world.tell(Event::Started);
     world.adapter.start().expect("MiniportInitializeEx succeeds");
     restart(world);
@@ -98,6 +118,7 @@ fn start(world: &World) {
 
 /// Everything is closed, by its clients or because the adapter halts under them.
 fn end(world: &Rc<World>) {
+    starve(world, 0);
     if !world.removed.get() && !world.seed.is_multiple_of(3) {
         rest(world, world.seed.is_multiple_of(5));
         let families = world.families.borrow().clone();
@@ -121,7 +142,7 @@ fn as_windows(world: &World, f: impl FnOnce()) {
 fn halt(world: &Rc<World>, action: HaltAction) {
     world.wait("what Windows does", || !world.windows.get());
     as_windows(world, || {
-        if world.adapter.state() == State::Running {
+        if world.adapter.state() == State::Running && !world.halts_unpaused {
             pause(world);
         }
         if world.asleep.get() {
@@ -213,6 +234,17 @@ fn take(world: &Rc<World>, op: Op) {
             world.slot.look_at_wire();
         }),
         Op::Ask { nth: n } => ask(world, n),
+        Op::Modify { nth: n, flow } => world.modify(n, flow),
+        Op::Junk { nth: n, what, count } => {
+            let call = some_call(world, n);
+            world.shared.lock().junk(now(), call, what, count);
+            world.slot.look_at_wire();
+        }
+        Op::Say { nth: n, what } => with_call(world, n, |call| {
+            world.shared.lock().say(now(), call, what);
+            world.slot.look_at_wire();
+        }),
+        Op::Starve { one_in } => starve(world, one_in),
         Op::Rest { long } => rest(world, long),
         Op::Link { .. } | Op::Pause | Op::Restart | Op::Sleep | Op::Wake | Op::NewLife | Op::Remove => {
             windows(world, op);
@@ -226,12 +258,27 @@ fn with_vc(world: &World, n: u64, f: impl FnOnce(&Rc<crate::world::VcSlot>)) {
     }
 }
 
-fn with_call(world: &World, n: u64, f: impl FnOnce(u32)) {
+fn some_call(world: &World, n: u64) -> Option<u32> {
     let calls: Vec<u32> = world.shared.lock().reference.open_calls().collect();
     let len = calls.len() as u64;
-    if len != 0 {
-        f(calls[usize::try_from(n % len).expect("an index")]);
+    (len != 0).then(|| calls[usize::try_from(n % len).expect("an index")])
+}
+
+fn with_call(world: &World, n: u64, f: impl FnOnce(u32)) {
+    if let Some(call) = some_call(world, n) {
+        f(call);
     }
+}
+
+/// Has one in so many fallible calls fail, or none.
+fn starve(world: &World, one_in: u8) {
+    let starved = one_in != 0;
+    if !starved && !world.starved.get() {
+        return;
+    }
+    world.starved.set(starved);
+    world.tell(Event::Starving { starved });
+    Machine::current().set_failures(starved.then_some(FailPlan::Random(1, one_in.into())));
 }
 
 fn windows(world: &Rc<World>, op: Op) {

@@ -14,8 +14,10 @@ use ndis_sim::wire::{
 };
 
 use crate::{
+    draw::Dice,
     hosts::Host,
-    op::{Dice, Forgery, Wish},
+    junk,
+    op::{Forgery, Wish},
     reference::{Event, Key, Reference},
 };
 
@@ -30,10 +32,12 @@ pub(crate) struct Shared(Arc<Mutex<Inner>>);
 pub(crate) struct Inner {
     pub(crate) reference: Reference,
     queue: VecDeque<Arrival>,
-    sessions: Vec<Session>,
+    pub(crate) sessions: Vec<Session>,
     pub(crate) hosts: Vec<Host>,
     next: [u16; 4],
     dice: Dice,
+    /// What junk is made of.
+    pub(crate) scrap: Dice,
 }
 
 /// A frame on its way to the card, and what it means.
@@ -43,12 +47,12 @@ struct Arrival {
     event: Option<Event>,
 }
 
-struct Session {
-    key: Key,
-    call: u32,
+pub(crate) struct Session {
+    pub(crate) key: Key,
+    pub(crate) call: u32,
     host: [u8; 6],
     host_uniq: Vec<u8>,
-    open: bool,
+    pub(crate) open: bool,
 }
 
 impl Shared {
@@ -60,6 +64,7 @@ impl Shared {
             hosts: Vec::new(),
             next: [1; 4],
             dice: Dice::new(seed ^ 0x0073_7472_6565_7400),
+            scrap: Dice::new(seed ^ 0x0073_6372_6170_0000),
         })))
     }
 
@@ -73,15 +78,19 @@ impl Shared {
     }
 }
 
-fn mac(ac: u8) -> [u8; 6] {
+pub(crate) fn mac(ac: u8) -> [u8; 6] {
     [0x02, 0, 0, 0, 0xac, ac]
 }
 
 impl Inner {
     pub(crate) fn push(&mut self, at: Duration, frame: &Frame, event: Option<Event>) {
+        self.push_bytes(at, frame.to_bytes(), event);
+    }
+
+    pub(crate) fn push_bytes(&mut self, at: Duration, frame: Vec<u8>, event: Option<Event>) {
         // One cable: frames do not overtake each other.
         let at = self.queue.back().map_or(at, |last| last.at.max(at));
-        self.queue.push_back(Arrival { at, frame: frame.to_bytes(), event });
+        self.queue.push_back(Arrival { at, frame, event });
     }
 
     pub(crate) fn short(&mut self) -> Duration {
@@ -97,7 +106,7 @@ impl Inner {
         let Some((wish, call)) = first(tags, tag::SERVICE_NAME).and_then(Wish::of_service) else { return };
         self.reference.tell(now, Event::Padi { call });
         let offering: &[u8] = match wish {
-            Wish::Served | Wish::Slow | Wish::Twice | Wish::Deaf | Wish::Elsewhere => &[0],
+            Wish::Served | Wish::Slow | Wish::Twice | Wish::Deaf | Wish::Elsewhere | Wish::Adorned => &[0],
             Wish::Many => &[0, 1, 2],
             Wish::Unknown | Wish::Full | Wish::Refused => &[REFUSER],
             Wish::Mixed => &[0, REFUSER],
@@ -113,6 +122,9 @@ impl Inner {
             push_tag(&mut payload, tag::SERVICE_NAME, wish.service(call).as_bytes());
             push_tag(&mut payload, tag::AC_COOKIE, &[ac; 16]);
             mark(tags, &mut payload);
+            if wish == Wish::Adorned {
+                junk::adorn(tags, &mut payload);
+            }
             let answer = discovery(ac, frame.source, code::PADO, 0, payload);
             for _ in 0..=u8::from(wish == Wish::Twice) {
                 let at = now + self.latency(wish);
@@ -143,6 +155,12 @@ impl Inner {
             return self.push(at, &discovery(ac, frame.source, code::PADS, 0, payload), None);
         }
         let host_uniq = first(tags, tag::HOST_UNIQ).unwrap_or_default().to_vec();
+        if wish == Wish::Adorned {
+            if first(tags, tag::RELAY_SESSION_ID) != Some(junk::RELAY) {
+                self.reference.disagree("a PADR without the Relay-Session-Id of its PADO");
+            }
+            junk::adorn(tags, &mut payload);
+        }
         let key = self.session(call, ac, frame.source, host_uniq);
         let answer = discovery(ac, frame.source, code::PADS, key.id, payload);
         self.reference.tell(now, Event::Granted { call, key });
@@ -248,7 +266,7 @@ fn mark(tags: &[(u16, &[u8])], payload: &mut Vec<u8>) {
     }
 }
 
-fn first<'a>(tags: &[(u16, &'a [u8])], kind: u16) -> Option<&'a [u8]> {
+pub(crate) fn first<'a>(tags: &[(u16, &'a [u8])], kind: u16) -> Option<&'a [u8]> {
     tags.iter().find(|(found, _)| *found == kind).map(|(_, value)| *value)
 }
 

@@ -7,7 +7,7 @@ use std::{
 
 use ndis_sim::ndis::status::{self, Status};
 
-use super::{Event, Judged, Key, LONG, Reference, SOON, incoming::Incoming};
+use super::{Event, Judged, Key, LONG, Reference, SOON, incoming::Incoming, rate::Rate};
 use crate::op::Wish;
 
 /// One call, from the client's wish to its end.
@@ -38,6 +38,7 @@ pub(super) struct Call {
     pub(super) offers: BTreeSet<u8>,
     pub(super) sessions: Vec<Key>,
     frames: BTreeMap<Vec<u8>, Frame>,
+    pub(super) rate: Rate,
     next: u64,
     /// The last frames on the cable, and of those that came back.
     out: Order,
@@ -101,6 +102,7 @@ impl Call {
             offers: BTreeSet::new(),
             sessions: Vec::new(),
             frames: BTreeMap::new(),
+            rate: Rate::default(),
             next: 0,
             out: Order::default(),
             back: Order::default(),
@@ -169,13 +171,20 @@ impl Call {
         self.data_disturbed(now);
     }
 
+    /// Bytes of frames that are in the driver's hands, as the client gave them.
+    pub(super) fn held(&self) -> u64 {
+        let held = self.frames.iter().filter(|(_, it)| it.ended.is_none());
+        held.map(|(frame, _)| frame.len() as u64 + 2).sum()
+    }
+
     /// A frame appears on the cable in a session of this call.
-    pub(super) fn out(&mut self, frame: &[u8]) -> Judged {
+    pub(super) fn out(&mut self, now: Duration, frame: &[u8]) -> Judged {
         let it = self.frames.get_mut(frame).ok_or("no client sent this frame on this call")?;
         if it.on_the_cable {
             return Err("the frame was on the cable before".to_owned());
         }
         it.on_the_cable = true;
+        self.rate.out(now, frame)?;
         self.out.next(it)
     }
 
@@ -201,16 +210,19 @@ impl Call {
         if self.is_up() && (link_down || self.due.is_some_and(|due| now > due)) {
             return Err("it should have been closed by the network".to_owned());
         }
+        self.rate.check(now)?;
         for frame in self.frames.values() {
+            // A rate may have held it.
+            let since = frame.at.max(self.rate.until);
             let what = || format!("frame {} sent at {:?}", frame.number, frame.at);
-            let undisturbed = self.is_up() && self.data_disturbed.is_none_or(|at| at < frame.at);
+            let undisturbed = frame.up && self.is_up() && self.data_disturbed.is_none_or(|at| at < frame.at);
             let Some(ended) = frame.ended else {
-                if late(frame.at, SOON) && self.data_disturbed.is_none_or(|at| late(at, SOON)) {
+                if late(since, SOON) && self.data_disturbed.is_none_or(|at| late(at, SOON)) {
                     return Err(format!("{} is not completed", what()));
                 }
                 continue;
             };
-            if ended == status::SUCCESS && undisturbed && late(frame.at, SOON) && !frame.returned {
+            if ended == status::SUCCESS && undisturbed && late(since, SOON) && !frame.returned {
                 return Err(format!(
                     "{} is lost: on the cable {}, echoed {}",
                     what(),
@@ -226,7 +238,7 @@ impl Call {
 /// How a call with a wish may end if nothing else happens.
 fn ends(wish: Wish) -> &'static [Status] {
     match wish {
-        Wish::Served | Wish::Many | Wish::Slow | Wish::Twice => &[status::SUCCESS],
+        Wish::Served | Wish::Many | Wish::Slow | Wish::Twice | Wish::Adorned => &[status::SUCCESS],
         Wish::Mixed => &[status::SUCCESS, status::TAPI_DISCONNECTMODE_BADADDRESS],
         Wish::Unknown => &[status::TAPI_DISCONNECTMODE_BADADDRESS],
         Wish::Full => &[status::TAPI_DISCONNECTMODE_CONGESTION],
@@ -256,7 +268,7 @@ impl Reference {
                 let it = Call::new(vc, wish, now, allowed);
                 self.vcs.get_mut(&vc).ok_or("unknown VC")?.call = Some(call);
                 self.calls.insert(call, it);
-                let known_bad = !self.is_reachable();
+                let known_bad = !self.is_reachable() || self.is_hungry();
                 let it = self.calls.get_mut(&call).ok_or("just inserted")?;
                 if known_bad {
                     it.disturbed = Some(now);
@@ -296,8 +308,9 @@ impl Reference {
                 Ok(())
             }
             Event::Send { call, frame, batch, group } => {
+                let hungry = self.is_hungry();
                 let it = self.calls.get_mut(&call).ok_or("unknown")?;
-                let up = it.is_up();
+                let up = it.is_up() && !hungry;
                 let number = it.next;
                 it.next += 1;
                 let at = now;
@@ -313,6 +326,8 @@ impl Reference {
                     returned: false,
                 };
                 it.frames.insert(frame, new);
+                let held = it.held();
+                it.rate.holds(now, held);
                 Ok(())
             }
             Event::Sent { call, frame, status } => self.sent(call, &frame, status),
@@ -353,7 +368,7 @@ impl Reference {
     }
 
     fn sent(&mut self, number: u32, frame: &[u8], status: Status) -> Judged {
-        let (reachable, data) = (self.is_reachable(), self.adapter.data);
+        let (reachable, data, hungry) = (self.is_reachable(), self.adapter.data, self.is_hungry());
         let it = self.calls.get_mut(&number).ok_or("unknown")?;
         let disturbed = it.data_disturbed;
         let up = it.is_up();
@@ -362,7 +377,8 @@ impl Reference {
             return Err("it was completed before".to_owned());
         }
         sent.ended = Some(status);
-        let undisturbed = sent.up && up && reachable && data && disturbed.is_none_or(|at| at < sent.at);
+        let undisturbed =
+            sent.up && !hungry && up && reachable && data && disturbed.is_none_or(|at| at < sent.at);
         if undisturbed && status != status::SUCCESS {
             return Err(format!("{} without a reason", status::name(status)));
         }

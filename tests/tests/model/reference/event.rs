@@ -2,7 +2,7 @@
 
 use ndis_sim::ndis::status::{self, Status};
 
-use crate::op::Wish;
+use crate::op::{Flow, Wish};
 
 /// A session: which access concentrator, and its id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -77,6 +77,15 @@ pub(crate) enum Event {
     },
     /// The network's close was dispatched.
     NetworkClosed {
+        call: u32,
+        status: Status,
+    },
+    /// A client changes the parameters of a call.
+    Modify {
+        call: u32,
+        flow: Flow,
+    },
+    Modified {
         call: u32,
         status: Status,
     },
@@ -182,6 +191,12 @@ pub(crate) enum Event {
     Forged {
         key: Key,
     },
+    /// More frames from strangers than anybody answers.
+    Flooded,
+    /// Allocations and other calls fail from now on, or do not any more.
+    Starving {
+        starved: bool,
+    },
     // What Windows and the cable do.
     Link {
         up: bool,
@@ -212,6 +227,7 @@ impl Event {
             Event::NetworkClosed { call, status } => {
                 format!("NetworkClosed call {call}: {}", status::name(*status))
             }
+            Event::Modified { call, status } => format!("Modified call {call}: {}", status::name(*status)),
             other => format!("{other:?}"),
         }
     }

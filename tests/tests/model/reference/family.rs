@@ -66,7 +66,11 @@ impl Reference {
                 self.families.insert(family, Family::default());
             }
             Event::Opened { family, status } => {
+                let hungry = self.is_hungry();
                 let it = self.families.get_mut(&family).ok_or("nobody opened it")?;
+                if hungry && status == status::RESOURCES {
+                    return Ok(());
+                }
                 if it.open || status != status::SUCCESS {
                     return Err("a family that is registered is opened once, with SUCCESS".to_owned());
                 }
@@ -112,7 +116,12 @@ impl Reference {
                 self.vcs.insert(vc, Vc { family, alive: false, pending: true, call: None });
             }
             Event::Created { vc, status } => {
+                let hungry = self.is_hungry();
                 let it = self.vcs.get_mut(&vc).ok_or("unknown")?;
+                if hungry && status == status::RESOURCES {
+                    it.pending = false;
+                    return Ok(());
+                }
                 if status != status::SUCCESS {
                     return Err("there is no reason to refuse a VC".to_owned());
                 }
@@ -204,6 +213,7 @@ impl Reference {
         let anywhere = self.saps.values().filter(same).count() > 1;
         let allowed = match status {
             status::SUCCESS => good,
+            status::RESOURCES if self.is_hungry() => true,
             status::SAP_IN_USE => good && (here || anywhere),
             _ => !good,
         };

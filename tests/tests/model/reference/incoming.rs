@@ -29,11 +29,15 @@ pub(super) struct Incoming {
 impl Reference {
     pub(super) fn judge_incoming(&mut self, event: &Event) -> Judged {
         let now = self.now;
-        let reachable = self.is_reachable();
+        let reachable = self.is_reachable() && !self.is_hungry();
         let taking = self.takes_calls();
         match *event {
             Event::Dialled { call } => {
-                let it = Call::incoming(now);
+                let mut it = Call::incoming(now);
+                if self.is_hungry() || self.is_flooded() {
+                    it.disturbed = Some(now);
+                    it.causes.extend(self.hunger());
+                }
                 self.calls.insert(call, it);
                 Ok(())
             }

@@ -8,6 +8,7 @@ mod call;
 mod event;
 mod family;
 mod incoming;
+mod rate;
 mod session;
 
 use std::{
@@ -28,6 +29,8 @@ const IN_CARD: Duration = Duration::from_millis(20);
 const SOON: Duration = Duration::from_secs(2);
 /// What may take as long as a person waits: all repetitions of a discovery.
 const LONG: Duration = Duration::from_secs(140);
+/// How long a flood of requests leaves none for others.
+const FLOODED: Duration = Duration::from_secs(10);
 /// Until a link is up again, and the driver knows of it.
 const LINK_UP: Duration = Duration::from_secs(8);
 
@@ -55,6 +58,12 @@ struct Adapter {
     halting: bool,
     halted: bool,
     removed: bool,
+    /// Allocations fail.
+    starved: bool,
+    /// Until then it may show that they did.
+    hungry: Duration,
+    /// Until then hosts may not be answered.
+    flooded: Duration,
 }
 
 /// The reference; see the module.
@@ -72,6 +81,8 @@ pub(crate) struct Reference {
     events: Vec<(Duration, Event)>,
     /// Calls that came up.
     pub(crate) connected: u32,
+    /// Changes of calls that succeeded.
+    pub(crate) changed: u32,
     /// A SAP was ever registered.
     ever_took_calls: bool,
     /// Calls that ended in each way, for the statistics of a run.
@@ -91,6 +102,9 @@ impl Default for Reference {
                 halting: false,
                 halted: true,
                 removed: false,
+                starved: false,
+                hungry: Duration::ZERO,
+                flooded: Duration::ZERO,
             },
             families: BTreeMap::new(),
             saps: BTreeMap::new(),
@@ -100,6 +114,7 @@ impl Default for Reference {
             disagreement: None,
             events: Vec::new(),
             connected: 0,
+            changed: 0,
             ever_took_calls: false,
             ends: BTreeMap::new(),
         }
@@ -155,6 +170,11 @@ impl Reference {
         self.adapter.link && self.now >= self.adapter.link_unsure
     }
 
+    /// Whether no frame is lost.
+    fn loses_nothing(&self) -> bool {
+        self.link_is_up() && !self.adapter.removed && !self.is_hungry()
+    }
+
     /// Whether the card can send and receive, and the driver knows it.
     fn is_reachable(&self) -> bool {
         self.link_is_up() && self.has_power()
@@ -165,9 +185,25 @@ impl Reference {
         it.awake && !it.between && !it.halting && !it.halted && !it.removed
     }
 
+    /// Whether something may fail for want of memory.
+    fn is_hungry(&self) -> bool {
+        self.adapter.starved || self.now < self.adapter.hungry
+    }
+
+    /// Whether strangers may have used up what hosts are answered.
+    fn is_flooded(&self) -> bool {
+        self.now < self.adapter.flooded
+    }
+
+    /// How things may fail for want of memory.
+    fn hunger(&self) -> BTreeSet<Status> {
+        let all = [status::RESOURCES, status::TAPI_RESOURCEUNAVAIL];
+        if self.is_hungry() { BTreeSet::from(all) } else { BTreeSet::new() }
+    }
+
     /// How calls may fail because of the adapter's present state.
     fn excuses(&self) -> BTreeSet<Status> {
-        let mut excuses = BTreeSet::new();
+        let mut excuses = self.hunger();
         if !self.link_is_up() {
             excuses.insert(status::TAPI_DISCONNECTMODE_UNREACHABLE);
             // What was sent is lost, and nobody answers.
@@ -204,6 +240,7 @@ impl Reference {
             | Event::Send { .. }
             | Event::Sent { .. }
             | Event::Received { .. } => self.judge_call(event),
+            Event::Modify { .. } | Event::Modified { .. } => self.judge_rate(&event),
             Event::Padi { .. }
             | Event::Offered { .. }
             | Event::Padr { .. }
@@ -266,6 +303,19 @@ impl Reference {
                 self.adapter.awake = true;
                 self.adapter.link_unsure = now + LINK_UP;
             }
+            Event::Starving { starved } => {
+                self.adapter.starved = *starved;
+                self.adapter.hungry = now + SOON;
+                self.disturb_all();
+            }
+            Event::Flooded => {
+                self.adapter.flooded = now + FLOODED;
+                for call in
+                    self.calls.values_mut().filter(|call| call.incoming.is_some() && call.made.is_none())
+                {
+                    call.disturbed = Some(now);
+                }
+            }
             Event::Removed => {
                 self.adapter.removed = true;
                 self.disturb_all();
@@ -283,7 +333,7 @@ impl Reference {
     /// The adapter's state changes under all calls.
     fn disturb_all(&mut self) {
         let (now, excuses) = (self.now, self.excuses());
-        let lossy = !self.adapter.link || self.adapter.removed || self.now < self.adapter.link_unsure;
+        let lossy = !self.loses_nothing();
         let gone = self.adapter.between || self.adapter.halting || self.adapter.removed;
         for call in self.calls.values_mut() {
             call.disturb(now, &excuses, lossy, gone);

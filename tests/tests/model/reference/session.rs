@@ -102,7 +102,7 @@ impl Reference {
                 if call.closed.is_some_and(|at| now > at + IN_CARD) && !call.lossy {
                     return Err("the call is closed".to_owned());
                 }
-                call.out(&frame)
+                call.out(now, &frame)
             }
             _ => Ok(()),
         }

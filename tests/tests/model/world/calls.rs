@@ -44,6 +44,8 @@ impl World {
             dialling: Cell::new(false),
             making: Cell::new(false),
             closing: Cell::new(false),
+            modifying: Cell::new(None),
+            changing: Cell::new(false),
             gone: Cell::new(false),
             sends: RefCell::default(),
             sent: Cell::new(0),
@@ -58,7 +60,7 @@ impl World {
     pub(crate) fn delete(&self, slot: &Rc<VcSlot>) {
         let Some(vc) = slot.vc() else { return };
         let own = vc.creator() == Creator::CallManager;
-        if own || slot.has_sends() || slot.call.get().is_some() || vc.call_state() != CallState::Idle {
+        if own || slot.is_in_use() || slot.call.get().is_some() || vc.call_state() != CallState::Idle {
             return;
         }
         slot.gone.set(true);
@@ -73,7 +75,7 @@ impl World {
 
     pub(crate) fn dial(&self, slot: &Rc<VcSlot>, wish: Wish) {
         let Some(vc) = slot.vc() else { return };
-        let idle = slot.call.get().is_none() && vc.call_state() == CallState::Idle && !slot.has_sends();
+        let idle = slot.call.get().is_none() && vc.call_state() == CallState::Idle && !slot.is_in_use();
         // A client that calls again before its first request has returned is beyond this simulator.
         if slot.making.get() || vc.creator() == Creator::CallManager || !idle || slot.family.leaving.get() {
             return;
@@ -115,7 +117,7 @@ impl World {
         let Some(vc) = slot.vc() else { return };
         let Some(call) = slot.call.get().filter(|_| !slot.dialling.get()) else { return };
         // With the close the driver deletes a VC of its own, which a client must not be about to use.
-        let in_use = vc.creator() == Creator::CallManager && slot.sending.get() != 0;
+        let in_use = vc.creator() == Creator::CallManager && (slot.sending.get() != 0 || slot.changing.get());
         if in_use || matches!(vc.call_state(), CallState::Idle | CallState::Closing) {
             return;
         }

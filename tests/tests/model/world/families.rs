@@ -46,7 +46,9 @@ impl World {
 
     pub(crate) fn opened(&self, slot: &Rc<FamilySlot>, status: Status) {
         slot.open.set(status == status::SUCCESS);
+        slot.closed.set(status != status::SUCCESS);
         self.tell(Event::Opened { family: slot.number, status });
+        self.families.borrow_mut().retain(|it| !it.closed.get());
         ndis::changed();
     }
 
@@ -78,6 +80,9 @@ impl World {
     /// Ends everything on a family, and closes it.
     pub(crate) fn leave(self: &Rc<Self>, slot: &Rc<FamilySlot>) {
         self.wait("an open", || slot.open.get() || slot.closed.get());
+        if slot.closed.get() {
+            return;
+        }
         loop {
             let vcs = self.vcs.borrow().clone();
             for vc in vcs.iter().filter(|vc| Rc::ptr_eq(&vc.family, slot)) {

@@ -4,6 +4,7 @@
 mod calls;
 mod families;
 mod incoming;
+mod rates;
 
 use std::{
     cell::{Cell, RefCell},
@@ -32,6 +33,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(400);
 
 pub(crate) struct World {
     pub(crate) seed: u64,
+    /// Whether NDIS halts the adapter without a pause.
+    pub(crate) halts_unpaused: bool,
     pub(crate) shared: Shared,
     pub(crate) adapter: Rc<Adapter>,
     pub(crate) slot: Rc<Slot>,
@@ -45,6 +48,8 @@ pub(crate) struct World {
     pub(crate) windows: Cell<bool>,
     pub(crate) asleep: Cell<bool>,
     pub(crate) removed: Cell<bool>,
+    /// Calls that can fail do.
+    pub(crate) starved: Cell<bool>,
 }
 
 /// An open address family.
@@ -93,6 +98,10 @@ pub(crate) struct VcSlot {
     /// `NdisClMakeCall` has not returned.
     making: Cell<bool>,
     closing: Cell<bool>,
+    /// The call of which a change is under way.
+    modifying: Cell<Option<u32>>,
+    /// `NdisClModifyCallQoS` has not returned.
+    changing: Cell<bool>,
     pub(crate) gone: Cell<bool>,
     /// Frames in the hands of the driver, by their number on the VC, and the number of the last one.
     sends: RefCell<Vec<(SendId, u32, Vec<u8>)>>,
@@ -109,9 +118,12 @@ impl VcSlot {
         vc.client_data().expect("every VC has a slot")
     }
 
-    /// Whether frames are in the hands of the driver, or on their way there.
-    fn has_sends(&self) -> bool {
-        self.sending.get() != 0 || !self.sends.borrow().is_empty()
+    /// Whether frames or a change are in the hands of the driver, or on their way there.
+    fn is_in_use(&self) -> bool {
+        self.sending.get() != 0
+            || !self.sends.borrow().is_empty()
+            || self.modifying.get().is_some()
+            || self.changing.get()
     }
 
     fn vc(&self) -> Option<Rc<Vc>> {
@@ -137,9 +149,16 @@ impl Drop for Use<'_> {
 }
 
 impl World {
-    pub(crate) fn new(seed: u64, shared: Shared, adapter: Rc<Adapter>, slot: Rc<Slot>) -> Rc<Self> {
+    pub(crate) fn new(
+        seed: u64,
+        halts_unpaused: bool,
+        shared: Shared,
+        adapter: Rc<Adapter>,
+        slot: Rc<Slot>,
+    ) -> Rc<Self> {
         Rc::new(Self {
             seed,
+            halts_unpaused,
             shared,
             adapter,
             slot,
@@ -151,6 +170,7 @@ impl World {
             windows: Cell::new(false),
             asleep: Cell::new(false),
             removed: Cell::new(false),
+            starved: Cell::new(false),
         })
     }
 
