@@ -146,14 +146,15 @@ impl Adapter {
         }
     }
 
-    /// Waits a moment for the transmit ring to run empty.
+    /// Waits a moment for calls to leave and for the transmit ring to run empty.
     fn drain_transmit(&self, irql: &Passive) {
         for _ in 0..LAST_FRAMES {
             if self.is_stopped() {
                 return;
             }
             self.complete_finished_sends();
-            if self.transmit.lock().is_idle() {
+            // In this order: a PADT goes into the ring before its call has left.
+            if !self.calls.are_leaving() && self.transmit.lock().is_idle() {
                 return;
             }
             ndis::sleep(LOOK_INTERVAL, irql);

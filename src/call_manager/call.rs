@@ -230,6 +230,7 @@ impl Vc {
     /// refuses the session.
     pub(super) fn leave_wire(&self, tell_peer: bool) {
         let adapter = self.adapter();
+        let _leaving = adapter.calls.leave();
         let (slot, session, line, request, refusal) = {
             let mut life = self.life.lock();
             let (request, refusal) = (life.request.take(), life.refusal);

@@ -1,6 +1,7 @@
 //! All calls of an adapter that have something on the wire: discoveries and sessions.
 
 use core::num::NonZeroU64;
+use core::sync::atomic::{AtomicU32, Ordering};
 use core::time::Duration;
 
 use alloc::boxed::Box;
@@ -25,6 +26,17 @@ pub(crate) struct Calls {
     sessions: SpinLock<Sessions>,
     /// The same sessions once more, for received frames to look up without a lock.
     routes: Directory<Vc, Keyed>,
+    /// Calls that are being taken off the wire.
+    leaving: AtomicU32,
+}
+
+/// A call that is being taken off the wire.
+pub(super) struct Leaving<'a>(&'a AtomicU32);
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Release);
+    }
 }
 
 /// Peers choose keys: where these go in the table depends on a secret.
@@ -87,7 +99,19 @@ impl Calls {
                 wheel,
                 random,
             }),
+            leaving: AtomicU32::new(0),
         })
+    }
+
+    /// A call is taken off the wire until the value is dropped: its session is nobody's, and its PADT may not be sent yet.
+    pub(super) fn leave(&self) -> Leaving<'_> {
+        self.leaving.fetch_add(1, Ordering::Relaxed);
+        Leaving(&self.leaving)
+    }
+
+    /// Whether a PADT may be on its way to the card.
+    pub(crate) fn are_leaving(&self) -> bool {
+        self.leaving.load(Ordering::Acquire) != 0
     }
 
     /// Begins to look sessions up, for received frames.

@@ -144,7 +144,7 @@ fn judge(lives: impl Fn(u64) -> Option<Life> + Sync) -> Judgement {
 
 // covers: CmOpenAf, CmCloseAf, CmRegisterSap, CmDeregisterSap, CmCreateVc, CmDeleteVc, CmMakeCall, CmCloseCall, CmNotifyCloseAfComplete
 // covers: CmIncomingCallComplete, CmActivateVcComplete, CmDeactivateVcComplete, NdisMCmCreateVc, NdisMCmDeleteVc, NdisMCmDispatchIncomingCall
-// covers: NdisMCmDispatchCallConnected, NdisMCmActivateVc, NdisMCmDeactivateVc
+// covers: NdisMCmDispatchCallConnected, NdisMCmActivateVc, NdisMCmDeactivateVc, CmModifyCallQoS, NdisMCmModifyCallQoSComplete
 // covers: MiniportPause, MiniportRestart, MiniportHaltEx, MiniportCoSendNetBufferLists, MiniportReturnNetBufferLists
 // covers: SEQ:outgoing-call, SEQ:outgoing-call-fails, SEQ:network-closes, SEQ:vc-reused, SEQ:halt-with-open-afs
 // covers: SEQ:incoming-call-accepted, SEQ:incoming-call-rejected, SEQ:incoming-call-peer-gone, SEQ:incoming-call-closed-by-client, SEQ:several-clients

@@ -3,6 +3,7 @@
 use std::{rc::Rc, time::Duration};
 
 use ndis_sim::{
+    machine::Machine,
     ndis::{HaltAction, client, status, wait_for},
     nic::{Fault, Model},
 };
@@ -119,5 +120,32 @@ fn a_crash_of_the_system_silences_the_card_whatever_it_is_doing() {
             }
         });
         run.clean_but_for_sessions();
+    }
+}
+
+/// The card used to be stopped between the end of a session and its PADT, if the client closed the call just then.
+// covers: SEQ:sleep-wake, RFC2516:5.5
+#[test]
+fn a_close_that_meets_the_sleep_still_sends_its_padt() {
+    for seed in seeds(24) {
+        let model = Model::ALL[usize::try_from(seed % 3).expect("small")];
+        let run = on_station(seed, Card::new(model), |_, station| {
+            let vc = station.connected();
+            let (closing, power) = (Rc::clone(&vc), Rc::clone(&station.adapter));
+            let offset = Duration::from_nanos(Machine::current().below(6_000));
+            let closes = Machine::current().spawn("client", move || {
+                sleep(offset);
+                assert!(Caller::hang_up(&closing), "the close does not end");
+            });
+            sleep(Duration::from_micros(2));
+            power.pause();
+            assert_eq!(power.set_power(D3), status::SUCCESS, "to D3");
+            while !Machine::current().finished(closes) {
+                sleep(Duration::from_millis(1));
+            }
+            assert_eq!(client::delete_vc(&vc), status::SUCCESS);
+            assert_eq!(power.set_power(D0), status::SUCCESS, "to D0");
+        });
+        run.clean();
     }
 }

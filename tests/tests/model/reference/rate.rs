@@ -65,7 +65,8 @@ impl Rate {
 
     /// A frame goes out.
     pub(super) fn out(&mut self, now: Duration, frame: &[u8]) -> Judged {
-        let Some(bucket) = &mut self.bucket else { return Ok(()) };
+        // While it changes, it may be the one or the other.
+        let Some(bucket) = self.bucket.as_mut().filter(|_| self.asked.is_none()) else { return Ok(()) };
         if bucket.take(now, frame.len() as u64 + HDLC) {
             Ok(())
         } else {
@@ -119,6 +120,9 @@ impl Call {
         if !allowed.contains(&status) {
             let allowed: Vec<_> = allowed.into_iter().map(status::name).collect();
             return Err(format!("{flow:?}: {} is not one of {allowed:?}", status::name(status)));
+        }
+        if let Some(bucket) = &mut self.rate.bucket {
+            (bucket.left, bucket.at) = (bucket.burst + SLACK, now + IN_CARD);
         }
         if status == status::SUCCESS {
             if self.is_over() {
