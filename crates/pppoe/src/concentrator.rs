@@ -64,9 +64,10 @@
 //!
 //! # Extensions
 //!
-//! PPP-Max-Payload (RFC 4638) is granted up to [`Config::max_payload`]. Credit flow control (RFC 5578) is not
-//! agreed to: Credits and Credit Scale Factor in a PADR are ignored and left out of the PADS, by which the Host knows;
-//! PADG, PADC and PADQ never get here, since they are [`Inbound::Extension`](crate::Inbound::Extension).
+//! PPP-Max-Payload (RFC 4638) is granted up to [`Config::max_payload`]. Flow control by credits (RFC 5578) is agreed to
+//! if [`Config::credits`] is set and the PADR asks for it; the PADS has Credits then, and the Credit Scale Factor of the
+//! PADR, if that has one. PADG, PADC and PADQ never get here, since they are
+//! [`Inbound::Extension`](crate::Inbound::Extension).
 
 mod answer;
 mod config;
@@ -91,6 +92,7 @@ use limiter::Limiter;
 use requests::{Requests, State};
 use session_id::SessionIds;
 
+use crate::credit;
 use crate::error::OutOfMemory;
 use crate::ethernet::Address;
 use crate::instant::Instant;
@@ -199,10 +201,10 @@ impl Concentrator {
         let entry = self.requests.get(request).filter(|entry| entry.state == State::Waiting);
         let entry = entry.ok_or(NotAccepted::Gone)?;
         let (peer, max_payload) = (entry.peer, entry.max_payload);
+        let credits = entry.credits.map(credit::Answer::agreement);
         self.sessions.try_reserve(1).map_err(|_| NotAccepted::Resources)?;
         let key = allocate(&mut self.ids, peer, in_use).ok_or(NotAccepted::Resources)?;
-        let own = self.config.own;
-        let pads = answer::confirmation(own, peer, key.id(), &entry.returned, max_payload, buffer);
+        let pads = answer::confirmation(self.config.own, entry, key.id(), buffer);
         let Ok(len) = pads else {
             self.ids.free(key.id());
             return Err(NotAccepted::Resources);
@@ -211,7 +213,7 @@ impl Concentrator {
         let _ = self.sessions.try_insert(requests::station(peer), key.id().into());
         self.settle(now, request, State::Accepted(key.id()));
         let max_payload = max_payload.unwrap_or_else(|| self.usual_max_payload());
-        Ok(Accepted { session: Session { key, max_payload }, len })
+        Ok(Accepted { session: Session { key, max_payload }, credits, len })
     }
 
     /// Refuses a request, or takes back its session while the PADS has not been sent, and writes a PADS that says why

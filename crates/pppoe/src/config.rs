@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use crate::credit::Offer;
 use crate::ethernet::Address;
 use crate::repr::MAX_PAYLOAD_DEFAULT;
 
@@ -24,6 +25,8 @@ pub struct Config<'a> {
     /// Octets of the longest PPP information field this station can send and receive: the MTU of the link
     /// less 8. More than 1,492 is asked for with PPP-Max-Payload (RFC 4638).
     pub max_payload: u16,
+    /// Flow control by credits to ask for (RFC 5578); `None`: none.
+    pub credits: Option<Offer>,
     /// How often and how fast to repeat.
     pub timing: Timing,
 }
@@ -38,6 +41,7 @@ impl<'a> Config<'a> {
             ac_address: None,
             host_uniq: None,
             max_payload: MAX_PAYLOAD_DEFAULT,
+            credits: None,
             timing: Timing::DEFAULT,
         }
     }

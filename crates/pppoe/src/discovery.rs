@@ -2,6 +2,7 @@
 
 use crate::bounded::{Bytes, Text};
 use crate::config::{Backoff, Config, Timing};
+use crate::credit;
 use crate::error::Error;
 use crate::ethernet::Address;
 use crate::instant::{Instant, millis};
@@ -106,6 +107,8 @@ pub struct Discovery {
     ac_address: Option<Address>,
     host_uniq: Bytes<HOST_UNIQ_MAX>,
     max_payload: u16,
+    credits: Option<credit::Offer>,
+    agreement: Option<credit::Agreement>,
     timing: Timing,
     random: Random,
     phase: Phase,
@@ -163,6 +166,8 @@ impl Discovery {
             ac_address: config.ac_address,
             host_uniq: stored(TagType::HostUniq, config.host_uniq.unwrap_or(&token))?,
             max_payload: config.max_payload,
+            credits: config.credits,
+            agreement: None,
             timing: config.timing,
             random,
             phase: Phase::Soliciting,
@@ -200,6 +205,11 @@ impl Discovery {
     /// Service-Name of the PADS, which may say more than the one asked for; empty before.
     pub fn service_name(&self) -> &str {
         self.service.as_str()
+    }
+
+    /// What the session has of flow control by credits; `None` before there is one.
+    pub const fn agreement(&self) -> Option<credit::Agreement> {
+        self.agreement
     }
 
     /// When to call [`poll`](Self::poll) next; `None` once connected or closed.
@@ -284,6 +294,9 @@ impl Discovery {
         packet.ac_cookie = self.offer.cookie.as_ref().map(Bytes::as_slice);
         packet.relay_session_id = self.offer.relay.as_ref().map(Bytes::as_slice);
         packet.max_payload = Some(self.max_payload).filter(|&octets| octets > MAX_PAYLOAD_DEFAULT);
+        if let Some((credits, scale)) = self.credits.filter(|_| requesting).map(credit::Offer::tags) {
+            (packet.credits, packet.credit_scale) = (Some(credits), scale);
+        }
         let len = packet.emit(buffer)?;
 
         self.attempt = self.attempt.saturating_add(1);
@@ -399,6 +412,7 @@ impl Discovery {
             key,
             max_payload: packet.max_payload.unwrap_or(MAX_PAYLOAD_DEFAULT).min(self.max_payload),
         };
+        self.agreement = self.credits.and_then(|offer| offer.agreed(packet));
         self.service = Text::new(packet.service_name.unwrap_or_default());
         self.phase = Phase::Connected(session);
         Ok(Event::Connected(session))

@@ -3,10 +3,9 @@
 //!
 //! # Credits
 //!
-//! Flow control by credits holds in a session only if the PADR and the PADS both carry the Credits tag.
-//! Nothing here asks for it and the [`Concentrator`](crate::Concentrator) does not agree to it, so grants are read
-//! and of no effect, and a session frame that begins with a Credits tag is none
-//! ([`Malformed::Protocol`]).
+//! Flow control by credits holds in a session only if the PADR and the PADS both carry the Credits tag
+//! ([`credit`](crate::credit)). In all others grants are of no effect, and a session frame that begins with a Credits tag
+//! is none ([`Malformed::Protocol`]); where it holds, [`InBand`](crate::InBand) reads such a frame.
 //!
 //! # Metrics
 //!
@@ -18,7 +17,7 @@ use crate::error::{Error, Malformed};
 use crate::ethernet::{self, Address};
 use crate::packet::{self, Code, PAYLOAD_OFFSET, Packet, Stage};
 use crate::session::SessionKey;
-use crate::tag::{TagType, Tags, Writer};
+use crate::tag::{self, TagType, Tags, Writer};
 
 /// A packet of an extension.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +46,15 @@ pub struct Credits {
 }
 
 impl Credits {
+    /// Octets of a Credits tag.
+    pub(crate) const TAG_LEN: usize = tag::HEADER_LEN + 4;
+
+    /// The value of a Credits tag.
+    pub const fn to_bytes(self) -> [u8; 4] {
+        let ([f0, f1], [b0, b1]) = (self.forward.to_be_bytes(), self.backward.to_be_bytes());
+        [f0, f1, b0, b1]
+    }
+
     /// Reads the value of a Credits tag.
     pub fn parse(value: &[u8]) -> Option<Self> {
         let [f0, f1, b0, b1] = *<&[u8; 4]>::try_from(value).ok()?;
@@ -170,18 +178,28 @@ impl Quality {
     ///
     /// [`Error::Buffer`] if `buffer` is too short.
     pub fn emit(&self, own: Address, buffer: &mut [u8]) -> Result<usize, Error> {
-        let (header, payload) = buffer.split_first_chunk_mut::<PAYLOAD_OFFSET>().ok_or(Error::Buffer)?;
-        let mut writer = Writer::new(payload);
-        match self.metrics {
-            Some(metrics) => writer.push(TagType::Metrics, &metrics.to_bytes())?,
-            None => writer.push(TagType::Metrics, &[])?,
-        }
-        let len = writer.len();
-        let length = u16::try_from(len).map_err(|_| Error::Buffer)?;
-        let (to, id) = (self.key.peer(), self.key.id());
-        *header = packet::header(to, own, Stage::Discovery, Code::Padq, id, length);
-        ethernet::pad(buffer, PAYLOAD_OFFSET.saturating_add(len)).ok_or(Error::Buffer)
+        emit(own, self.key, Code::Padq, buffer, |writer| match self.metrics {
+            Some(metrics) => writer.push(TagType::Metrics, &metrics.to_bytes()),
+            None => writer.push(TagType::Metrics, &[]),
+        })
     }
+}
+
+/// Writes a packet of a session to the start of `buffer`, with the tags that `tags` pushes.
+fn emit(
+    own: Address,
+    key: SessionKey,
+    code: Code,
+    buffer: &mut [u8],
+    tags: impl FnOnce(&mut Writer<'_>) -> Result<(), Error>,
+) -> Result<usize, Error> {
+    let (header, payload) = buffer.split_first_chunk_mut::<PAYLOAD_OFFSET>().ok_or(Error::Buffer)?;
+    let mut writer = Writer::new(payload);
+    tags(&mut writer)?;
+    let len = writer.len();
+    let length = u16::try_from(len).map_err(|_| Error::Buffer)?;
+    *header = packet::header(key.peer(), own, Stage::Discovery, code, key.id(), length);
+    ethernet::pad(buffer, PAYLOAD_OFFSET.saturating_add(len)).ok_or(Error::Buffer)
 }
 
 /// A PADM. Its text is the peer's, to be shown and not to be believed; its URL is not to be opened unasked.
@@ -295,6 +313,22 @@ impl<'a> Extension<'a> {
 }
 
 impl Flow {
+    /// Octets that [`Flow::emit`] writes: all fit the shortest frame.
+    pub const FRAME_LEN: usize = ethernet::MIN_FRAME;
+
+    /// Writes it as an Ethernet frame from `own`, a PADG or a PADC by `code`, to the start of `buffer`, padded with zeros,
+    /// and returns its length.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Buffer`] if `buffer` is too short.
+    pub fn emit(&self, code: Code, own: Address, buffer: &mut [u8]) -> Result<usize, Error> {
+        emit(own, self.key, code, buffer, |writer| {
+            writer.push(TagType::SequenceNumber, &self.sequence.to_be_bytes())?;
+            writer.push(TagType::Credits, &self.credits.to_bytes())
+        })
+    }
+
     fn parse(key: SessionKey, tags: Tags<'_>) -> Result<Self, Malformed> {
         let sequence = tags.find(TagType::SequenceNumber).and_then(|value| value.try_into().ok());
         let credits = tags.find(TagType::Credits).and_then(Credits::parse);

@@ -5,6 +5,7 @@
 
 use crate::error::Malformed;
 use crate::ethernet::{Address, ETHERTYPE_SESSION};
+use crate::extension::Credits;
 use crate::packet::Code;
 use crate::session::{Header, SessionKey};
 
@@ -82,6 +83,50 @@ impl Head {
             return Err(Malformed::Protocol);
         }
         Ok(Some(Self { key, length }))
+    }
+}
+
+/// The head of a session frame that has a Credits tag in front of its PPP packet (RFC 5578). Only sessions that agreed on
+/// credits have such frames; in others they are malformed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InBand {
+    /// The head without the tag: the PPP packet begins at octet [`InBand::OFFSET`] of the frame.
+    pub head: Head,
+    /// What the tag says.
+    pub credits: Credits,
+}
+
+impl InBand {
+    /// Octets before the PPP packet.
+    pub const OFFSET: usize = Header::LEN + Credits::TAG_LEN;
+    /// Octets that [`InBand::parse`] looks at.
+    pub const LEN: usize = Self::OFFSET + 2;
+    /// What is in the place of the protocol field: the tag's type.
+    pub const KIND: [u8; 2] = [0x01, 0x06];
+    /// The tag's type and length.
+    const TAG: [u8; 4] = [0x01, 0x06, 0, 4];
+
+    /// Checks the head of a frame of `frame_length` octets received by `own`; `None` unless it is a good session frame
+    /// with the tag.
+    pub fn parse(head: &[u8; Self::LEN], frame_length: usize, own: Address) -> Option<Self> {
+        let (before, rest) = head.split_first_chunk::<{ Header::LEN }>()?;
+        let (tag, rest) = rest.split_first_chunk::<4>()?;
+        let (credits, protocol) = rest.split_at_checked(4)?;
+        if *tag != Self::TAG {
+            return None;
+        }
+        // The frame as it would be without the tag.
+        let mut without = [0; Head::LEN];
+        let (start, end) = without.split_at_mut(Header::LEN);
+        start.copy_from_slice(before);
+        end.copy_from_slice(protocol);
+        if let [.., high, low] = start {
+            let length = u16::from_be_bytes([*high, *low]);
+            let tag = u16::try_from(Credits::TAG_LEN).ok()?;
+            [*high, *low] = length.checked_sub(tag)?.to_be_bytes();
+        }
+        let head = Head::parse(&without, frame_length.checked_sub(Credits::TAG_LEN)?, own).ok()??;
+        Some(Self { head, credits: Credits::parse(credits)? })
     }
 }
 

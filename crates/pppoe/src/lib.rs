@@ -2,8 +2,8 @@
 //!
 //! The crate turns received frames and the time into frames to send, events and the next deadline. It owns no
 //! socket, no clock and no lock, so the same code runs in a miniport driver and in a test on any host.
-//! References are to RFC 2516 (PPPoE) and RFC 4638 (PPP-Max-Payload) unless said otherwise; of RFC 5578, metrics are
-//! spoken and credits are not ([`extension`]).
+//! References are to RFC 2516 (PPPoE) and RFC 4638 (PPP-Max-Payload) unless said otherwise; metrics ([`extension`]) and
+//! credits ([`credit`]) are those of RFC 5578.
 //!
 //! # From the wire
 //!
@@ -53,6 +53,7 @@ mod number;
 pub mod bounded;
 pub mod concentrator;
 pub mod config;
+pub mod credit;
 pub mod discovery;
 pub mod error;
 pub mod ethernet;
@@ -77,7 +78,7 @@ pub use discovery::{Discovery, Event, Ignored, State, Transmit};
 pub use error::{Error, Malformed, OutOfMemory};
 pub use ethernet::Address;
 pub use extension::Extension;
-pub use head::{Head, Prefix};
+pub use head::{Head, InBand, Prefix};
 pub use inbound::Inbound;
 pub use instant::Instant;
 pub use packet::{Code, Packet, Stage};

@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Malformed};
 use crate::ethernet::{self, Address};
+use crate::extension::Credits;
 use crate::packet::{self, Code, PAYLOAD_OFFSET, Packet, SESSION_ID_RESERVED, Stage};
 use crate::tag::{self, TagType, Tags, Writer};
 
@@ -42,6 +43,10 @@ pub struct Repr<'a> {
     /// PPP-Max-Payload (RFC 4638): the longest PPP information field, more than 1,492. Anything else in the
     /// tag counts as no tag.
     pub max_payload: Option<u16>,
+    /// Credits (RFC 5578). A tag of another length counts as no tag.
+    pub credits: Option<Credits>,
+    /// Credit Scale Factor (RFC 5578): octets that a credit is worth. Zero counts as no tag.
+    pub credit_scale: Option<u16>,
     /// The first error tag. A packet with one is not a success, whatever else it says.
     pub error: Option<ErrorTag<'a>>,
     /// All tags as received. [`Repr::emit`] does not write them.
@@ -62,6 +67,8 @@ impl<'a> Repr<'a> {
             ac_cookie: None,
             relay_session_id: None,
             max_payload: None,
+            credits: None,
+            credit_scale: None,
             error: None,
             tags: Tags::EMPTY,
         }
@@ -100,6 +107,14 @@ impl<'a> Repr<'a> {
                     repr.max_payload = repr.max_payload.or_else(|| max_payload(tag.value));
                     continue;
                 }
+                TagType::Credits => {
+                    repr.credits = repr.credits.or_else(|| Credits::parse(tag.value));
+                    continue;
+                }
+                TagType::CreditScaleFactor => {
+                    repr.credit_scale = repr.credit_scale.or_else(|| number(tag.value).filter(|&it| it != 0));
+                    continue;
+                }
                 kind @ (TagType::ServiceNameError | TagType::AcSystemError | TagType::GenericError) => {
                     repr.error.get_or_insert(ErrorTag { kind, text: explanation(tag.value) });
                     continue;
@@ -129,8 +144,13 @@ impl<'a> Repr<'a> {
         let octets = self.fields().into_iter().filter_map(|(_, value)| value);
         let error = self.error.map(|error| error.text);
         let tags = octets.chain(error).map(|value| value.len().saturating_add(tag::HEADER_LEN));
-        let max_payload = if self.max_payload.is_some() { tag::HEADER_LEN + 2 } else { 0 };
-        tags.fold(PAYLOAD_OFFSET.saturating_add(max_payload), usize::saturating_add).max(ethernet::MIN_FRAME)
+        let numbers = [
+            self.max_payload.map(|_| tag::HEADER_LEN + 2),
+            self.credits.map(|_| Credits::TAG_LEN),
+            self.credit_scale.map(|_| tag::HEADER_LEN + 2),
+        ];
+        let tags = tags.chain(numbers.into_iter().flatten());
+        tags.fold(PAYLOAD_OFFSET, usize::saturating_add).max(ethernet::MIN_FRAME)
     }
 
     /// Writes the packet as an Ethernet frame to the start of `buffer`, padded with zeros to the shortest
@@ -150,6 +170,12 @@ impl<'a> Repr<'a> {
         }
         if let Some(max_payload) = self.max_payload {
             writer.push(TagType::PppMaxPayload, &max_payload.to_be_bytes())?;
+        }
+        if let Some(credits) = self.credits {
+            writer.push(TagType::Credits, &credits.to_bytes())?;
+        }
+        if let Some(scale) = self.credit_scale {
+            writer.push(TagType::CreditScaleFactor, &scale.to_be_bytes())?;
         }
         if let Some(error) = self.error {
             writer.push(error.kind, error.text)?;
@@ -182,8 +208,11 @@ impl<'a> Repr<'a> {
 pub const MAX_PAYLOAD_DEFAULT: u16 = 1492;
 
 fn max_payload(value: &[u8]) -> Option<u16> {
-    let value = u16::from_be_bytes(<[u8; 2]>::try_from(value).ok()?);
-    (value > MAX_PAYLOAD_DEFAULT).then_some(value)
+    number(value).filter(|&octets| octets > MAX_PAYLOAD_DEFAULT)
+}
+
+fn number(value: &[u8]) -> Option<u16> {
+    value.try_into().ok().map(u16::from_be_bytes)
 }
 
 pub(crate) fn explanation(value: &[u8]) -> &[u8] {
@@ -217,6 +246,8 @@ mod tests {
         repr.ac_cookie = Some(&[7; 20]);
         repr.relay_session_id = Some(b"relay");
         repr.max_payload = Some(1500);
+        repr.credits = Some(Credits { forward: 1, backward: 2 });
+        repr.credit_scale = Some(32);
         let mut buffer = std::vec![0xAA; repr.buffer_len()];
         assert_eq!(repr.emit(&mut buffer), Ok(buffer.len()));
         let packet = Packet::parse(&buffer).unwrap();

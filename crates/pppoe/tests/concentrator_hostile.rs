@@ -351,7 +351,7 @@ fn a_request_that_could_not_be_confirmed_is_none() {
     let mut server = Server::new(&unlimited());
     let (unique, name): (_, &'static [u8]) = ([1; 1420], &[b'n'; 65]);
     server.services.push(name);
-    for (len, fits) in [(60, true), (61, false)] {
+    for (len, fits) in [(46, true), (47, false)] {
         server.services[2] = &name[..len];
         let tags = [(TagType::HostUniq, &unique[..])];
         let cookie = server.offer(HOST, &tags);

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 /// Directories with tests that documents speak of.
-const SOURCES: [&str; 4] = ["crates/pppoe/src", "crates/pppoe/tests", "tests/tests", "tests/tests/nic"];
+const SOURCES: [&str; 5] =
+    ["crates/pppoe/src", "crates/pppoe/tests", "tests/tests", "tests/tests/nic", "tests/tests/credits"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")

@@ -136,8 +136,8 @@ fn routes_are_read_and_none_is_added() {
     assert_eq!(routes.text().as_str(), "route to 10.0.0.0 mask 255.0.0.0 through 192.168.0.1");
 }
 
-/// Credits in front of a PPP packet are for sessions that agreed on them, which none here does.
-// covers: RFC5578:packets
+/// Credits in front of a PPP packet are for sessions that agreed on them: to all others it is malformed.
+// covers: RFC5578:in-band
 #[test]
 fn credits_in_a_session_frame_make_it_none() {
     let payload = [1, 6, 0, 4, 0, 1, 0, 2, 0xC0, 0x21, 1, 1, 0, 4];

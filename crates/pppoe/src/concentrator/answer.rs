@@ -7,16 +7,18 @@ use alloc::vec::Vec;
 
 use super::cookie::Cookie;
 use super::event::Refusal;
+use super::requests::Entry;
 use super::service::Services;
 use crate::error::{Error, OutOfMemory};
 use crate::ethernet::{self, Address, MAX_FRAME};
+use crate::extension::Credits;
 use crate::memory;
 use crate::packet::{self, Code, PAYLOAD_OFFSET, Stage};
 use crate::repr::Repr;
 use crate::tag::{self, TagType, Tags, Writer};
 
-/// Octets of a PPP-Max-Payload tag.
-const MAX_PAYLOAD_LEN: usize = tag::HEADER_LEN + 2;
+/// Octets of PPP-Max-Payload, Credits and Credit Scale Factor tags.
+const NUMBERS_LEN: usize = Credits::TAG_LEN + 2 * (tag::HEADER_LEN + 2);
 
 /// What an answer returns from a PADI or PADR: Service-Name, Host-Uniq and Relay-Session-Id.
 fn returned<'a>(packet: &Repr<'a>) -> impl Iterator<Item = (TagType, &'a [u8])> + use<'a> {
@@ -41,7 +43,7 @@ impl Returned {
     }
 
     /// See [`len`](Self::len).
-    pub(super) const MAX: usize = MAX_FRAME - PAYLOAD_OFFSET - MAX_PAYLOAD_LEN;
+    pub(super) const MAX: usize = MAX_FRAME - PAYLOAD_OFFSET - NUMBERS_LEN;
 
     /// Copies the tags.
     pub(super) fn try_new(packet: &Repr<'_>) -> Result<Self, OutOfMemory> {
@@ -94,15 +96,16 @@ pub(super) fn pado(
 /// The PADS that confirms a session.
 pub(super) fn confirmation(
     own: Address,
-    peer: Address,
+    entry: &Entry,
     session_id: u16,
-    returned: &Returned,
-    max_payload: Option<u16>,
     buffer: &mut [u8],
 ) -> Result<usize, Error> {
-    frame(peer, own, Code::Pads, session_id, buffer, |writer| {
-        returned.write(writer)?;
-        push_max_payload(writer, max_payload)
+    frame(entry.peer, own, Code::Pads, session_id, buffer, |writer| {
+        entry.returned.write(writer)?;
+        push_max_payload(writer, entry.max_payload)?;
+        let Some(answer) = &entry.credits else { return Ok(()) };
+        writer.push(TagType::Credits, &answer.credits.to_bytes())?;
+        answer.scale.map_or(Ok(()), |scale| writer.push(TagType::CreditScaleFactor, &scale.to_be_bytes()))
     })
 }
 

@@ -18,6 +18,9 @@ pub struct Config {
     /// Octets of the longest PPP information field this station can send and receive: the MTU of the link less 8.
     /// More than 1,492 is granted to who asks for it with PPP-Max-Payload (RFC 4638).
     pub max_payload: u16,
+    /// Octets that a Host which asks for flow control by credits (RFC 5578) gets credits for, and is kept at; `None`: it
+    /// is not agreed to.
+    pub credits: Option<u32>,
     /// How long a cookie serves, to a quarter of a second: from PADO to the first PADR. At most a minute. Hosts that
     /// collect offers wait up to 5 s before they choose.
     pub cookie_lifetime: Duration,
@@ -32,7 +35,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// 1,492 octets; cookies of 8 s; 30 s for an answer, since Hosts give up after about 35 s; 16 s of memory, in
+    /// 1,492 octets; no credits; cookies of 8 s; 30 s for an answer, since Hosts give up after about 35 s; 16 s of memory, in
     /// which a Host that lost the PADS has sent its PADR again twice (after 5 and 10 s, pppd's and rp-pppoe's
     /// timing); and [`Limits::DEFAULT`].
     pub const fn new(own: Address, ac_name: Bytes<NAME_MAX>) -> Self {
@@ -40,6 +43,7 @@ impl Config {
             own,
             ac_name,
             max_payload: MAX_PAYLOAD_DEFAULT,
+            credits: None,
             cookie_lifetime: Duration::from_secs(8),
             patience: Duration::from_secs(30),
             memory: Duration::from_secs(16),

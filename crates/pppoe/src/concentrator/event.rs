@@ -1,6 +1,7 @@
 //! What a packet meant to an Access Concentrator, and what it may answer.
 
 use super::cookie::BadCookie;
+use crate::credit::Agreement;
 use crate::ethernet::Address;
 use crate::packet::Code;
 use crate::session::Session;
@@ -55,6 +56,8 @@ pub struct RequestId {
 pub struct Accepted {
     /// The session, from now on.
     pub session: Session,
+    /// What it has of flow control by credits.
+    pub credits: Option<Agreement>,
     /// Octets of the PADS, from the start of the buffer.
     pub len: usize,
 }

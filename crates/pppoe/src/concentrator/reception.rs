@@ -6,6 +6,7 @@ use super::event::{Answer, Event, Ignored, Refusal, Request, RequestId};
 use super::requests::{self, Entry, State};
 use super::service::Services;
 use super::{Concentrator, Config, Limits};
+use crate::credit;
 use crate::error::OutOfMemory;
 use crate::ethernet::Address;
 use crate::instant::Instant;
@@ -84,6 +85,7 @@ impl Concentrator {
             cookie,
             returned: Returned::try_new(padr)?,
             max_payload: self.granted(padr),
+            credits: self.config.credits.and_then(|octets| credit::Answer::new(octets, padr)),
             state: State::Waiting,
         };
         self.requests.try_insert(entry, now.saturating_add(self.config.patience.max(self.cookie_life())))
@@ -131,7 +133,7 @@ fn repeated<'a>(
         return Err(Ignored::Rate);
     }
     let written = match refusal {
-        None => answer::confirmation(own, entry.peer, session_id, &entry.returned, entry.max_payload, buffer),
+        None => answer::confirmation(own, entry, session_id, buffer),
         Some(refusal) => answer::rejection(own, entry.peer, &entry.returned, refusal, buffer),
     };
     let len = written.map_err(|_| Ignored::TooLong)?;

@@ -7,6 +7,7 @@ use core::time::Duration;
 use super::answer::Returned;
 use super::cookie::Cookie;
 use super::event::{Refusal, RequestId};
+use crate::credit;
 use crate::error::OutOfMemory;
 use crate::ethernet::Address;
 use crate::instant::Instant;
@@ -26,6 +27,8 @@ pub(super) struct Entry {
     pub(super) returned: Returned,
     /// PPP-Max-Payload of the PADS.
     pub(super) max_payload: Option<u16>,
+    /// Credits of the PADS.
+    pub(super) credits: Option<credit::Answer>,
     pub(super) state: State,
 }
 
@@ -236,8 +239,14 @@ mod tests {
                 padr.host_uniq = Some(core::slice::from_ref(&last));
                 let cookie = jar.issue(now, own, &padr);
                 let returned = Returned::try_new(&padr).unwrap();
-                let entry =
-                    Entry { peer: padr.source, cookie, returned, max_payload: None, state: State::Waiting };
+                let entry = Entry {
+                    peer: padr.source,
+                    cookie,
+                    returned,
+                    max_payload: None,
+                    credits: None,
+                    state: State::Waiting,
+                };
                 let id = requests.try_insert(entry, now.saturating_add(Duration::from_secs(5))).unwrap();
                 assert!(requests.find(padr.source, &cookie).is_some_and(|(found, _)| found == id));
                 if last % 2 == 0 {
