@@ -196,6 +196,8 @@ pub struct Run<T> {
     pub leaks: Vec<String>,
     /// Sessions that the access concentrators believe in.
     pub sessions: Vec<u16>,
+    /// Frames that they got without credits for them.
+    pub violations: u64,
     /// Why the run ended early, if it did.
     pub stopped: Option<String>,
     /// Steps of the run.
@@ -214,7 +216,9 @@ impl<T> Run<T> {
         let findings = self.findings.iter().map(ToString::to_string);
         let leaks = self.leaks.iter().map(|leak| format!("left over: {leak}"));
         let stopped = self.stopped.iter().map(|reason| format!("stopped: {reason}"));
-        findings.chain(leaks).chain(stopped).collect()
+        let violations =
+            (self.violations != 0).then(|| format!("{} frames without credits", self.violations));
+        findings.chain(leaks).chain(stopped).chain(violations).collect()
     }
 
     /// The script's value.
@@ -334,6 +338,7 @@ fn on_this_thread<T: 'static>(
             .filter(|it| it.severity != Severity::S3)
             .collect(),
         leaks: kept,
+        violations: outside.iter().map(|(_, tally)| tally.borrow().credits.violations).sum(),
         sessions: outside.iter().flat_map(|(_, tally)| tally.borrow().open.clone()).collect(),
         stopped: ended.err(),
         steps: machine.steps().iter().map(|(_, step)| format!("{}: {}", step.actor, step.text)).collect(),

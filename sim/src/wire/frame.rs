@@ -15,6 +15,10 @@ pub mod code {
     pub const PADO: u8 = 0x07;
     /// Initiation.
     pub const PADI: u8 = 0x09;
+    /// RFC 5578: grants credits.
+    pub const PADG: u8 = 0x0a;
+    /// RFC 5578: answers a grant.
+    pub const PADC: u8 = 0x0b;
     /// Request.
     pub const PADR: u8 = 0x19;
     /// Session confirmation.
@@ -37,6 +41,8 @@ pub mod tag {
     pub const AC_COOKIE: u16 = 0x0104;
     /// RFC 5578: credits granted and left, 16 bits each.
     pub const CREDITS: u16 = 0x0106;
+    /// RFC 5578: number of a grant, 16 bits.
+    pub const SEQUENCE_NUMBER: u16 = 0x0108;
     /// RFC 5578: bytes that a credit is worth, 16 bits.
     pub const CREDIT_SCALE: u16 = 0x0109;
     /// What a relay recognizes sessions by.
@@ -130,6 +136,8 @@ impl Frame {
             (DISCOVERY, code::PADR) => "PADR",
             (DISCOVERY, code::PADS) => "PADS",
             (DISCOVERY, code::PADT) => "PADT",
+            (DISCOVERY, code::PADG) => "PADG",
+            (DISCOVERY, code::PADC) => "PADC",
             _ => "PPPoE packet of unknown code",
         }
     }

@@ -2,6 +2,7 @@
 //! access concentrator behind one.
 
 pub mod access_concentrator;
+pub mod credits;
 pub(crate) mod describe;
 pub mod frame;
 pub mod host;

@@ -22,6 +22,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     Wire,
+    credits::{self, Purse, Seen},
     frame::{BROADCAST, DISCOVERY, Frame, SESSION, code, push_tag, tag},
 };
 
@@ -47,6 +48,8 @@ pub struct Tally {
     pub stray: u64,
     /// Discovery packets that were no use.
     pub refused: u64,
+    /// What it has seen of credits, in all sessions.
+    pub credits: Seen,
 }
 
 /// The access concentrator as the far end of a cable.
@@ -60,6 +63,8 @@ pub struct AccessConcentrator {
     /// Frames on their way to the host, in the order they were sent.
     queue: VecDeque<(Duration, Vec<u8>)>,
     tally: Rc<RefCell<Tally>>,
+    /// What was seen of credits in sessions that are over.
+    past: Seen,
 }
 
 impl AccessConcentrator {
@@ -69,7 +74,8 @@ impl AccessConcentrator {
         let mut secret = [0; 16];
         random.fill_bytes(&mut secret);
         let (sessions, by_request) = (BTreeMap::new(), BTreeMap::new());
-        Self { settings, random, secret, sessions, by_request, queue: VecDeque::new(), tally: Rc::default() }
+        let (queue, tally, past) = (VecDeque::new(), Rc::default(), Seen::default());
+        Self { settings, random, secret, sessions, by_request, queue, tally, past }
     }
 
     /// A view of its counters that stays valid when it is plugged in.
@@ -100,6 +106,7 @@ impl AccessConcentrator {
             code::PADI => self.offer(now, frame),
             code::PADR => self.confirm(now, frame),
             code::PADT => self.terminate(frame),
+            code::PADG | code::PADC => self.credits(now, frame),
             _ => None,
         };
         if served.is_none() {
@@ -174,12 +181,61 @@ impl AccessConcentrator {
             }
             None => self.open(now, frame, first(&tags, tag::HOST_UNIQ).unwrap_or_default()),
         };
-        if self.settings.credits && id != 0 {
-            push_tag(&mut payload, tag::CREDITS, &[0, 100, 0, 0]);
-            push_tag(&mut payload, tag::CREDIT_SCALE, &64_u16.to_be_bytes());
-        }
+        self.agree(now, id, &tags, &mut payload);
         self.queue(now, frame.source, DISCOVERY, code::PADS, id, payload);
         Some(())
+    }
+
+    /// Confirms a session with credits, if the host has asked for them.
+    fn agree(&mut self, now: Duration, id: u16, tags: &[(u16, &[u8])], payload: &mut Vec<u8>) {
+        let asked = credits::read(tags);
+        let plan = self.settings.credits.as_ref().filter(|plan| plan.unasked || asked.is_some());
+        let (Some(plan), Some(session)) = (plan, self.sessions.get_mut(&id)) else { return };
+        let (granted, theirs) = asked.unwrap_or_default();
+        let ours = plan.scale.or(theirs);
+        credits::push(payload, plan.initial, granted);
+        if let Some(scale) = ours {
+            push_tag(payload, tag::CREDIT_SCALE, &scale.to_be_bytes());
+        }
+        if asked.is_some() {
+            session.purse.get_or_insert_with(|| Purse::new(plan, granted, ours, theirs, now));
+        }
+    }
+
+    /// A PADG or PADC.
+    fn credits(&mut self, now: Duration, frame: &Frame) -> Option<()> {
+        let session = self.sessions.get_mut(&frame.session).filter(|session| session.host == frame.source)?;
+        let (answer, free) = session.purse.as_mut()?.control(frame);
+        if let Some(payload) = answer {
+            self.queue(now, frame.source, DISCOVERY, code::PADC, frame.session, payload);
+        }
+        for payload in free {
+            self.queue(now, frame.source, SESSION, code::DATA, frame.session, payload);
+        }
+        self.count_credits();
+        Some(())
+    }
+
+    /// Sends the grants that are due.
+    fn grant(&mut self, now: Duration) {
+        if self.settings.credits.is_none() {
+            return;
+        }
+        let sessions = self.sessions.iter_mut();
+        let due = sessions.filter_map(|(id, session)| {
+            let payload = session.purse.as_mut()?.due(now)?;
+            Some((*id, session.host, payload))
+        });
+        for (id, host, payload) in due.collect::<Vec<_>>() {
+            self.queue(now, host, DISCOVERY, code::PADG, id, payload);
+        }
+    }
+
+    /// Shows what has been seen of credits.
+    fn count_credits(&mut self) {
+        let mut seen = self.past;
+        self.sessions.values().filter_map(|session| session.purse.as_ref()).for_each(|it| seen.add(it.seen));
+        self.tally.borrow_mut().credits = seen;
     }
 
     /// The session of this host and mark, made if there is none.
@@ -196,7 +252,8 @@ impl AccessConcentrator {
             }
         };
         let hang_up = self.settings.hang_up.as_ref().map(|plan| now + plan.draw(&mut self.random));
-        self.sessions.insert(id, Session { host: frame.source, host_uniq: request.1.clone(), hang_up });
+        let session = Session { host: frame.source, host_uniq: request.1.clone(), hang_up, purse: None };
+        self.sessions.insert(id, session);
         self.by_request.insert(request, id);
         let mut tally = self.tally.borrow_mut();
         tally.opened += 1;
@@ -214,6 +271,9 @@ impl AccessConcentrator {
 
     fn forget(&mut self, id: u16) {
         if let Some(session) = self.sessions.remove(&id) {
+            if let Some(purse) = &session.purse {
+                self.past.add(purse.seen);
+            }
             self.by_request.remove(&(session.host, session.host_uniq));
         }
         self.tally.borrow_mut().open.retain(|open| *open != id);
@@ -225,7 +285,19 @@ impl AccessConcentrator {
         let known = self.sessions.get(&frame.session).is_some_and(|session| session.host == frame.source);
         if mine && known {
             self.tally.borrow_mut().echoed += 1;
-            self.queue(now, frame.source, SESSION, code::DATA, frame.session, frame.payload);
+            let purse = self.sessions.get_mut(&frame.session).and_then(|session| session.purse.as_mut());
+            let free = match purse {
+                None => vec![frame.payload],
+                Some(purse) => {
+                    purse.took(frame.payload.len());
+                    let free = purse.send(frame.payload);
+                    self.count_credits();
+                    free
+                }
+            };
+            for payload in free {
+                self.queue(now, frame.source, SESSION, code::DATA, frame.session, payload);
+            }
         } else {
             self.tally.borrow_mut().stray += 1;
         }
@@ -265,6 +337,7 @@ impl Wire for AccessConcentrator {
 
     fn receive(&mut self, now: Duration) -> Option<Vec<u8>> {
         self.hang_up(now);
+        self.grant(now);
         let due = self.queue.front().is_some_and(|(at, _)| *at <= now);
         if due { self.queue.pop_front().map(|(_, frame)| frame) } else { None }
     }
@@ -273,7 +346,10 @@ impl Wire for AccessConcentrator {
         let plan = self.settings.hang_up.as_ref();
         let hang_up = plan.and_then(|_| self.sessions.values().filter_map(|session| session.hang_up).min());
         let frame = self.queue.front().map(|(at, _)| *at);
-        hang_up.into_iter().chain(frame).min()
+        let plan = self.settings.credits.as_ref();
+        let purses = self.sessions.values().filter_map(|session| session.purse.as_ref()?.next);
+        let grant = plan.and_then(|_| purses.min());
+        hang_up.into_iter().chain(frame).chain(grant).min()
     }
 
     fn fd(&self) -> Option<RawFd> {

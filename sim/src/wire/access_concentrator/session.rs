@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::wire::credits::Purse;
+
 /// A session that is up.
 #[derive(Clone, Debug)]
 pub(super) struct Session {
@@ -11,4 +13,6 @@ pub(super) struct Session {
     pub(super) host_uniq: Vec<u8>,
     /// When the access concentrator ends it.
     pub(super) hang_up: Option<Duration>,
+    /// Its credits, if it has any.
+    pub(super) purse: Option<Purse>,
 }

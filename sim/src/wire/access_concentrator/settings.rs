@@ -5,6 +5,8 @@ use std::time::Duration;
 use rand_core::Rng;
 use rand_pcg::Pcg64;
 
+use crate::wire::credits::Plan;
+
 /// How it treats requests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
@@ -49,8 +51,8 @@ pub struct Settings {
     pub services: Vec<String>,
     /// Largest PPP payload it can take; above 1,492 it grants RFC 4638 requests.
     pub max_payload: u16,
-    /// Whether it confirms sessions with credits (RFC 5578), asked for or not.
-    pub credits: bool,
+    /// How it does flow control by credits (RFC 5578), if at all.
+    pub credits: Option<Plan>,
     /// From a frame's arrival until its answer is at the host.
     pub latency: Duration,
     /// How it treats requests.
@@ -68,7 +70,7 @@ impl Default for Settings {
             ac_name: "AC-sim".to_owned(),
             services: vec!["internet".to_owned()],
             max_payload: 1500,
-            credits: false,
+            credits: None,
             latency: Duration::from_micros(200),
             mode: Mode::Serve,
             hang_up: None,

@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use super::{BROADCAST, DISCOVERY, Frame, SESSION, code, push_tag, tag};
+use super::{
+    BROADCAST, DISCOVERY, Frame, SESSION, code,
+    credits::{self, Plan, Purse, Seen},
+    push_tag, tag,
+};
 
 /// Largest PPP payload without RFC 4638.
 const PPPOE_MTU: u16 = 1492;
@@ -20,6 +24,8 @@ pub struct Dial {
     pub after: Duration,
     /// Whether it has a Host-Uniq.
     pub marked: bool,
+    /// Flow control by credits that it asks for (RFC 5578).
+    pub credits: Option<Plan>,
     /// Whether offers are taken up: a host that does not only solicits.
     pub serious: bool,
     /// Copies of each request that are sent at once.
@@ -40,6 +46,7 @@ impl Default for Dial {
             max_payload: PPPOE_MTU,
             after: Duration::ZERO,
             marked: true,
+            credits: None,
             serious: true,
             copies: 1,
             deaf: 0,
@@ -83,6 +90,10 @@ pub struct View {
     pub cookie: Vec<u8>,
     /// PPP-Max-Payload in its confirmation.
     pub max_payload: Option<u16>,
+    /// Credits and scale in its confirmation.
+    pub credits: Option<(u16, Option<u16>)>,
+    /// What has been seen of credits.
+    pub seen: Seen,
     /// Session frames that arrived.
     pub received: u64,
     /// Confirmations that arrived.
@@ -99,6 +110,7 @@ pub(super) struct Call {
     pub(super) due: Option<Duration>,
     pub(super) hang_up_at: Option<Duration>,
     pub(super) received: u64,
+    pub(super) purse: Option<Purse>,
     relayed: Vec<u8>,
     view: View,
 }
@@ -113,6 +125,8 @@ impl Call {
             services: Vec::new(),
             cookie: Vec::new(),
             max_payload: None,
+            credits: None,
+            seen: Seen::default(),
             received: 0,
             confirmations: 0,
         };
@@ -125,13 +139,21 @@ impl Call {
             tries: 0,
             hang_up_at: None,
             received: 0,
+            purse: None,
             relayed: Vec::new(),
             view,
         }
     }
 
     pub(super) fn view(&self) -> View {
-        View { state: self.state.clone(), peer: self.peer, received: self.received, ..self.view.clone() }
+        let seen = self.purse.as_ref().map_or(self.view.seen, |purse| purse.seen);
+        View {
+            state: self.state.clone(),
+            peer: self.peer,
+            received: self.received,
+            seen,
+            ..self.view.clone()
+        }
     }
 
     /// The PADI or PADR that the state wants.
@@ -146,6 +168,12 @@ impl Call {
         }
         payload.extend(&self.relayed);
         let requesting = self.state == CallState::Requesting;
+        if let Some(plan) = self.dial.credits.as_ref().filter(|_| requesting) {
+            credits::push(&mut payload, plan.initial, 0);
+            if let Some(scale) = plan.scale {
+                push_tag(&mut payload, tag::CREDIT_SCALE, &scale.to_be_bytes());
+            }
+        }
         Frame {
             destination: if requesting { self.peer } else { BROADCAST },
             source: self.dial.mac,
@@ -228,6 +256,10 @@ impl Call {
         let granted = tags.iter().find(|(kind, _)| *kind == tag::PPP_MAX_PAYLOAD);
         self.view.max_payload =
             granted.and_then(|(_, value)| (*value).try_into().ok()).map(u16::from_be_bytes);
+        self.view.credits = credits::read(tags);
+        if let (Some(plan), Some((granted, theirs))) = (&self.dial.credits, self.view.credits) {
+            self.purse = Some(Purse::new(plan, granted, plan.scale, theirs, now));
+        }
         self.hang_up_at = self.dial.hang_up.map(|after| now + after);
     }
 }

@@ -14,7 +14,7 @@ pub use call::{CallState, Dial, View};
 pub use control::Control;
 
 use super::{
-    Wire,
+    Wire, credits,
     frame::{BROADCAST, DISCOVERY, Frame, SESSION, code, push_tag, tag},
 };
 use call::Call;
@@ -100,6 +100,15 @@ impl Hosts {
                 self.send_frame(now, &request);
             }
         }
+        for number in 0..self.calls.len() {
+            let call = &mut self.calls[number];
+            let up = matches!(call.state, CallState::Up(_));
+            let padg = call.purse.as_mut().filter(|_| up).and_then(|purse| purse.due(now));
+            if let Some(payload) = padg {
+                let padg = Frame { ethertype: DISCOVERY, code: code::PADG, ..call.data(payload) };
+                self.send_frame(now, &padg);
+            }
+        }
         self.control.show(self.calls.iter().map(Call::view));
     }
 
@@ -122,6 +131,21 @@ impl Hosts {
                     self.send_frame(now, &data);
                 }
             }
+            code::PADG | code::PADC => {
+                let mine = |call: &&mut Call| call.is_up(frame);
+                let Some(call) = self.calls.iter_mut().find(mine) else { return };
+                let Some(purse) = &mut call.purse else { return };
+                let (answer, free) = purse.control(frame);
+                let answer = answer.map(|payload| Frame {
+                    ethertype: DISCOVERY,
+                    code: code::PADC,
+                    ..call.data(payload)
+                });
+                let free = free.into_iter().map(|payload| call.data(payload));
+                for frame in answer.into_iter().chain(free).collect::<Vec<_>>() {
+                    self.send_frame(now, &frame);
+                }
+            }
             code::PADT => {
                 let mine = |call: &&mut Call| call.is_up(frame);
                 if let Some(call) = self.calls.iter_mut().find(mine) {
@@ -137,8 +161,16 @@ impl Hosts {
         let mine = |call: &&mut Call| call.is_up(frame);
         let Some(call) = self.calls.iter_mut().find(mine) else { return };
         call.received += 1;
-        let back = call.data(frame.payload.clone());
-        self.send_frame(now, &back);
+        let free = match &mut call.purse {
+            None => vec![frame.payload.clone()],
+            Some(purse) => {
+                purse.took(frame.payload.len());
+                purse.send(frame.payload.clone())
+            }
+        };
+        for back in free.into_iter().map(|payload| call.data(payload)).collect::<Vec<_>>() {
+            self.send_frame(now, &back);
+        }
     }
 }
 
@@ -165,7 +197,12 @@ impl Wire for Hosts {
     }
 
     fn deadline(&self) -> Option<Duration> {
-        let calls = self.calls.iter().flat_map(|call| [call.due, call.hang_up_at]).flatten();
+        let calls = self.calls.iter().flat_map(|call| {
+            let up = matches!(call.state, CallState::Up(_));
+            let grant = call.purse.as_ref().filter(|_| up).and_then(|purse| purse.next);
+            [call.due, call.hang_up_at, grant]
+        });
+        let calls = calls.flatten();
         let frame = self.queue.front().map(|(at, _)| *at);
         calls.chain(frame).chain([self.next_look]).min()
     }
