@@ -1,6 +1,7 @@
 //! Frames: from a VC to the wire, and back.
 
 mod backlog;
+mod credit;
 mod health;
 mod outgoing;
 mod receive;

@@ -91,6 +91,23 @@ pub(crate) fn wan(settings: &Settings) -> Info {
     Info { max_frame_size: settings.max_payload.into(), max_send_window: SEND_WINDOW }
 }
 
+/// What calls that are made ask for of flow control by credits.
+pub(crate) fn credits_to_ask_for(settings: &Settings) -> Option<pppoe::credit::Offer> {
+    let scale = settings.credit_scale;
+    let grant = pppoe::credit::grant_for(credited(settings), scale);
+    (settings.credits == config::Credits::Ask).then_some(pppoe::credit::Offer { grant, scale })
+}
+
+/// The octets that hosts which ask for flow control by credits get credits for, if that is agreed to.
+pub(crate) fn credits_to_agree_to(settings: &Settings) -> Option<u32> {
+    (settings.credits != config::Credits::Off).then(|| credited(settings))
+}
+
+/// Octets of the packets that fit the receive ring.
+const fn credited(settings: &Settings) -> u32 {
+    settings.receive_buffers.saturating_mul((settings.max_payload as u32).saturating_add(PROTOCOL_FIELD))
+}
+
 /// Bytes of the largest frame on the wire, without FCS.
 pub(crate) fn largest_frame(settings: &Settings) -> u32 {
     let headers = u32::try_from(pppoe::Header::LEN).unwrap_or(0);

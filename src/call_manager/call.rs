@@ -7,6 +7,7 @@ use condis::call_failure::CallFailure;
 use condis::flow::Grant;
 use ndis::{Answer, CloseCall, MakeCall, PendedCloseCall, PendedMakeCall, Progress, Ref, Result, Status};
 use pppoe::bounded::Text;
+use pppoe::credit::Agreement;
 use pppoe::{Discovery, Error, Event, Inbound, Instant, Padt, Repr, Session, SessionKey};
 
 use super::calls::{Discoveries, now};
@@ -135,7 +136,7 @@ impl Vc {
         let progress = match activation.make.as_mut().map(PendedMakeCall::parameters) {
             Some(Some(parameters)) => {
                 Self::grant_wish(this, parameters);
-                this.handle.activate(parameters)
+                Self::open_account(this).and_then(|()| this.handle.activate(parameters))
             }
             Some(None) => Err(Status::FAILURE),
             None => this.activate_offer(),
@@ -150,6 +151,16 @@ impl Vc {
             }
             Err(_) => Self::activated(this, activation, false),
         }
+    }
+
+    /// The session of a call has the account of credits that was agreed on, if any.
+    pub(super) fn open_account(this: &Ref<Self>) -> Result<()> {
+        let (session, agreement) = {
+            let mut life = this.life.lock();
+            (life.session, life.credits.take())
+        };
+        let Some((session, agreement)) = session.zip(agreement) else { return Ok(()) };
+        this.adapter().open_account(this, session.key, agreement)
     }
 
     /// `CmActivateVcComplete`.
@@ -392,12 +403,21 @@ impl Adapter {
             Event::Offered(_) => Some(Outcome::Poll(index)),
             Event::Superfluous(key) => Some(Outcome::Unwanted(key)),
             Event::Failed(error) => Some(give_up(discoveries, index, &error)),
-            Event::Connected(session) => Some(self.connect(discoveries, index, &session)),
+            Event::Connected(session) => {
+                let credits = setup.discovery.agreement();
+                Some(self.connect(discoveries, index, &session, credits))
+            }
         }
     }
 
     /// The session is there: from the discoveries to the sessions, and on to the VC, in one step for all who look.
-    fn connect(&self, discoveries: &mut Discoveries, index: u32, session: &Session) -> Outcome {
+    fn connect(
+        &self,
+        discoveries: &mut Discoveries,
+        index: u32,
+        session: &Session,
+        credits: Option<Agreement>,
+    ) -> Outcome {
         let Some(vc) = discoveries.release(index) else { return Outcome::Unwanted(session.key) };
         if self.calls.add_session(session.key, &vc).is_err() {
             let mut life = vc.life.lock();
@@ -414,6 +434,7 @@ impl Adapter {
             return Outcome::Unwanted(session.key);
         };
         life.session = Some(*session);
+        life.credits = credits;
         drop(life);
         Outcome::Connected(vc, activation)
     }
@@ -434,6 +455,15 @@ impl Adapter {
         let Some(vc) = self.calls.remove_session(padt.key) else { return };
         self.calls.session_ended(padt.key);
         Vc::lost(&vc, CallFailure::PeerTerminated, padt.reason);
+    }
+
+    /// The peer of a session does not answer any more.
+    pub(crate) fn peer_is_silent(&self, vc: &Ref<Vc>, key: SessionKey) {
+        if self.calls.remove_session_of(key, vc) {
+            self.calls.session_ended(key);
+            self.send_padt(key);
+            Vc::lost(vc, CallFailure::SessionLost, Text::EMPTY);
+        }
     }
 
     /// Tells a peer that a session is over.

@@ -1,10 +1,10 @@
 //! What peers say in a session beside PPP (RFC 5578, draft-carrel-info-pppoe-ext), and frames that are damaged: passed
 //! on to whom it concerns.
 //!
-//! Credits are not agreed on in any session, so grants mean nothing. Metrics of the link behind the peer become the
-//! link parameters of the VC; they, messages and routes are what `OID_CO_TAPI_GET_CALL_DIAGNOSTICS` shows while the call
-//! is up. Anybody on the segment who knows a session's id and its peer's address can say such things, so they are looked
-//! at only so often, and change nothing else.
+//! Grants, and the answers to them, are for the account of their session, if that has agreed on credits. Metrics of the
+//! link behind the peer become the link parameters of the VC; they, messages and routes are what
+//! `OID_CO_TAPI_GET_CALL_DIAGNOSTICS` shows while the call is up. Anybody on the segment who knows a session's id and its
+//! peer's address can say such things, so they are looked at only so often, and change nothing else.
 
 use condis::call_parameters::bytes_per_second;
 use condis::wan::{LinkParams, fragment};
@@ -34,7 +34,17 @@ impl Adapter {
             Extension::Quality(Quality { key, metrics: None }) => self.metrics_asked(*key),
             Extension::Message(message) => self.remark(message.key, message.text()),
             Extension::Routes(routes) => self.remark(routes.key, routes.text()),
-            Extension::Grant(_) | Extension::Response(_) | Extension::Unknown(_) => {}
+            Extension::Grant(padg) => {
+                if let Some(vc) = self.calls.session(padg.key) {
+                    self.credits_granted(&vc, padg);
+                }
+            }
+            Extension::Response(padc) => {
+                if let Some(vc) = self.calls.session(padc.key) {
+                    self.grant_answered(&vc, padc);
+                }
+            }
+            Extension::Unknown(_) => {}
         }
     }
 

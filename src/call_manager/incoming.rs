@@ -12,6 +12,7 @@ use ndis::{
 };
 use pppoe::bounded::Text;
 use pppoe::concentrator::{Event, NotAccepted, Refusal, Request, RequestId};
+use pppoe::credit::Agreement;
 use pppoe::{Code, Instant, Repr, Session};
 
 use super::call::Frame;
@@ -284,7 +285,7 @@ impl Vc {
         let key = accepted.session.key;
         // In the tables before the PADS is sent: the peer may be quick.
         calls.add_session(key, this).map_err(|_| CallFailure::Resources)?;
-        let (established, offer) = this.establish_session(accepted.session);
+        let (established, offer) = this.establish_session(accepted.session, accepted.credits);
         let vc = if established { offered.remove(request) } else { calls.remove_session(key) };
         drop(offered);
         drop((vc, offer));
@@ -292,6 +293,8 @@ impl Vc {
             return Ok(false);
         }
         this.statistics.reset();
+        // Before the PADS is sent, and the client is told.
+        Self::open_account(this).map_err(|_| CallFailure::Resources)?;
         if let Some(bytes) = frame.get(..accepted.len) {
             this.adapter().send_control(bytes);
         }
@@ -299,13 +302,14 @@ impl Vc {
     }
 
     /// The session is the VC's, unless the call is over by now; and the offer, which has served.
-    fn establish_session(&self, session: Session) -> (bool, Option<Ref<Offer>>) {
+    fn establish_session(&self, session: Session, credits: Option<Agreement>) -> (bool, Option<Ref<Offer>>) {
         let mut life = self.life.lock();
         if !life.call.established() {
             return (false, None);
         }
         life.request = None;
         life.session = Some(session);
+        life.credits = credits;
         (true, life.offer.take())
     }
 

@@ -11,7 +11,7 @@ use pppoe::{Instant, SessionKey};
 use super::calls::now;
 use super::lines::Lines;
 use super::{AddressFamily, Sap, Vc};
-use crate::adapter::Adapter;
+use crate::adapter::{Adapter, settings};
 
 /// The access concentrator of an adapter.
 pub(super) struct Offered {
@@ -142,6 +142,7 @@ fn config(station: pppoe::Address, settings: &Settings) -> Option<Config> {
     }
     let mut config = Config::new(station, Bytes::new(&name)?);
     config.max_payload = settings.max_payload;
+    config.credits = settings::credits_to_agree_to(settings);
     let lines = u16::try_from(settings.wan_endpoints).unwrap_or(u16::MAX);
     let of_station = u8::try_from(lines).unwrap_or(u8::MAX);
     config.limits = Limits {

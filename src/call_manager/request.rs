@@ -10,6 +10,7 @@ use pppoe::bounded::Bytes;
 
 use super::from_condis;
 use super::lines::Place;
+use crate::adapter::settings;
 
 /// A call as the protocol needs it.
 #[derive(Debug)]
@@ -88,6 +89,7 @@ impl Wanted {
         config.ac_name = (!concentrator.is_empty()).then_some(concentrator);
         config.host_uniq = self.host_uniq.as_ref().map(Bytes::as_slice);
         config.max_payload = self.max_payload;
+        config.credits = settings::credits_to_ask_for(settings);
         config.timing.padi.tries = settings.padi_tries;
         config
     }

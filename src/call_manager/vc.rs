@@ -8,6 +8,7 @@ use condis::wan::LinkInfo;
 use ndis::{PendedCloseCall, PendedMakeCall, Ref, Result, SpinLock, VcHandle};
 use pppoe::bounded::Text;
 use pppoe::concentrator::{Refusal, RequestId};
+use pppoe::credit::Agreement;
 use pppoe::{Instant, Session, SessionKey};
 
 use super::change::Changes;
@@ -51,6 +52,8 @@ pub(super) struct Life {
     /// The rate that the call has, and what changes it.
     pub(super) grant: Grant,
     pub(super) changes: Changes,
+    /// What the session has of flow control by credits, until it has an account of them.
+    pub(super) credits: Option<Agreement>,
     /// What NDISWAN has negotiated in a session; void when the session is.
     pub(super) link_info: Option<(SessionKey, LinkInfo)>,
     /// What the peer said last: in the session, or when it refused or ended the call.
@@ -107,6 +110,7 @@ impl Vc {
                 offer,
                 grant: Grant::default(),
                 changes: Changes::default(),
+                credits: None,
                 link_info: None,
                 diagnostics: Text::EMPTY,
                 quiet_until: Instant::ZERO,

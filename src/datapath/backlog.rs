@@ -1,4 +1,4 @@
-//! What does not go straight into the transmit ring: sends that wait for room in it, or for their rate.
+//! What does not go straight into the transmit ring: sends that wait for room in it, or for their rate or credits.
 
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU32, Ordering};
@@ -6,13 +6,16 @@ use core::time::Duration;
 
 use condis::token_bucket::Shape;
 use ndis::memory::push_reserved;
-use ndis::{Chain, NetBufferList, Ref, Result};
+use ndis::{Chain, NetBufferList, Ref, Result, Status};
+use pppoe::credit::{Account, Agreement};
+use pppoe::extension::Flow;
+use pppoe::{Instant, SessionKey};
 
 use super::outgoing::Outgoing;
 use super::shaper::Shapers;
 use crate::call_manager::Vc;
 
-/// Where a VC stands in the backlog. Read and written under the lock on the backlog only.
+/// Where a VC stands in the backlog. Written under the lock on the backlog only.
 #[derive(Debug, Default)]
 pub(crate) struct Place(AtomicU32);
 
@@ -23,17 +26,24 @@ enum Stand {
     Nowhere,
     /// It waits for room.
     Waiting(usize),
-    /// It has a shape.
+    /// It has a shape or an account of credits.
     Shaped(usize),
 }
 
 impl Place {
-    /// Tells shaped VCs from waiting ones; the other bits are the place plus one.
+    /// Tells shaped VCs from waiting ones, and those of them that have an account; the other bits are the place plus one.
     const SHAPED: u32 = 1 << 31;
+    const ACCOUNT: u32 = 1 << 30;
+
+    /// Whether the VC has an account of credits: a hint to who does not have the lock on the backlog.
+    #[inline]
+    pub(crate) fn may_have_account(&self) -> bool {
+        self.0.load(Ordering::Relaxed) & Self::ACCOUNT != 0
+    }
 
     fn get(&self) -> Stand {
         let bits = self.0.load(Ordering::Relaxed);
-        let place = (bits & !Self::SHAPED).wrapping_sub(1) as usize;
+        let place = (bits & !Self::SHAPED & !Self::ACCOUNT).wrapping_sub(1) as usize;
         match bits {
             0 => Stand::Nowhere,
             _ if bits & Self::SHAPED != 0 => Stand::Shaped(place),
@@ -62,12 +72,12 @@ struct Waiting {
 }
 
 /// What waits for room, VC by VC: they take turns, so that one that sends much cannot starve the others. Each VC notes its
-/// place, so that nothing depends on how many there are. Those with a shape wait for their rate before.
+/// place, so that nothing depends on how many there are. Those with a shape or an account wait for their rate or their credits before.
 pub(super) struct Backlog {
     waiting: Vec<Waiting>,
     turn: usize,
     shapers: Shapers,
-    /// VCs that wait or have a shape.
+    /// VCs that wait, or have a shape or an account.
     detours: usize,
 }
 
@@ -205,22 +215,60 @@ impl Backlog {
 
     /// Gives a VC a shape, or another one.
     pub(super) fn shape(&mut self, vc: &Ref<Vc>, shape: &Shape) -> Result<()> {
-        match vc.place.get() {
-            Stand::Shaped(place) => {
-                self.shapers.change(place, shape);
-                self.let_go(place);
-            }
-            stand => {
-                let waiting = if let Stand::Waiting(place) = stand { Some(place) } else { None };
-                vc.place.set(Stand::Shaped(self.shapers.add(vc, shape, waiting)?));
-                self.count();
-            }
-        }
+        let place = self.shaped_place(vc)?;
+        self.shapers.change(place, Some(shape));
+        self.let_go(place);
         Ok(())
     }
 
-    /// Takes the shape of a VC away; what was held for it.
+    /// Gives the session of a VC an account of credits.
+    pub(super) fn open_account(&mut self, vc: &Ref<Vc>, key: SessionKey, agreement: Agreement) -> Result<()> {
+        let place = self.shaped_place(vc)?;
+        self.shapers.open(place, key, agreement);
+        vc.place.0.fetch_or(Place::ACCOUNT, Ordering::Relaxed);
+        self.let_go(place);
+        Ok(())
+    }
+
+    /// Where a VC is held to its shape and to its credits, from now on if not before.
+    fn shaped_place(&mut self, vc: &Ref<Vc>) -> Result<usize> {
+        let waiting = match vc.place.get() {
+            Stand::Shaped(place) => return Ok(place),
+            Stand::Waiting(place) => Some(place),
+            Stand::Nowhere => None,
+        };
+        let place = self.shapers.add(vc, waiting)?;
+        vc.place.set(Stand::Shaped(place));
+        self.count();
+        Ok(place)
+    }
+
+    /// Does something to the account of a session, and what follows from it. `None`: the VC has none for this session.
+    pub(super) fn with_account<R>(
+        &mut self,
+        vc: &Vc,
+        key: SessionKey,
+        act: impl FnOnce(&mut Account, Instant) -> R,
+    ) -> Option<(R, Option<Flow>)> {
+        let Stand::Shaped(place) = vc.place.get() else { return None };
+        let done = self.shapers.with_account(place, key, act)?;
+        self.let_go(place);
+        Some(done)
+    }
+
+    /// Takes the shape of a VC away; what was held for it, if it has no account either.
     pub(super) fn unshape(&mut self, vc: &Vc) -> Option<(Ref<Vc>, Option<Outgoing>, Chain<Vc>)> {
+        let Stand::Shaped(place) = vc.place.get() else { return None };
+        if self.shapers.has_account(place) {
+            self.shapers.change(place, None);
+            self.let_go(place);
+            return None;
+        }
+        self.release(vc)
+    }
+
+    /// Takes the shape of a VC and its account away; what was held for it.
+    pub(super) fn release(&mut self, vc: &Vc) -> Option<(Ref<Vc>, Option<Outgoing>, Chain<Vc>)> {
         let Stand::Shaped(place) = vc.place.get() else { return None };
         let (shaped, held) = self.shapers.remove(place)?;
         vc.place.set(shaped.waiting.map_or(Stand::Nowhere, Stand::Waiting));
@@ -228,11 +276,25 @@ impl Backlog {
         Some((shaped.vc, shaped.outgoing, held))
     }
 
-    /// Lets all VCs whose time has come go on.
-    pub(super) fn expire(&mut self) {
+    /// Lets all VCs whose time has come go on, and has `send` send the PADGs that are due. Lists that have waited too long
+    /// for credits end up in `failed`. A session whose peer does not answer ends this: it is to be called again.
+    pub(super) fn expire(
+        &mut self,
+        mut send: impl FnMut(&Flow),
+        failed: &mut Chain<Vc>,
+    ) -> Option<(Ref<Vc>, SessionKey)> {
         while let Some(place) = self.shapers.expired() {
+            match self.shapers.grant(place) {
+                Ok(grant) => grant.iter().for_each(&mut send),
+                // Whoever ends the session takes what is held.
+                Err(key) => return self.shapers.get(place).map(|shaped| (Ref::clone(&shaped.vc), key)),
+            }
+            let mut stale = self.shapers.stale(place);
+            stale.set_status(Status::FAILURE);
+            failed.append(stale);
             self.let_go(place);
         }
+        None
     }
 
     /// In how long to call [`Backlog::expire`].
@@ -240,7 +302,7 @@ impl Backlog {
         self.shapers.wake()
     }
 
-    /// Lets what a shaped VC may send now wait for room.
+    /// Lets what a VC may send now, by its rate and credits, wait for room.
     fn let_go(&mut self, place: usize) {
         let mut lists = self.shapers.let_go(place);
         if lists.is_empty() {

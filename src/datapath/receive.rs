@@ -3,7 +3,7 @@
 use core::sync::atomic::Ordering;
 
 use ndis::{Dispatch, Ref, ReturnedChain, Throttle};
-use pppoe::SessionKey;
+use pppoe::{InBand, SessionKey};
 
 use super::receive_queue::{Arrived, BATCH, Run};
 use crate::adapter::Adapter;
@@ -60,7 +60,12 @@ impl Adapter {
         }
         let ended = batch.other.is_some();
         if let Some(frame) = batch.other {
-            self.discovery_frame(frame);
+            if frame.may_have_credits() && self.credits_in_band(&frame, batch.short, irql) {
+                // The client has it.
+                batch.other = None;
+            } else {
+                self.discovery_frame(frame);
+            }
         }
         // The sessions' VCs are let go of with no lock held.
         batch.runs.clear();
@@ -78,6 +83,26 @@ impl Adapter {
         }
     }
 
+    /// A session frame with credits in front of its PPP packet: takes them off and indicates the rest. False if the session
+    /// has none of that.
+    #[inline(never)]
+    fn credits_in_band(&self, arrived: &Arrived, short: bool, irql: &Dispatch) -> bool {
+        let mut head = [0; InBand::LEN];
+        if arrived.length < head.len() || !self.receive_buffers.read(arrived.buffer, &mut head) {
+            return false;
+        }
+        let Some(frame) = InBand::parse(&head, arrived.length, self.station) else { return false };
+        let Some(vc) = self.calls.routes().find(frame.head.key) else { return false };
+        let credited = self.with_account(&vc, frame.head.key, |account, now| {
+            account.granted_in_band(frame.credits, now);
+            None
+        });
+        let run = credited.then(|| self.receive.lock_at_dispatch(irql).in_band(arrived, &frame.head, vc));
+        let Some(mut run) = run.flatten() else { return false };
+        self.indicate(&mut run, short, irql);
+        true
+    }
+
     /// Indicates the frames of one VC; to be copied at once if buffers are `short`.
     fn indicate(&self, run: &mut Run, short: bool, irql: &Dispatch) {
         let count = run.arrivals.len();
@@ -90,6 +115,9 @@ impl Adapter {
             return;
         }
         run.arrivals.vc().count_received(count.into(), run.bytes);
+        if run.arrivals.vc().place.may_have_account() {
+            self.credits_used(run.arrivals.vc(), run.key, count, run.bytes);
+        }
         if short {
             self.receives_returned(run.arrivals.indicate_copied(irql));
         } else {

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use e1000::{Delivery, LatencyClass, Moderation, Nic, ReceiveConfig, ReceiveDrops};
 use ndis::memory::push_reserved;
 use ndis::{Arrivals, ReceivePool, Ref, Result, ReturnedChain};
-use pppoe::{Address, Head, Malformed, Prefix, SessionKey};
+use pppoe::{Address, Head, InBand, Malformed, Prefix, SessionKey};
 
 use super::health::{Hangs, Health};
 use crate::adapter::{Buffers, ReceiveRing, Registers};
@@ -16,6 +16,9 @@ pub(super) const BATCH: u32 = 32;
 /// Where the PPP packet begins in a frame.
 const OFFSET: u32 = 20;
 const _: () = assert!(OFFSET as usize == pppoe::Header::LEN);
+/// The same behind credits.
+const IN_BAND_OFFSET: u32 = 28;
+const _: () = assert!(IN_BAND_OFFSET as usize == InBand::OFFSET);
 
 /// The ring and the spare buffers. There are more buffers than descriptors, so that the ring stays full while
 /// clients hold some.
@@ -44,6 +47,14 @@ pub(super) struct Arrived {
     pub(super) buffer: u32,
     pub(super) length: usize,
     head: [u8; Head::LEN],
+}
+
+impl Arrived {
+    /// Whether it may be a session frame that begins with a Credits tag.
+    pub(super) fn may_have_credits(&self) -> bool {
+        let [.., kind0, kind1] = self.head;
+        self.length >= InBand::LEN && [kind0, kind1] == InBand::KIND
+    }
 }
 
 /// What has arrived at once.
@@ -170,6 +181,14 @@ impl ReceiveQueue {
             }
         }
         None
+    }
+
+    /// A frame of a session with credits in front of its PPP packet, as a run of its own.
+    pub(super) fn in_band(&mut self, arrived: &Arrived, head: &Head, vc: Ref<Vc>) -> Option<Run> {
+        let prefix = Prefix::of(&arrived.head);
+        let mut run = Run { key: head.key, prefix, arrivals: Arrivals::new(vc), bytes: head.length.into() };
+        let taken = run.arrivals.push(&mut self.pool, arrived.buffer, IN_BAND_OFFSET, head.length.into());
+        taken.then_some(run)
     }
 
     /// Takes the runs of a batch back, which must be empty, and the buffer of its last frame.

@@ -10,22 +10,27 @@ use super::{Outgoing, Transmit};
 use crate::adapter::Adapter;
 use crate::call_manager::Vc;
 
-/// The timer of the VCs with a shape, as opposed to that of the discoveries.
+/// The timer of the VCs with a shape or an account of credits, as opposed to that of the discoveries.
 #[derive(Debug)]
 pub(crate) enum Pacer {}
 
 impl TimerHandler<Pacer> for Adapter {
     fn expired(this: &Ref<Self>, irql: &Dispatch) {
-        let mut failed = Chain::new();
-        {
-            let mut transmit = this.transmit.lock_at_dispatch(irql);
-            let wake = transmit.expire();
-            if this.is_reachable() {
-                transmit.pump(&this.nic, &mut failed);
-            }
-            this.set_pacer(wake);
+        loop {
+            let mut failed = Chain::new();
+            let silent = {
+                let mut transmit = this.transmit.lock_at_dispatch(irql);
+                let silent = transmit.expire(&this.desk(), &mut failed);
+                if this.is_reachable() {
+                    transmit.pump(&this.nic, &mut failed);
+                }
+                this.set_pacer(transmit.wake());
+                silent
+            };
+            this.complete(failed);
+            let Some((vc, key)) = silent else { break };
+            this.peer_is_silent(&vc, key);
         }
-        this.complete(failed);
     }
 }
 
@@ -67,7 +72,7 @@ impl Adapter {
         }
     }
 
-    /// Lets lists wait for room or for their rate.
+    /// Lets lists wait for room, for their rate or for credits.
     #[cold]
     fn queue(
         &self,
@@ -103,7 +108,7 @@ impl Adapter {
         shaped
     }
 
-    /// Ends the shape of a VC whose session is over: what it holds cannot go anywhere.
+    /// Ends the shape and the account of a VC whose session is over: what it holds cannot go anywhere.
     pub(crate) fn end_shape(&self, vc: &Vc) {
         let ended = self.transmit.lock().end_shape(vc);
         if let Some((vc, mut held)) = ended {
@@ -113,15 +118,15 @@ impl Adapter {
         }
     }
 
-    /// Lets the pacer look at the shaped VCs in a while.
-    fn set_pacer(&self, wake: Option<Duration>) {
+    /// Lets the pacer look at the VCs that are held in a while.
+    pub(super) fn set_pacer(&self, wake: Option<Duration>) {
         if let (Some(delay), Some(timer)) = (wake, self.pacer.get()) {
             timer.set(delay);
         }
     }
 
     /// Gives lists back to their senders, with the status they carry, and follows what waited for that.
-    fn complete(&self, chain: Chain<Vc>) {
+    pub(super) fn complete(&self, chain: Chain<Vc>) {
         chain.complete_sends(|vc, count| {
             Vc::sends_ended(vc, count);
             self.end_in_flight(count);

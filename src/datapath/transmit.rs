@@ -6,6 +6,9 @@ use core::time::Duration;
 use condis::token_bucket::Shape;
 use e1000::{Nic, TransmitStatus};
 use ndis::{Chain, NetBuffer, NetBufferList, Ref, Result, Status};
+use pppoe::credit::{Account, Agreement};
+use pppoe::extension::Flow;
+use pppoe::{Address, Code, Instant, SessionKey};
 
 use super::backlog::Backlog;
 use super::health::{Hangs, Health, Pause};
@@ -41,6 +44,12 @@ pub(super) struct Loader {
     tags: Tags,
     /// Where NDIS puts a frame in one piece that lies in several.
     scattered: Vec<u8>,
+}
+
+/// Where PADGs and PADCs come from: the station, and its card, if that can be reached.
+pub(super) struct Desk<'a> {
+    pub(super) station: Address,
+    pub(super) nic: Option<&'a Nic<Registers>>,
 }
 
 /// Why no more lists of a chain go into the ring.
@@ -119,15 +128,43 @@ impl Transmit {
         Ok(Chain::new())
     }
 
-    /// Ends the shape of a VC whose session is over; what was held for it.
-    pub(super) fn end_shape(&mut self, vc: &Vc) -> Option<(Ref<Vc>, Chain<Vc>)> {
-        self.backlog.unshape(vc).map(|(vc, _, held)| (vc, held))
+    /// Gives the session of a VC an account of credits.
+    pub(super) fn open_account(&mut self, vc: &Ref<Vc>, key: SessionKey, agreement: Agreement) -> Result<()> {
+        self.backlog.open_account(vc, key, agreement)
     }
 
-    /// Lets VCs go on whose rate lets them. In how long to look again.
-    pub(super) fn expire(&mut self) -> Option<Duration> {
-        self.backlog.expire();
-        self.backlog.wake()
+    /// Does something to the account of a session, sends the PADC that `act` returns, then the PADG that is due, if any.
+    /// False if the VC has no account for this session.
+    pub(super) fn with_account(
+        &mut self,
+        vc: &Vc,
+        key: SessionKey,
+        desk: &Desk<'_>,
+        act: impl FnOnce(&mut Account, Instant) -> Option<Flow>,
+    ) -> bool {
+        let Some((answer, grant)) = self.backlog.with_account(vc, key, act) else { return false };
+        for (code, flow) in [(Code::Padc, answer), (Code::Padg, grant)] {
+            if let Some(flow) = flow {
+                self.loader.send_flow(desk, code, &flow);
+            }
+        }
+        true
+    }
+
+    /// Ends the shape and the account of a VC whose session is over; what was held for it.
+    pub(super) fn end_shape(&mut self, vc: &Vc) -> Option<(Ref<Vc>, Chain<Vc>)> {
+        self.backlog.release(vc).map(|(vc, _, held)| (vc, held))
+    }
+
+    /// Lets VCs go on whose rate lets them, and grants their peers credits. Lists that have waited too long for credits end
+    /// up in `failed`. A session whose peer leaves grants without an answer ends this: it is to be called again.
+    pub(super) fn expire(
+        &mut self,
+        desk: &Desk<'_>,
+        failed: &mut Chain<Vc>,
+    ) -> Option<(Ref<Vc>, SessionKey)> {
+        let Self { loader, backlog, .. } = self;
+        backlog.expire(|padg| loader.send_flow(desk, Code::Padg, padg), failed)
     }
 
     /// In how long to call [`Transmit::expire`].
@@ -145,11 +182,7 @@ impl Transmit {
 
     /// Sends a discovery frame, which no list owns; false if there is no room even for that.
     pub(super) fn send_control(&mut self, nic: &Nic<Registers>, frame: &[u8]) -> bool {
-        let Loader { ring, tags, .. } = &mut self.loader;
-        let Some(mut slot) = ring.reserve() else { return false };
-        let sent = slot.write(0, frame) && slot.push(frame.len(), tags.control, NOBODYS).is_ok();
-        ring.doorbell(nic);
-        sent
+        self.loader.send_control(nic, frame)
     }
 
     /// Takes out the lists whose last frame the card has finished.
@@ -207,6 +240,23 @@ impl Transmit {
 }
 
 impl Loader {
+    /// Sends a discovery frame, which no list owns; false if there is no room even for that.
+    fn send_control(&mut self, nic: &Nic<Registers>, frame: &[u8]) -> bool {
+        let Self { ring, tags, .. } = self;
+        let Some(mut slot) = ring.reserve() else { return false };
+        let sent = slot.write(0, frame) && slot.push(frame.len(), tags.control, NOBODYS).is_ok();
+        ring.doorbell(nic);
+        sent
+    }
+
+    /// Sends a PADG or PADC. If there is no room for it, it is missed as if it had been lost.
+    fn send_flow(&mut self, desk: &Desk<'_>, code: Code, flow: &Flow) {
+        let mut frame = [0; Flow::FRAME_LEN];
+        if let (Some(nic), Ok(_)) = (desk.nic, flow.emit(code, desk.station, &mut frame)) {
+            self.send_control(nic, &frame);
+        }
+    }
+
     /// Moves lists of a VC into the ring, as long as they fit. What cannot be sent at all ends up in `failed`.
     fn load(&mut self, vc: &Ref<Vc>, outgoing: &Outgoing, lists: &mut Chain<Vc>, failed: &mut Chain<Vc>) {
         let Self { ring, in_flight, tags, scattered, .. } = self;

@@ -8,6 +8,7 @@ use ndis_sim::{
     nic::Model,
     wire::{
         access_concentrator,
+        credits::Plan,
         frame::{DISCOVERY, Frame, SESSION, code},
     },
 };
@@ -209,12 +210,15 @@ fn messages_and_routes_are_shown() {
     });
 }
 
-/// Credits hold if the PADR and the PADS both have them. The driver's PADR has not, so a peer that hands them out anyway
+/// Credits hold if the PADR and the PADS both have them. This PADR has not, so a peer that hands them out anyway
 /// is not bound, and frames flow without.
 // covers: RFC5578:packets, RFC5578:metrics
 #[test]
 fn credits_that_were_not_asked_for_are_not_waited_for() {
-    let peer = access_concentrator::Settings { credits: true, ..access_concentrator::Settings::default() };
+    let peer = access_concentrator::Settings {
+        credits: Some(Plan { unasked: true, ..Plan::once(100) }),
+        ..access_concentrator::Settings::default()
+    };
     talk(4, peer, |talk| {
         let padr = talk.lever.sent().into_iter().find(|frame| frame.code == code::PADR).expect("a PADR");
         let tags = padr.tags().expect("tags");

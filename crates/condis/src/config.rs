@@ -50,6 +50,17 @@ pub enum FlowControl {
     Both,
 }
 
+/// `Credits`: flow control by credits (RFC 5578).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Credits {
+    /// Never.
+    Off,
+    /// In calls that come in from hosts which ask for it.
+    Agree,
+    /// In these, and asked for in calls that are made.
+    Ask,
+}
+
 /// The settings of an adapter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -81,6 +92,10 @@ pub struct Settings {
     pub vlan_id: u16,
     /// Priority of discovery frames in their VLAN tag, 0 to 7 (IEEE 802.1Q).
     pub vlan_priority: u8,
+    /// Flow control by credits.
+    pub credits: Credits,
+    /// Octets that a credit is worth in calls that are made.
+    pub credit_scale: u16,
 }
 
 impl Default for Settings {
@@ -107,6 +122,8 @@ impl Settings {
             padi_tries: 5,
             vlan_id: 0,
             vlan_priority: 0,
+            credits: Credits::Agree,
+            credit_scale: 64,
         }
     }
 
@@ -126,6 +143,8 @@ impl Settings {
             Setting::PadiTries => self.padi_tries = u8::try_from(value).map_err(|_| Refused)?,
             Setting::VlanId => self.vlan_id = u16::try_from(value).map_err(|_| Refused)?,
             Setting::VlanPriority => self.vlan_priority = u8::try_from(value).map_err(|_| Refused)?,
+            Setting::Credits => self.credits = credits(value).ok_or(Refused)?,
+            Setting::CreditScale => self.credit_scale = u16::try_from(value).map_err(|_| Refused)?,
             Setting::NetworkAddress | Setting::ServiceName | Setting::AcName | Setting::HostUniq => {
                 return Err(Refused);
             }
@@ -181,6 +200,15 @@ const fn flow_control(value: u32) -> Option<FlowControl> {
         1 => FlowControl::Transmit,
         2 => FlowControl::Receive,
         3 => FlowControl::Both,
+        _ => return None,
+    })
+}
+
+const fn credits(value: u32) -> Option<Credits> {
+    Some(match value {
+        0 => Credits::Off,
+        1 => Credits::Agree,
+        2 => Credits::Ask,
         _ => return None,
     })
 }

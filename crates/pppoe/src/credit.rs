@@ -185,6 +185,11 @@ impl Account {
         self.left = self.left.saturating_sub(u16::try_from(cost).unwrap_or(u16::MAX));
     }
 
+    /// Takes credits back that were paid for something that was not sent after all.
+    pub fn pay_back(&mut self, cost: u32) {
+        self.left = self.left.saturating_add(u16::try_from(cost).unwrap_or(u16::MAX));
+    }
+
     /// A PADG arrived: the PADC to answer it with. `None`: there are too many of them, and this one has no effect.
     pub fn granted(&mut self, padg: &Flow, now: Instant) -> Option<Flow> {
         if now.saturating_since(self.answers_since) >= ANSWERS_TIME {

@@ -201,6 +201,9 @@ fn a_packet_costs_its_octets_rounded_up_and_nothing_goes_without() {
     account.pay(10);
     assert!(!account.affords(1, at(0)) && account.affords(0, at(0)));
     assert!(!account.affords(u32::MAX, at(0)));
+    account.pay_back(3);
+    assert_eq!(account.left(), 3, "what was not sent after all");
+    account.pay(3);
     account.granted_in_band(Credits { forward: 0xFFF0, backward: 0 }, at(0));
     account.granted_in_band(Credits { forward: 0xFFF0, backward: 0 }, at(0));
     assert_eq!(account.left(), 0xFFFF, "credits saturate");

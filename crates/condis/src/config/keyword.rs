@@ -45,6 +45,8 @@ pub enum Setting {
     PadiTries,
     VlanId,
     VlanPriority,
+    Credits,
+    CreditScale,
 }
 
 /// A keyword of the adapter's registry key.
@@ -96,5 +98,7 @@ pub const KEYWORDS: &[Keyword] = &[
     Keyword::new("PadiTries", Setting::PadiTries, Kind::Number { min: 1, max: 10, step: 1 }),
     Keyword::new("VlanId", Setting::VlanId, Kind::Number { min: 0, max: 4094, step: 1 }),
     Keyword::new("VlanPriority", Setting::VlanPriority, Kind::Number { min: 0, max: 7, step: 1 }),
+    Keyword::new("Credits", Setting::Credits, Kind::Choice(&[0, 1, 2])),
+    Keyword::new("CreditScale", Setting::CreditScale, Kind::Number { min: 1, max: 1500, step: 1 }),
     Keyword::instance("WanEndpoints", Setting::WanEndpoints, Kind::Number { min: 1, max: 65_534, step: 1 }),
 ];

@@ -27,6 +27,8 @@ fn number(settings: &Settings, setting: Setting) -> u32 {
         Setting::PadiTries => settings.padi_tries.into(),
         Setting::VlanId => settings.vlan_id.into(),
         Setting::VlanPriority => settings.vlan_priority.into(),
+        Setting::Credits => settings.credits as u32,
+        Setting::CreditScale => settings.credit_scale.into(),
         _ => panic!("{setting:?} is text"),
     }
 }
