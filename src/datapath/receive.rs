@@ -60,17 +60,25 @@ impl Adapter {
         }
         let ended = batch.other.is_some();
         if let Some(frame) = batch.other {
-            if frame.may_have_credits() && self.credits_in_band(&frame, batch.short, irql) {
-                // The client has it.
+            // The client may have its buffer then.
+            if self.other_frame(frame, batch.short, irql) {
                 batch.other = None;
-            } else {
-                self.discovery_frame(frame);
             }
         }
         // The sessions' VCs are let go of with no lock held.
         batch.runs.clear();
         self.receive.lock_at_dispatch(irql).done(&self.nic, &self.receive_buffers, batch);
         ended || frames == limit
+    }
+
+    /// A frame that is no plain session frame; whether its buffer is a client's now.
+    #[inline(never)]
+    fn other_frame(&self, arrived: Arrived, short: bool, irql: &Dispatch) -> bool {
+        let indicated = arrived.may_have_credits() && self.credits_in_band(&arrived, short, irql);
+        if !indicated {
+            self.discovery_frame(arrived);
+        }
+        indicated
     }
 
     /// Copies a discovery frame out of the device's reach and hands it to the calls.
@@ -104,6 +112,8 @@ impl Adapter {
     }
 
     /// Indicates the frames of one VC; to be copied at once if buffers are `short`.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "what a run costs is spent here")]
     fn indicate(&self, run: &mut Run, short: bool, irql: &Dispatch) {
         let count = run.arrivals.len();
         if count == 0 {
