@@ -108,7 +108,7 @@ const ID_TRIES: usize = 64;
 
 /// The Access Concentrator of one interface.
 ///
-/// Takes 137 KiB when idle, most of it for the ids; grows with sessions and requests, by what [`Limits`] allows.
+/// Takes 137 KiB when idle, most of it for the ids, and up to 120 KiB more if many sessions are allowed; grows with sessions and requests, by what [`Limits`] allows.
 /// Not synchronised. Every function may be called at `IRQL <= DISPATCH_LEVEL`.
 #[derive(Debug)]
 pub struct Concentrator {
@@ -131,7 +131,7 @@ impl Concentrator {
         Ok(Self {
             config: *config,
             jar: Jar::new(&key.derive("cookies"), config.cookie_lifetime, now),
-            limiter: Limiter::try_new(limits.station, limits.all, key.derive("stations"))?,
+            limiter: Limiter::try_new(limits.station, limits.all, limits.sessions, key.derive("stations"))?,
             requests: Requests::try_new([random.next(), random.next()], now)?,
             ids: SessionIds::try_new(Sequence::new(key.derive("ids")))?,
             sessions: Table::new(random.next()),

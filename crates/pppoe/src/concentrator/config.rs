@@ -60,11 +60,12 @@ impl Config {
 pub struct Limits {
     /// Answers to one station, and requests from it: each successful discovery takes two. `None`: any number.
     pub station: Option<Rate>,
-    /// The same for all stations together.
+    /// The same for all stations together. The last half of the burst is for those that answer an offer.
     pub all: Option<Rate>,
-    /// Requests without an answer of the caller.
+    /// Requests without an answer of the caller. While there are so many, nothing is answered.
     pub starting: u16,
-    /// Requests remembered, with those that wait for an answer.
+    /// Requests remembered, with those that wait for an answer; the same. Divided by [`Config::memory`], the greatest
+    /// rate of new sessions.
     pub requests: u16,
     /// The same for one station. Looking for one costs time in proportion.
     pub station_requests: u8,
@@ -75,12 +76,12 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// A thousand discoveries a second of all stations, one of each after a burst of five; 256 calls being offered;
+    /// Five thousand discoveries a second of all stations, one of each after a burst of five; 256 calls being offered;
     /// 65,534 sessions, 16 with each station. A remembered request takes about 0.3 KiB, but up to 1.7 KiB with the
     /// longest tags; there are at most 4,096.
     pub const DEFAULT: Self = Self {
         station: Some(Rate { per_second: 2, burst: 10 }),
-        all: Some(Rate { per_second: 2000, burst: 500 }),
+        all: Some(Rate { per_second: 10_000, burst: 2500 }),
         starting: 256,
         requests: 4096,
         station_requests: 8,

@@ -3,6 +3,7 @@
 use super::answer::{self, Returned};
 use super::cookie::{BadCookie, Cookie};
 use super::event::{Answer, Event, Ignored, Refusal, Request, RequestId};
+use super::limiter::Purpose;
 use super::requests::{self, Entry, State};
 use super::service::Services;
 use super::{Concentrator, Config, Limits};
@@ -24,10 +25,10 @@ impl Concentrator {
     ) -> Result<Event<'a>, Ignored> {
         let name = padi.service_name.ok_or(Ignored::ServiceName)?;
         services.find(name).ok_or(Ignored::ServiceName)?;
-        if !self.has_room(padi.source) {
+        if self.is_busy() || !self.has_room(padi.source) {
             return Err(Ignored::Full);
         }
-        self.admit(now, padi.source)?;
+        self.admit(now, padi.source, Purpose::Offer)?;
         let Config { own, ac_name, .. } = self.config;
         let cookie = self.jar.issue(now, own, padi);
         let granted = self.granted(padi);
@@ -47,10 +48,19 @@ impl Concentrator {
         let cookie = Cookie::parse(padr.ac_cookie).map_err(Ignored::Cookie)?;
         if let Some((_, entry)) = self.requests.find(padr.source, &cookie) {
             let limiter = &mut self.limiter;
-            return repeated(self.config.own, entry, padr, || limiter.admit(now, padr.source), buffer);
+            return repeated(
+                self.config.own,
+                entry,
+                padr,
+                || limiter.admit(now, padr.source, Purpose::Confirmation),
+                buffer,
+            );
         }
         self.jar.verify(now, self.config.own, padr, &cookie).map_err(Ignored::Cookie)?;
-        self.admit(now, padr.source)?;
+        if self.is_busy() {
+            return Err(Ignored::Full);
+        }
+        self.admit(now, padr.source, Purpose::Confirmation)?;
         if Returned::len(padr) > Returned::MAX {
             return Err(Ignored::TooLong);
         }
@@ -74,10 +84,7 @@ impl Concentrator {
 
     /// Adds a request that waits.
     fn add(&mut self, now: Instant, padr: &Repr<'_>, cookie: Cookie) -> Result<RequestId, OutOfMemory> {
-        let Limits { requests, station_requests, .. } = self.config.limits;
-        if self.requests.len() >= usize::from(requests)
-            || self.requests.count_of(padr.source) >= usize::from(station_requests)
-        {
+        if self.requests.count_of(padr.source) >= usize::from(self.config.limits.station_requests) {
             return Err(OutOfMemory);
         }
         let entry = Entry {
@@ -91,18 +98,24 @@ impl Concentrator {
         self.requests.try_insert(entry, now.saturating_add(self.config.patience.max(self.cookie_life())))
     }
 
+    /// Whether there are as many requests as may be. That passes within seconds: silence has a Host ask again, where an
+    /// error would end its call.
+    fn is_busy(&self) -> bool {
+        let Limits { starting, requests, .. } = self.config.limits;
+        self.requests.waiting() >= usize::from(starting) || self.requests.len() >= usize::from(requests)
+    }
+
     /// Whether one more session with `peer` could be begun.
     fn has_room(&self, peer: Address) -> bool {
-        let Limits { starting, sessions, station_sessions, .. } = self.config.limits;
+        let Limits { sessions, station_sessions, .. } = self.config.limits;
         let begun = self.sessions.len().saturating_add(self.requests.waiting());
         let of_peer = self.sessions.get(requests::station(peer)).count();
-        self.requests.waiting() < usize::from(starting)
-            && begun < usize::from(sessions)
+        begun < usize::from(sessions)
             && of_peer.saturating_add(self.requests.waiting_of(peer)) < usize::from(station_sessions)
     }
 
-    fn admit(&mut self, now: Instant, peer: Address) -> Result<(), Ignored> {
-        if self.limiter.admit(now, peer) { Ok(()) } else { Err(Ignored::Rate) }
+    fn admit(&mut self, now: Instant, peer: Address, purpose: Purpose) -> Result<(), Ignored> {
+        if self.limiter.admit(now, peer, purpose) { Ok(()) } else { Err(Ignored::Rate) }
     }
 
     /// The PPP-Max-Payload to answer with (RFC 4638): not without being asked, nor more than asked for.
