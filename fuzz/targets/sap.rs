@@ -3,6 +3,7 @@
 //! The first byte of the input chooses the address family, the second whether the SAP's type is the right one.
 
 use condis::address_family::AddressFamily;
+use condis::config::Concentrator;
 use condis::sap::Sap;
 use condis::status::Status;
 use condis::{ppp, tapi};
@@ -21,8 +22,10 @@ pub(crate) fn run(input: &[u8]) {
     match Sap::parse(family, kind, sap, &LINES) {
         Ok(parsed) => {
             assert_ne!(right & 7, 7, "a SAP of another type");
-            assert!(parsed.conflicts_with(&Sap::parse(family, kind, sap, &LINES).expect("the same again")));
-            assert!(parsed.accepts(b""));
+            assert_eq!(Ok(parsed), Sap::parse(family, kind, sap, &LINES), "the same again");
+            assert!((1..=LINES.count).contains(&parsed.most(LINES.count)));
+            let is_for_calls = !matches!(parsed, Sap::Tapi(sap) if sap.call_mode().is_none());
+            assert_eq!(parsed.accepts(b"", &Concentrator::new()), is_for_calls);
         }
         Err(status) => assert_eq!(status, Status::INVALID_DATA),
     }

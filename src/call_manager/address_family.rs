@@ -101,10 +101,11 @@ impl AddressFamily {
         }
     }
 
-    /// Remembers a SAP, unless this client has the same one already.
+    /// Remembers a SAP, unless this client has as many of the same already as it may.
     pub(super) fn sap_added(&self, sap: condis::sap::Sap) -> Result<()> {
         let mut open = self.open.lock();
-        if open.saps.iter().any(|other| sap.conflicts_with(other)) {
+        let same = open.saps.iter().filter(|other| sap == **other).count();
+        if same >= usize::try_from(sap.most(self.adapter.lines().count)).unwrap_or(usize::MAX) {
             return Err(Status::SAP_IN_USE);
         }
         ndis::memory::push(&mut open.saps, sap)

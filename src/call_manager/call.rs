@@ -32,7 +32,7 @@ impl Vc {
             let begun = life.call.make_call(pended);
             if begun.is_ok() {
                 life.slot = Some(index);
-                life.line = taken;
+                life.line = Some(taken);
                 life.diagnostics = Text::EMPTY;
                 life.link_info = None;
                 life.grant = Grant::default();
@@ -58,7 +58,7 @@ impl Vc {
     }
 
     /// Checks a make call and gives it a place among the discoveries, with nothing sent yet.
-    fn prepare(this: &Ref<Self>, request: &MakeCall) -> Result<(u32, Option<Line>)> {
+    fn prepare(this: &Ref<Self>, request: &MakeCall) -> Result<(u32, Line)> {
         let adapter = this.adapter();
         if !adapter.can_call() {
             return Err(Status::NOT_ACCEPTED);

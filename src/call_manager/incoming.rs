@@ -34,12 +34,13 @@ pub(super) struct Offer {
 
 impl Offer {
     /// The offer of a call, on a line if the client knows lines.
-    fn new(sap: &Ref<Sap>, line: Option<&Line>, request: &Request<'_>) -> Result<Ref<Self>> {
+    fn new(sap: &Ref<Sap>, line: &Line, request: &Request<'_>) -> Result<Ref<Self>> {
         let adapter = sap.family().owner();
         let mut storage = ndis::memory::zeroed(LONGEST_BLOCK)?;
         let (caller, service) = (request.peer.0, request.service_name);
-        let (kind, length) = if let Some(line) = line.map(Line::number) {
-            let offer = tapi::incoming_call::Offer { line, caller, service };
+        let (kind, length) = if let Some(line) = line.number() {
+            let media_mode = sap.call_mode().ok_or(Status::FAILURE)?;
+            let offer = tapi::incoming_call::Offer { line, media_mode, caller, service };
             (0, offer.write(&adapter.lines(), &mut storage))
         } else {
             let max_payload = request.max_payload;
@@ -91,7 +92,8 @@ impl Adapter {
         let mut frame: Frame = [0; pppoe::ethernet::MAX_FRAME];
         let mut offered = self.calls.offered.lock();
         let Offered { concentrator: Some(concentrator), saps, .. } = &mut *offered else { return None };
-        let offers = Offers { saps, lines: &self.lines_in_use, busy: packet.code == Code::Padr };
+        let (lines, settings) = (&self.lines_in_use, &self.settings.concentrator);
+        let offers = Offers { saps, lines, settings, busy: packet.code == Code::Padr };
         match concentrator.handle(now(), packet, &offers, &mut frame) {
             Event::Ignored(_) => None,
             Event::Answer(answer) => {
@@ -110,7 +112,7 @@ impl Adapter {
     fn offer_call(request: &Request<'_>, sap: &Ref<Sap>) -> Result<()> {
         let (family, adapter) = (sap.family(), sap.family().owner());
         let line = Line::take(adapter, sap.line())?;
-        let offer = Offer::new(sap, line.as_ref(), request)?;
+        let offer = Offer::new(sap, &line, request)?;
         let (vc, activation) = Vc::incoming(family, request.id, offer, line)?;
         let noted = adapter.calls.offered.lock().add(request.id, &vc);
         let made = noted.and_then(|()| ndis::vc::create(ndis::AddressFamily::handle(&**family), &vc));

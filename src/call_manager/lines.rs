@@ -1,4 +1,5 @@
-//! The lines that TAPI sees: each carries one call at a time.
+//! The lines that TAPI sees: each carries one call at a time. Calls of clients that know no lines count too: there are no more
+//! calls of an adapter than it has lines, its WAN endpoints.
 
 use alloc::vec::Vec;
 use condis::status::Status;
@@ -8,13 +9,15 @@ use ndis::{Ref, Result, SpinLock};
 use super::from_condis;
 use crate::adapter::Adapter;
 
-/// Which lines of an adapter are in use.
+/// Which lines of an adapter are in use, and by how many calls.
 pub(crate) struct Lines {
     count: u32,
     taken: SpinLock<Taken>,
 }
 
 struct Taken {
+    /// Calls, on a line or on none.
+    calls: u32,
     words: Vec<u64>,
     /// Where the search for any free line goes on.
     next: u32,
@@ -24,7 +27,7 @@ impl Lines {
     /// So many lines, all free.
     pub(crate) fn new(count: u32) -> Result<Self> {
         let words = ndis::memory::filled(in_use::words(count) as usize, |_| Ok(0))?;
-        Ok(Self { count, taken: SpinLock::new(Taken { words, next: 0 }) })
+        Ok(Self { count, taken: SpinLock::new(Taken { calls: 0, words, next: 0 }) })
     }
 }
 
@@ -46,53 +49,66 @@ impl Place {
     }
 }
 
+impl Taken {
+    /// Whether a call could be there: `Err` if not, otherwise the line, unless it is on none.
+    fn find(&self, wanted: Place, count: u32) -> core::result::Result<Option<u32>, Status> {
+        if self.calls >= count {
+            return Err(Status::TAPI_INUSE);
+        }
+        match wanted {
+            Place::Nowhere => Ok(None),
+            Place::Anywhere => {
+                in_use::find_free(&self.words, count, self.next).map(Some).ok_or(Status::TAPI_INUSE)
+            }
+            Place::Line(line) if in_use::is_free(&self.words, count, line) => Ok(Some(line)),
+            Place::Line(_) => Err(Status::TAPI_INUSE),
+        }
+    }
+}
+
 impl Lines {
     /// Whether a call could be there.
     pub(super) fn is_free(&self, wanted: Place) -> bool {
-        let taken = self.taken.lock();
-        match wanted {
-            Place::Nowhere => true,
-            Place::Anywhere => in_use::find_free(&taken.words, self.count, taken.next).is_some(),
-            Place::Line(line) => in_use::is_free(&taken.words, self.count, line),
-        }
+        self.taken.lock().find(wanted, self.count).is_ok()
     }
 }
 
-/// A line in use, until it is dropped. Its lock is the innermost of all.
+/// The place of a call, until it is dropped. Its lock is the innermost of all.
 pub(super) struct Line {
     adapter: Ref<Adapter>,
-    number: u32,
+    number: Option<u32>,
 }
 
 impl Line {
-    /// Takes the line that a call wants, if it wants one.
+    /// Takes the place that a call wants.
     ///
     /// Errors: `TAPI_INUSE`.
-    pub(super) fn take(adapter: &Ref<Adapter>, wanted: Place) -> Result<Option<Self>> {
-        let busy = from_condis(Status::TAPI_INUSE);
+    pub(super) fn take(adapter: &Ref<Adapter>, wanted: Place) -> Result<Self> {
         let Lines { count, ref taken } = adapter.lines_in_use;
         let mut taken = taken.lock();
         let taken = &mut *taken;
-        let number = match wanted {
-            Place::Nowhere => return Ok(None),
-            Place::Anywhere => in_use::find_free(&taken.words, count, taken.next).ok_or(busy)?,
-            Place::Line(line) => line,
-        };
-        if !in_use::take(&mut taken.words, count, number) {
-            return Err(busy);
+        let number = taken.find(wanted, count).map_err(from_condis)?;
+        if let Some(number) = number {
+            // It is free: the lock is held since it was found.
+            let _ = in_use::take(&mut taken.words, count, number);
+            taken.next = number.saturating_add(1);
         }
-        taken.next = number.saturating_add(1);
-        Ok(Some(Self { adapter: Ref::clone(adapter), number }))
+        taken.calls = taken.calls.saturating_add(1);
+        Ok(Self { adapter: Ref::clone(adapter), number })
     }
 
-    /// Which it is.
-    pub(super) const fn number(&self) -> u32 {
+    /// Which line it is, if it is one.
+    pub(super) const fn number(&self) -> Option<u32> {
         self.number
     }
 }
 
 impl Drop for Line {
     fn drop(&mut self) {
-        in_use::release(&mut self.adapter.lines_in_use.taken.lock().words, self.number);
+        let mut taken = self.adapter.lines_in_use.taken.lock();
+        taken.calls = taken.calls.saturating_sub(1);
+        if let Some(number) = self.number {
+            in_use::release(&mut taken.words, number);
+        }
     }
 }

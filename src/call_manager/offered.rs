@@ -2,7 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use condis::config::Settings;
+use condis::config::{self, Settings};
 use ndis::{Ref, Result, Status};
 use pppoe::bounded::Bytes;
 use pppoe::concentrator::{Concentrator, Config, Limits, Rate, RequestId, Services};
@@ -28,6 +28,7 @@ pub(super) struct Offered {
 pub(super) struct Offers<'a> {
     pub(super) saps: &'a [Ref<Sap>],
     pub(super) lines: &'a Lines,
+    pub(super) settings: &'a config::Concentrator,
     /// Whether a SAP whose lines are all in use is better than none: who only asks around shall ask elsewhere, who has
     /// asked for a session shall hear why there is none.
     pub(super) busy: bool,
@@ -35,7 +36,7 @@ pub(super) struct Offers<'a> {
 
 impl Services for Offers<'_> {
     fn find(&self, name: &[u8]) -> Option<u32> {
-        let fits = |sap: &Ref<Sap>| sap.wanted.accepts(name);
+        let fits = |sap: &Ref<Sap>| sap.wanted.accepts(name, self.settings);
         let is_free = |sap: &Ref<Sap>| self.lines.is_free(sap.line());
         let free = self.saps.iter().position(|sap| fits(sap) && is_free(sap));
         let place = free.or_else(|| self.saps.iter().position(|sap| self.busy && fits(sap)))?;
@@ -43,8 +44,10 @@ impl Services for Offers<'_> {
     }
 
     fn name(&self, nth: u32) -> Option<&[u8]> {
-        let mut names = self.saps.iter().filter_map(|sap| sap.wanted.service());
-        names.nth(usize::try_from(nth).ok()?)
+        let named = self.saps.iter().filter_map(|sap| sap.wanted.service());
+        let listed =
+            self.settings.services.iter().filter(|_| self.saps.iter().any(|sap| sap.call_mode().is_some()));
+        named.chain(listed).nth(usize::try_from(nth).ok()?)
     }
 }
 
@@ -135,24 +138,40 @@ impl Adapter {
 /// How the access concentrator presents itself. A station may have as many calls as there are lines: who asks for more
 /// than one is a relay, or runs a test.
 fn config(station: pppoe::Address, settings: &Settings) -> Option<Config> {
+    let concentrator = &settings.concentrator;
+    let name = match concentrator.name.as_bytes() {
+        [] => Bytes::new(&name_of(station)?)?,
+        name => Bytes::new(name)?,
+    };
+    let mut config = Config::new(station, name);
+    config.max_payload = settings.max_payload;
+    config.credits = settings::credits_to_agree_to(settings);
+    let lines = u16::try_from(settings.wan_endpoints).unwrap_or(u16::MAX);
+    let of_station = u8::try_from(lines).unwrap_or(u8::MAX);
+    let answers = concentrator.answers;
+    config.limits = Limits {
+        station: Some(Rate { per_second: 2, burst: u32::from(of_station).saturating_mul(2).max(10) }),
+        all: Some(Rate { per_second: answers, burst: (answers / 4).max(LEAST_BURST) }),
+        starting: concentrator.offered(settings.wan_endpoints),
+        requests: concentrator.requests(settings.wan_endpoints),
+        sessions: lines.min(Limits::DEFAULT.sessions),
+        station_sessions: of_station,
+        station_requests: of_station.max(Limits::DEFAULT.station_requests),
+    };
+    Some(config)
+}
+
+/// Answers that may go out at once, however few in a second: half of them for offers.
+const LEAST_BURST: u32 = 4;
+
+/// A name that no other station has.
+fn name_of(station: pppoe::Address) -> Option<[u8; 16]> {
     let mut name = *b"mcm-000000000000";
     let digits = name.get_mut(4..)?.chunks_exact_mut(2);
     for (pair, octet) in digits.zip(station.0) {
         pair.copy_from_slice(&[digit(octet >> 4), digit(octet & 15)]);
     }
-    let mut config = Config::new(station, Bytes::new(&name)?);
-    config.max_payload = settings.max_payload;
-    config.credits = settings::credits_to_agree_to(settings);
-    let lines = u16::try_from(settings.wan_endpoints).unwrap_or(u16::MAX);
-    let of_station = u8::try_from(lines).unwrap_or(u8::MAX);
-    config.limits = Limits {
-        station: Some(Rate { per_second: 2, burst: u32::from(of_station).saturating_mul(2).max(10) }),
-        sessions: lines.min(Limits::DEFAULT.sessions),
-        station_sessions: of_station,
-        station_requests: of_station.max(Limits::DEFAULT.station_requests),
-        ..Limits::DEFAULT
-    };
-    Some(config)
+    Some(name)
 }
 
 /// The digit of a number below 16, in hexadecimal.

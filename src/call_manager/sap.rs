@@ -104,4 +104,12 @@ impl Sap {
             condis::sap::Sap::Ppp(_) => Place::Nowhere,
         }
     }
+
+    /// The media modes of calls that are offered to a client that knows such.
+    pub(super) const fn call_mode(&self) -> Option<u32> {
+        match &self.wanted {
+            condis::sap::Sap::Tapi(sap) => sap.call_mode(),
+            condis::sap::Sap::Ppp(_) => None,
+        }
+    }
 }

@@ -41,7 +41,7 @@ pub(super) struct Life {
     pub(super) call: Call<PendedMakeCall, PendedCloseCall>,
     /// Where the call stands in the table of calls; `None` before and after it.
     pub(super) slot: Option<u32>,
-    /// The line of TAPI's that the call is on, from the make call until it is off the wire.
+    /// The place that the call takes among the adapter's, from the make call until it is off the wire.
     pub(super) line: Option<Line>,
     /// What the peer waits for, until a call that comes in has its session or is refused.
     pub(super) request: Option<RequestId>,
@@ -79,12 +79,12 @@ impl Vc {
         family: &Ref<AddressFamily>,
         request: RequestId,
         offer: Ref<Offer>,
-        line: Option<Line>,
+        line: Line,
     ) -> Result<(Ref<Self>, Activation<PendedMakeCall>)> {
         let (call, activation) = Call::incoming();
         let handle = VcHandle::unborn(family.owner().handle);
         let vc = Self::new(family, handle, call, Some((request, offer)))?;
-        vc.life.lock().line = line;
+        vc.life.lock().line = Some(line);
         Ok((vc, activation))
     }
 

@@ -13,7 +13,10 @@ use ndis_sim::{
         wait_for,
     },
     nic::Model,
-    wire::host::{CallState, Control, Dial},
+    wire::{
+        frame::code,
+        host::{CallState, Control, Dial},
+    },
 };
 use scenarios::{
     Answer, Caller, Card, Record, Run, Setup, Station,
@@ -27,7 +30,9 @@ use scenarios::{
 const CALLS: u32 = 4096;
 /// Calls that come in: each from a host of its own.
 const INCOMING: u16 = 512;
-/// Time between the calls of hosts that come in at once: the driver's limits let a thousand a second through.
+/// Hosts that call after a power cut.
+const STREET: u16 = 1500;
+/// Time between the calls of hosts that come in at once: the driver's limits let five thousand a second through.
 const PAUSE: Duration = Duration::from_millis(100);
 /// Calls that have session ids with one access concentrator.
 const MOST: u32 = 65_534;
@@ -230,6 +235,33 @@ fn hundreds_of_hosts_call() {
         for call in 0..usize::from(INCOMING) {
             office.becomes(call, &CallState::EndedByPeer);
         }
+    });
+    run.clean();
+}
+
+// covers: SEQ:many-calls, RFC2516:8
+/// More than the ring has room for, and than the driver offers at a time. What 65,000 need `pppoe` shows: `crowd`.
+#[test]
+fn a_street_calls_at_once() {
+    let control = Control::new();
+    let mut card = office::card(Model::I82574l, &control);
+    card.keywords.insert("WanEndpoints".to_owned(), Value::Integer(STREET.into()));
+    let taken = Answer::Elsewhere(status::SUCCESS);
+    let run = office::story(Setup::new(14, card), &control, Family::PPP, taken, |office| {
+        let start = Machine::current().now();
+        for number in 0..STREET {
+            let [high, low] = number.to_be_bytes();
+            office.control.dial(Dial { mac: [2, 0, 0, 1, high, low], ..Dial::default() });
+        }
+        let up = || office.control.count(code::PADS) >= usize::from(STREET);
+        assert!(wait_for(PATIENCE, up), "{} are up", office.control.count(code::PADS));
+        let took = Machine::current().now().saturating_sub(start);
+        assert!(took < Duration::from_secs(12), "after {took:?}");
+        let offered = office.station.caller.offered.borrow().clone();
+        let vcs: Vec<_> = offered.into_iter().map(|(vc, _)| vc).collect();
+        assert!(all(&vcs, |record| record.made.get().is_some()), "calls that are not connected");
+        assert_eq!(vcs.len(), usize::from(STREET));
+        end_taken(&vcs);
     });
     run.clean();
 }

@@ -114,15 +114,14 @@ fn there_are_as_many_lines_as_endpoints_and_each_carries_one_call() {
             assert_eq!(make(&vcs[3], &on_line(line)), INUSE, "line {line}");
         }
         assert_eq!(make(&vcs[3], &on_line(3)), NODEVICE);
-        // Clients that know no lines have no such limit.
+        // Clients that know no lines have no more endpoints.
         let other = Caller::new();
         let bound: Rc<dyn Client> = Rc::<Caller>::clone(&other);
         station.adapter.bind(&bound);
         let (af, sap) = station::open(&station.adapter, &other, Family::PPP);
         let (made, vc) = client::create_vc(&af);
         assert_eq!(made, status::SUCCESS);
-        assert_eq!(make(&vc, &blocks::call(Family::PPP, &Destination::default())), status::SUCCESS);
-        assert!(Caller::hang_up(&vc));
+        assert_eq!(make(&vc, &blocks::call(Family::PPP, &Destination::default())), INUSE);
         assert_eq!(client::delete_vc(&vc), status::SUCCESS);
         if client::deregister_sap(&sap) == status::PENDING {
             assert!(wait_for(PATIENCE, || other.sap_deregistered.get()));

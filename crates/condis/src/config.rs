@@ -8,10 +8,12 @@
 //! Network Devices"); the others are this driver's, but for `NetworkAddress`, `WanEndpoints` and
 //! `VlanId` (see `OID_GEN_VLAN_ID`).
 
+mod concentrator;
 mod keyword;
 #[cfg(test)]
 mod tests;
 
+pub use self::concentrator::Concentrator;
 pub use self::keyword::{KEYWORDS, Keyword, Kind, Place, Setting};
 
 use crate::name::Name;
@@ -96,6 +98,8 @@ pub struct Settings {
     pub credits: Credits,
     /// Octets that a credit is worth in calls that are made.
     pub credit_scale: u16,
+    /// The adapter as an access concentrator.
+    pub concentrator: Concentrator,
 }
 
 impl Default for Settings {
@@ -124,6 +128,7 @@ impl Settings {
             vlan_priority: 0,
             credits: Credits::Agree,
             credit_scale: 64,
+            concentrator: Concentrator::new(),
         }
     }
 
@@ -145,9 +150,16 @@ impl Settings {
             Setting::VlanPriority => self.vlan_priority = u8::try_from(value).map_err(|_| Refused)?,
             Setting::Credits => self.credits = credits(value).ok_or(Refused)?,
             Setting::CreditScale => self.credit_scale = u16::try_from(value).map_err(|_| Refused)?,
-            Setting::NetworkAddress | Setting::ServiceName | Setting::AcName | Setting::HostUniq => {
-                return Err(Refused);
+            Setting::ConcentratorAnswers => self.concentrator.answers = value,
+            Setting::ConcentratorRequests => {
+                self.concentrator.requests = u16::try_from(value).map_err(|_| Refused)?;
             }
+            Setting::NetworkAddress
+            | Setting::ServiceName
+            | Setting::AcName
+            | Setting::HostUniq
+            | Setting::ConcentratorName
+            | Setting::ConcentratorServices => return Err(Refused),
         }
         Ok(())
     }
@@ -159,6 +171,8 @@ impl Settings {
             Setting::ServiceName => self.service_name = name(text)?,
             Setting::AcName => self.ac_name = name(text)?,
             Setting::HostUniq => self.host_uniq = host_uniq(text)?,
+            Setting::ConcentratorName => self.concentrator.name = name(text)?,
+            Setting::ConcentratorServices => self.concentrator.services = concentrator::services(text)?,
             _ => return Err(Refused),
         }
         Ok(())
@@ -214,7 +228,7 @@ const fn credits(value: u32) -> Option<Credits> {
 }
 
 /// The characters of UTF-16LE text up to the first NUL.
-fn characters(text: &[u8]) -> impl Iterator<Item = char> {
+fn characters(text: &[u8]) -> impl Iterator<Item = char> + Clone {
     let units = text.chunks_exact(2).filter_map(|pair| pair.try_into().ok()).map(u16::from_le_bytes);
     char::decode_utf16(units)
         .map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER))

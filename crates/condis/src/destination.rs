@@ -91,7 +91,7 @@ impl Destination {
 }
 
 /// The byte that the two hexadecimal digits at the front of `digits` name.
-fn escaped(mut digits: impl Iterator<Item = char>) -> Option<u8> {
+pub(crate) fn escaped(mut digits: impl Iterator<Item = char>) -> Option<u8> {
     let high = digits.next()?.to_digit(16)?;
     let low = digits.next()?.to_digit(16)?;
     u8::try_from(high << 4 | low).ok()

@@ -37,6 +37,7 @@ pub mod config;
 pub mod destination;
 pub mod flow;
 pub mod name;
+pub mod names;
 pub mod oid;
 pub mod ppp;
 pub mod sap;

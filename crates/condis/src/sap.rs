@@ -1,6 +1,7 @@
 //! SAPs of either address family, and which of them can be registered side by side.
 
 use crate::address_family::AddressFamily;
+use crate::config::Concentrator;
 use crate::name::Name;
 use crate::ppp;
 use crate::status::Status;
@@ -34,11 +35,13 @@ impl Sap {
         }
     }
 
-    /// Whether both cannot be registered at once: they ask for the same calls in the same words. The
-    /// later one gets [`Status::SAP_IN_USE`]. Overlap alone is no conflict: calls are offered to the
-    /// first SAP that fits.
-    pub fn conflicts_with(&self, other: &Self) -> bool {
-        self == other
+    /// How many SAPs that ask for the same calls in the same words a client may have at a time, with so many lines. One
+    /// more gets [`Status::SAP_IN_USE`]. Overlap alone is no conflict: calls are offered to the first SAP that fits.
+    pub const fn most(&self, lines: u32) -> u32 {
+        match self {
+            Self::Tapi(sap) => sap.most(lines),
+            Self::Ppp(_) => 1,
+        }
     }
 
     /// The service that the SAP names; `None` if it takes any.
@@ -50,9 +53,9 @@ impl Sap {
     }
 
     /// Whether a session asking for `service` (empty: any) may be offered to this SAP's client.
-    pub fn accepts(&self, service: &[u8]) -> bool {
+    pub fn accepts(&self, service: &[u8], concentrator: &Concentrator) -> bool {
         match self {
-            Self::Tapi(_) => true,
+            Self::Tapi(sap) => sap.call_mode().is_some() && concentrator.offers(service),
             Self::Ppp(name) => name.is_empty() || service.is_empty() || name.as_bytes() == service,
         }
     }
@@ -71,22 +74,28 @@ mod tests {
     }
 
     #[test]
-    fn conflicts() {
-        assert!(line(Some(0), 0x100).conflicts_with(&line(Some(0), 0x100)));
-        assert!(!line(Some(0), 0x100).conflicts_with(&line(None, 0x100)));
-        assert!(!line(Some(0), 0x100).conflicts_with(&line(Some(0), 0x2)));
-        assert!(service(b"isp").conflicts_with(&service(b"isp")));
-        assert!(!service(b"isp").conflicts_with(&service(b"")));
-        assert!(!service(b"isp").conflicts_with(&line(None, 0x100)));
+    fn one_of_each_kind() {
+        assert_eq!((line(Some(0), 0x100).most(9), line(None, 0x100).most(9)), (1, 9));
+        assert_eq!(service(b"isp").most(9), 1);
+        assert_ne!(line(Some(0), 0x100), line(None, 0x100));
+        assert_ne!(line(Some(0), 0x100), line(Some(0), 0x2));
+        assert_ne!(service(b"isp"), service(b""));
     }
 
     #[test]
     fn acceptance() {
-        assert!(service(b"").accepts(b"isp"));
-        assert!(service(b"isp").accepts(b""));
-        assert!(service(b"isp").accepts(b"isp"));
-        assert!(!service(b"isp").accepts(b"other"));
-        assert!(line(None, 0x100).accepts(b"isp"));
+        let mut offered = Concentrator::new();
+        assert!(service(b"").accepts(b"isp", &offered));
+        assert!(service(b"isp").accepts(b"", &offered));
+        assert!(service(b"isp").accepts(b"isp", &offered));
+        assert!(!service(b"isp").accepts(b"other", &offered));
+        assert!(line(None, 0x100).accepts(b"isp", &offered));
+        assert!(!line(None, 0).accepts(b"isp", &offered));
+        // The list is for clients of TAPI, whose SAPs name no service.
+        offered.services.push(b"voice").unwrap();
+        assert!(service(b"isp").accepts(b"isp", &offered));
+        assert!(line(None, 0x100).accepts(b"voice", &offered) && line(None, 0x100).accepts(b"", &offered));
+        assert!(!line(None, 0x100).accepts(b"isp", &offered));
     }
 
     #[test]

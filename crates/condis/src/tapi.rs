@@ -23,8 +23,16 @@ pub const UNSPECIFIED: u32 = 0xFFFF_FFFF;
 /// `LINEBEARERMODE_DATA`.
 pub const BEARER_MODE_DATA: u32 = 0x8;
 
-/// `LINEMEDIAMODE_UNKNOWN | LINEMEDIAMODE_DIGITALDATA`.
-pub const MEDIA_MODES: u32 = 0x102;
+/// `LINEMEDIAMODE_*`.
+pub mod media_mode {
+    /// `LINEMEDIAMODE_UNKNOWN`: not classified; other modes beside it are what it may turn out to be.
+    pub const UNKNOWN: u32 = 0x2;
+    /// `LINEMEDIAMODE_DIGITALDATA`: what a PPPoE session carries.
+    pub const DIGITAL_DATA: u32 = 0x100;
+}
+
+/// What the lines say they can carry.
+pub const MEDIA_MODES: u32 = media_mode::UNKNOWN | media_mode::DIGITAL_DATA;
 
 /// The lines of an adapter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -194,6 +194,9 @@ impl Model {
                 prop_assert!(!fresh, "{why:?}");
                 prop_assert!(why != BadCookie::Missing);
             }
+            Kept::Ignored(Ignored::Full) => {
+                prop_assert!(waiting == 4 || self.server.ac.requests() == 12, "{waiting} wait");
+            }
             Kept::Ignored(Ignored::Rate | Ignored::Waiting | Ignored::Over) => {}
             Kept::Ignored(other) => prop_assert!(false, "{other:?}"),
         }

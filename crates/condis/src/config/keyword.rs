@@ -47,6 +47,10 @@ pub enum Setting {
     VlanPriority,
     Credits,
     CreditScale,
+    ConcentratorName,
+    ConcentratorServices,
+    ConcentratorAnswers,
+    ConcentratorRequests,
 }
 
 /// A keyword of the adapter's registry key.
@@ -100,5 +104,17 @@ pub const KEYWORDS: &[Keyword] = &[
     Keyword::new("VlanPriority", Setting::VlanPriority, Kind::Number { min: 0, max: 7, step: 1 }),
     Keyword::new("Credits", Setting::Credits, Kind::Choice(&[0, 1, 2])),
     Keyword::new("CreditScale", Setting::CreditScale, Kind::Number { min: 1, max: 1500, step: 1 }),
+    Keyword::new("ConcentratorName", Setting::ConcentratorName, Kind::Text(128)),
+    Keyword::new("ConcentratorServices", Setting::ConcentratorServices, Kind::Text(255)),
+    Keyword::new(
+        "ConcentratorAnswers",
+        Setting::ConcentratorAnswers,
+        Kind::Number { min: 10, max: 1_000_000, step: 1 },
+    ),
+    Keyword::new(
+        "ConcentratorRequests",
+        Setting::ConcentratorRequests,
+        Kind::Number { min: 0, max: 65_534, step: 1 },
+    ),
     Keyword::instance("WanEndpoints", Setting::WanEndpoints, Kind::Number { min: 1, max: 65_534, step: 1 }),
 ];

@@ -29,6 +29,8 @@ fn number(settings: &Settings, setting: Setting) -> u32 {
         Setting::VlanPriority => settings.vlan_priority.into(),
         Setting::Credits => settings.credits as u32,
         Setting::CreditScale => settings.credit_scale.into(),
+        Setting::ConcentratorAnswers => settings.concentrator.answers,
+        Setting::ConcentratorRequests => settings.concentrator.requests.into(),
         _ => panic!("{setting:?} is text"),
     }
 }
@@ -162,6 +164,8 @@ fn numbers_in_range_are_taken() {
         ("WanEndpoints", 1),
         ("VlanId", 4094),
         ("VlanPriority", 7),
+        ("ConcentratorAnswers", 10),
+        ("ConcentratorRequests", 65_534),
     ] {
         settings.set_number(keyword(name), value).unwrap();
         assert_eq!(number(&settings, keyword(name).setting), value);
@@ -183,6 +187,9 @@ fn numbers_out_of_range_change_nothing() {
         ("VlanId", 0x1_0001),
         ("VlanPriority", 8),
         ("ServiceName", 1),
+        ("ConcentratorServices", 1),
+        ("ConcentratorAnswers", 9),
+        ("ConcentratorRequests", 65_535),
     ] {
         assert_eq!(settings.set_number(keyword(name), value), Err(Refused), "{name}");
     }
@@ -194,9 +201,13 @@ fn texts() {
     let mut settings = Settings::new();
     settings.set_text(keyword("ServiceName"), &utf16("Münster\0x")).unwrap();
     settings.set_text(keyword("HostUniq"), &utf16("00fF\0")).unwrap();
+    settings.set_text(keyword("ConcentratorName"), &utf16("bras 1")).unwrap();
+    settings.set_text(keyword("ConcentratorServices"), &utf16("internet, voice")).unwrap();
     settings.set_text(keyword("NetworkAddress"), &utf16("021B21010203")).unwrap();
     assert_eq!(settings.service_name.as_bytes(), "Münster".as_bytes());
     assert_eq!(settings.host_uniq.as_bytes(), [0, 0xFF]);
+    assert_eq!(settings.concentrator.name.as_bytes(), b"bras 1");
+    assert!(settings.concentrator.services.iter().eq([&b"internet"[..], b"voice"]));
     assert_eq!(settings.network_address, Some([2, 0x1B, 0x21, 1, 2, 3]));
 }
 
@@ -213,6 +224,8 @@ fn malformed_texts_change_nothing() {
         ("HostUniq", "0g"),
         ("HostUniq", &"00".repeat(65)),
         ("AcName", &"x".repeat(129)),
+        ("ConcentratorName", &"x".repeat(129)),
+        ("ConcentratorServices", &"x".repeat(129)),
         ("*FlowControl", "1"),
     ] {
         assert_eq!(settings.set_text(keyword(name), &utf16(text)), Err(Refused), "{name} {text}");

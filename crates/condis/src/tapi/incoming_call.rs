@@ -25,8 +25,6 @@ pub const MAX_LENGTH: usize = FIXED + CALL_INFO + 2 * 2 * (LONGEST + 1);
 
 /// `CO_TAPI_FLAG_INCOMING_CALL`.
 const INCOMING_CALL: u32 = 2;
-/// `LINEMEDIAMODE_DIGITALDATA`.
-const DIGITAL_DATA: u32 = 0x100;
 /// `LINECALLSTATE_IDLE | OFFERING | ACCEPTED | CONNECTED | DISCONNECTED`.
 const CALL_STATES: u32 = 0x1 | 0x2 | 0x4 | 0x100 | 0x4000;
 /// `LINECALLORIGIN_INBOUND`.
@@ -44,6 +42,8 @@ const OTHER_PARTIES: [usize; 3] = [148, 168, 188];
 pub struct Offer<'a> {
     /// The line it comes in on.
     pub line: u32,
+    /// `LINEMEDIAMODE_*` ([`super::sap::Sap::call_mode`]).
+    pub media_mode: u32,
     /// The caller: an Ethernet address.
     pub caller: [u8; 6],
     /// What it asks for, in UTF-8; empty: any service.
@@ -70,7 +70,7 @@ impl Offer<'_> {
         put_u32(info, 16, self.line)?;
         put_u32(info, 24, BEARER_MODE_DATA)?;
         put_u32(info, 28, lines.max_rate())?;
-        put_u32(info, 32, DIGITAL_DATA)?;
+        put_u32(info, 32, self.media_mode)?;
         put_u32(info, 52, CALL_STATES)?;
         put_u32(info, 80, INBOUND)?;
         put_u32(info, 84, DIRECT)?;
@@ -133,7 +133,8 @@ mod tests {
 
     fn written(service: &[u8]) -> Vec<u8> {
         let mut block = std::vec![0xAA; MAX_LENGTH];
-        let length = Offer { line: 3, caller: CALLER, service }.write(&LINES, &mut block).unwrap();
+        let length =
+            Offer { line: 3, media_mode: 0x102, caller: CALLER, service }.write(&LINES, &mut block).unwrap();
         block.truncate(length);
         block
     }
@@ -159,7 +160,7 @@ mod tests {
         }
         let word = |at| u32_at(info, at).unwrap();
         assert_eq!((word(16), word(20), word(24), word(28)), (3, 0, 8, 1_000_000_000));
-        assert_eq!((word(32), word(80), word(84)), (0x100, 0x80, 1));
+        assert_eq!((word(32), word(80), word(84)), (0x102, 0x80, 1));
         assert_eq!((word(108), text(info, 108)), (8, "02-00-AB-00-00-1F".into()));
         assert_eq!((word(128), text(info, 128)), (8, "größe".into()));
         assert_eq!((word(148), word(168), word(188)), (0x40, 0x40, 0x40));
@@ -175,7 +176,7 @@ mod tests {
 
     #[test]
     fn a_short_buffer_is_refused() {
-        let offer = Offer { line: 0, caller: CALLER, service: b"" };
+        let offer = Offer { line: 0, media_mode: 0x100, caller: CALLER, service: b"" };
         assert_eq!(offer.write(&LINES, &mut [0; MAX_LENGTH - 1]), None);
     }
 

@@ -25,11 +25,14 @@ impl Family {
 }
 
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts")]
 pub(super) struct Sap {
     family: u32,
     good: bool,
     registered: bool,
     pending: bool,
+    /// There has been another one like it since its registration began.
+    rivalled: bool,
 }
 
 #[derive(Debug)]
@@ -96,9 +99,7 @@ impl Reference {
                 }
                 it.asked = true;
             }
-            Event::Register { sap, family, good } => {
-                self.saps.insert(sap, Sap { family, good, registered: false, pending: true });
-            }
+            Event::Register { sap, family, good } => self.registering(sap, family, good),
             Event::Registered { sap, status } => return self.registered(sap, status),
             Event::Deregister { sap } => {
                 self.saps.get_mut(&sap).ok_or("unknown")?.pending = true;
@@ -201,20 +202,26 @@ impl Reference {
         Ok(())
     }
 
+    fn registering(&mut self, sap: u32, family: u32, good: bool) {
+        let mut rivalled = false;
+        // All good SAPs of these scripts ask for the same calls.
+        for other in self.saps.values_mut().filter(|it| it.good && (it.registered || it.pending)) {
+            other.rivalled = true;
+            rivalled = true;
+        }
+        self.saps.insert(sap, Sap { family, good, registered: false, pending: true, rivalled });
+    }
+
     fn registered(&mut self, sap: u32, status: i32) -> Judged {
         let it = self.saps.get(&sap).ok_or("unknown")?;
-        let (family, good) = (it.family, it.good);
+        let (good, rivalled) = (it.good, it.rivalled);
         if it.registered || !it.pending {
             return Err("it is not being registered".to_owned());
         }
-        // All good SAPs of these scripts ask for the same calls.
-        let same = |it: &&Sap| it.good && (it.registered || it.pending);
-        let here = self.saps.values().filter(same).filter(|it| it.family == family).count() > 1;
-        let anywhere = self.saps.values().filter(same).count() > 1;
         let allowed = match status {
             status::SUCCESS => good,
             status::RESOURCES if self.is_hungry() => true,
-            status::SAP_IN_USE => good && (here || anywhere),
+            status::SAP_IN_USE => good && rivalled,
             _ => !good,
         };
         let it = self.saps.get_mut(&sap).ok_or("unknown")?;
