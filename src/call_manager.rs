@@ -1,9 +1,12 @@
 //! The call manager: address families, service access points, virtual circuits, and the calls on them.
 
+mod activation;
 mod address_family;
 mod call;
 mod calls;
 mod change;
+mod discovery;
+mod ending;
 mod extension;
 mod incoming;
 mod lines;

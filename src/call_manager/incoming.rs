@@ -15,8 +15,8 @@ use pppoe::concentrator::{Event, NotAccepted, Refusal, Request, RequestId};
 use pppoe::credit::Agreement;
 use pppoe::{Code, Instant, Repr, Session};
 
-use super::call::Frame;
 use super::calls::now;
+use super::discovery::Frame;
 use super::lines::Line;
 use super::offered::{Offered, Offers};
 use super::vc::Life;

@@ -1,0 +1,202 @@
+//! The flows of discovery packets and of the discovery timer: what they mean to calls that are being made.
+
+use condis::call::{Activation, Lost};
+use condis::call_failure::CallFailure;
+use ndis::{PendedMakeCall, Ref};
+use pppoe::credit::Agreement;
+use pppoe::{Error, Event, Inbound, Instant, Repr, Session, SessionKey};
+
+use super::Vc;
+use super::calls::{Discoveries, now};
+use crate::adapter::Adapter;
+
+/// Room for any discovery frame.
+pub(super) type Frame = [u8; pppoe::ethernet::MAX_FRAME];
+
+/// What a discovery packet led to, to be done once the tables are unlocked.
+enum Outcome {
+    Nothing,
+    /// There may be a frame to send.
+    Poll(u32),
+    Connected(Ref<Vc>, Activation<PendedMakeCall>),
+    Failed(Ref<Vc>, Lost<PendedMakeCall>, CallFailure),
+    /// A session that nobody wants.
+    Unwanted(SessionKey),
+}
+
+impl Adapter {
+    /// Sends what a discovery has due, and ends it when it gives up.
+    pub(super) fn drive(&self, index: u32) {
+        let mut frame: Frame = [0; pppoe::ethernet::MAX_FRAME];
+        let mut discoveries = self.calls.discoveries.lock();
+        let Some(setup) = discoveries.get(index) else { return };
+        if setup.vc.is_none() {
+            // It lingered long enough.
+            drop(discoveries.release(index));
+            return;
+        }
+        match setup.discovery.poll(now(), &mut frame) {
+            Ok(transmit) => {
+                let deadline = setup.discovery.deadline();
+                discoveries.set_timer(index, deadline);
+                drop(discoveries);
+                if let Some(bytes) = transmit.and_then(|transmit| frame.get(..transmit.len)) {
+                    self.send_control(bytes);
+                }
+            }
+            Err(error) => {
+                let outcome = give_up(&mut discoveries, index, &error);
+                drop(discoveries);
+                self.finish(outcome);
+            }
+        }
+    }
+
+    /// The discovery timer has expired.
+    pub(super) fn discovery_timer_expired(&self) {
+        let time = now();
+        loop {
+            let expired = self.calls.discoveries.lock().expire(time);
+            let Some(index) = expired else { break };
+            self.drive(index);
+        }
+        self.end_forgotten_requests(time);
+        self.set_discovery_timer();
+    }
+
+    /// Sets the NDIS timer to the next deadline of any discovery, in either role.
+    pub(super) fn set_discovery_timer(&self) {
+        let Some(timer) = self.timer.get() else { return };
+        // Set under the lock: two processors must not set it in the wrong order.
+        let discoveries = self.calls.discoveries.lock();
+        let requests = self.calls.requests_wake();
+        match discoveries.wake().into_iter().chain(requests).min() {
+            Some(wake) => timer.set(wake.saturating_since(now())),
+            None => timer.cancel(),
+        }
+    }
+
+    /// A frame that is not a session's arrived.
+    pub(crate) fn discovery_received(&self, frame: &[u8]) {
+        match Inbound::parse(frame, self.station) {
+            Ok(Inbound::Host(packet)) => self.host_packet(&packet),
+            Ok(Inbound::Terminate(padt)) => self.terminated(&padt),
+            Ok(Inbound::Extension(extension)) => self.extension(&extension),
+            Ok(Inbound::Concentrator(packet)) => self.concentrator_packet(&packet),
+            Ok(Inbound::Data(_)) => {}
+            Err(_) => self.damaged(frame),
+        }
+    }
+
+    /// A PADO or PADS: for the call whose Host-Uniq it has.
+    fn host_packet(&self, packet: &Repr<'_>) {
+        let Some(host_uniq) = packet.host_uniq else { return };
+        let time = now();
+        for nth in 0..CANDIDATES {
+            let mut discoveries = self.calls.discoveries.lock();
+            let Some(index) = discoveries.candidate(host_uniq, nth) else { return };
+            let outcome = self.offer(&mut discoveries, index, time, packet);
+            drop(discoveries);
+            if let Some(outcome) = outcome {
+                self.finish(outcome);
+                self.set_discovery_timer();
+                return;
+            }
+        }
+    }
+
+    /// Gives a packet to one discovery; `None` if it ignores it.
+    fn offer(
+        &self,
+        discoveries: &mut Discoveries,
+        index: u32,
+        time: Instant,
+        packet: &Repr<'_>,
+    ) -> Option<Outcome> {
+        let setup = discoveries.get(index)?;
+        match setup.discovery.handle(time, packet, |key| self.calls.in_use(key)) {
+            Event::Ignored(_) => None,
+            Event::Offered(_) => Some(Outcome::Poll(index)),
+            Event::Superfluous(key) => Some(Outcome::Unwanted(key)),
+            Event::Failed(error) => Some(give_up(discoveries, index, &error)),
+            Event::Connected(session) => {
+                let credits = setup.discovery.agreement();
+                Some(self.connect(discoveries, index, &session, credits))
+            }
+        }
+    }
+
+    /// The session is there: from the discoveries to the sessions, and on to the VC, in one step for all who look.
+    fn connect(
+        &self,
+        discoveries: &mut Discoveries,
+        index: u32,
+        session: &Session,
+        credits: Option<Agreement>,
+    ) -> Outcome {
+        let Some(vc) = discoveries.release(index) else { return Outcome::Unwanted(session.key) };
+        if self.calls.add_session(session.key, &vc).is_err() {
+            let mut life = vc.life.lock();
+            life.slot = None;
+            let lost = life.call.lost(CallFailure::Resources);
+            drop(life);
+            return Outcome::Failed(vc, lost, CallFailure::Resources);
+        }
+        let mut life = vc.life.lock();
+        life.slot = None;
+        let Some(activation) = life.call.connected() else {
+            drop(life);
+            drop(self.calls.remove_session(session.key));
+            return Outcome::Unwanted(session.key);
+        };
+        life.session = Some(*session);
+        life.credits = credits;
+        drop(life);
+        Outcome::Connected(vc, activation)
+    }
+
+    /// Does what a discovery packet led to.
+    fn finish(&self, outcome: Outcome) {
+        match outcome {
+            Outcome::Nothing => {}
+            Outcome::Poll(index) => self.drive(index),
+            Outcome::Connected(vc, activation) => Vc::activate(&vc, activation),
+            Outcome::Failed(vc, lost, failure) => Vc::follow(&vc, lost, failure),
+            Outcome::Unwanted(key) => self.send_padt(key),
+        }
+    }
+}
+
+/// How many calls with a like Host-Uniq are asked about a packet: a prescribed one may be shared.
+const CANDIDATES: usize = 16;
+
+/// A discovery has failed: takes it out and tells its VC.
+fn give_up(discoveries: &mut Discoveries, index: u32, error: &Error) -> Outcome {
+    let Some(vc) = discoveries.release(index) else { return Outcome::Nothing };
+    let failure = failure_of(error);
+    let mut life = vc.life.lock();
+    life.slot = None;
+    if let Error::ServiceName(text) | Error::AcSystem(text) | Error::Generic(text) = error {
+        life.diagnostics = *text;
+    }
+    let lost = life.call.lost(failure);
+    drop(life);
+    Outcome::Failed(vc, lost, failure)
+}
+
+/// Why a call failed, in the words of the client.
+pub(super) fn failure_of(error: &Error) -> CallFailure {
+    match error {
+        Error::NoOffer | Error::NoConfirmation => CallFailure::NoAnswer,
+        Error::ServiceName(_) => CallFailure::ServiceNameError,
+        Error::AcSystem(_) => CallFailure::AcSystemError,
+        Error::Generic(_) => CallFailure::GenericError,
+        Error::TagTooLong(_) | Error::Buffer => CallFailure::NoMatchingOffer,
+    }
+}
+
+impl ndis::TimerHandler for Adapter {
+    fn expired(this: &Ref<Self>, _irql: &ndis::Dispatch) {
+        this.discovery_timer_expired();
+    }
+}

@@ -1,0 +1,125 @@
+//! The end of a call, whoever ends it: off the wire, and told to whom it concerns.
+
+use condis::call::{Lost, Teardown};
+use condis::call_failure::CallFailure;
+use ndis::{PendedMakeCall, Ref};
+use pppoe::bounded::Text;
+use pppoe::{Padt, SessionKey};
+
+use super::discovery::Frame;
+use super::{Vc, from_condis};
+use crate::adapter::Adapter;
+
+impl Vc {
+    /// Ends the session, completes what is queued on it, and deactivates the VC when nothing is in flight.
+    pub(super) fn tear_down(this: &Ref<Self>, teardown: Teardown) {
+        this.leave_wire(teardown.tell_peer);
+        if teardown.deactivate {
+            Self::deactivate(this);
+        } else {
+            this.adapter().abort_sends_of(this);
+        }
+    }
+
+    /// Takes the call off the wire: out of the tables, and if the peer is to be told, with a PADT, or with a PADS that
+    /// refuses the session.
+    pub(super) fn leave_wire(&self, tell_peer: bool) {
+        let adapter = self.adapter();
+        let _leaving = adapter.calls.leave();
+        let (slot, session, line, request, refusal) = {
+            let mut life = self.life.lock();
+            let (request, refusal) = (life.request.take(), life.refusal);
+            (life.slot.take(), life.session.take(), life.line.take(), request, refusal)
+        };
+        drop(line);
+        if let Some(index) = slot {
+            let vc = adapter.calls.discoveries.lock().release(index);
+            drop(vc);
+            adapter.set_discovery_timer();
+        }
+        if let Some(request) = request {
+            adapter.refuse(request, refusal, tell_peer);
+        }
+        // Also of a call without a session: a change of its rate may have been under way when it lost that.
+        adapter.end_shape(self);
+        if let Some(session) = session {
+            let removed = adapter.calls.remove_session_of(session.key, self);
+            if removed {
+                adapter.calls.session_ended(session.key);
+            }
+            if removed && tell_peer {
+                adapter.send_padt(session.key);
+            }
+        }
+    }
+
+    /// The call is over, and not by the client's wish.
+    pub(super) fn lost(this: &Ref<Self>, failure: CallFailure, reason: Text) {
+        let lost = {
+            let mut life = this.life.lock();
+            if !reason.is_empty() {
+                life.diagnostics = reason;
+            }
+            life.call.lost(failure)
+        };
+        Self::follow(this, lost, failure);
+    }
+
+    /// Tells the client of a lost call.
+    pub(super) fn follow(this: &Ref<Self>, lost: Lost<PendedMakeCall>, failure: CallFailure) {
+        match lost {
+            Lost::Nothing => {}
+            Lost::CompleteMake(make, upcall) => {
+                this.leave_wire(false);
+                Self::fail(this, make, upcall, failure);
+            }
+            Lost::DispatchClose(upcall) => {
+                this.handle.dispatch_incoming_close(from_condis(failure.status()));
+                Self::returned(this, upcall);
+            }
+        }
+    }
+}
+
+impl Adapter {
+    /// The peer ends a session.
+    pub(super) fn terminated(&self, padt: &Padt) {
+        let Some(vc) = self.calls.remove_session(padt.key) else { return };
+        self.calls.session_ended(padt.key);
+        Vc::lost(&vc, CallFailure::PeerTerminated, padt.reason);
+    }
+
+    /// The peer of a session does not answer any more.
+    pub(crate) fn peer_is_silent(&self, vc: &Ref<Vc>, key: SessionKey) {
+        if self.calls.remove_session_of(key, vc) {
+            self.calls.session_ended(key);
+            self.send_padt(key);
+            Vc::lost(vc, CallFailure::SessionLost, Text::EMPTY);
+        }
+    }
+
+    /// Tells a peer that a session is over.
+    pub(super) fn send_padt(&self, key: SessionKey) {
+        let mut frame: Frame = [0; pppoe::ethernet::MAX_FRAME];
+        let length = Padt::new(key).emit(self.station, &mut frame);
+        if let Some(bytes) = length.ok().and_then(|length| frame.get(..length)) {
+            self.send_control(bytes);
+        }
+    }
+
+    /// Ends every call: the clients are told why, and will close them; the peers are told while that is possible.
+    pub(crate) fn end_all_calls(&self, failure: CallFailure) {
+        let mut next = 0;
+        while let Some((at, vc)) = self.calls.setup_from(next) {
+            Vc::lost(&vc, failure, Text::EMPTY);
+            next = at.saturating_add(1);
+        }
+        self.end_offers(None, failure);
+        next = 0;
+        while let Some((at, vc)) = self.calls.session_from(next) {
+            Vc::lost(&vc, failure, Text::EMPTY);
+            vc.leave_wire(failure.peer_may_live());
+            next = at.saturating_add(1);
+        }
+    }
+}
