@@ -25,7 +25,7 @@ use ndis::{
 };
 
 use self::card::Card;
-pub(crate) use self::hardware::{Buffers, Burst, ReceiveRing, Registers, TransmitRing};
+pub(crate) use self::hardware::{Buffers, Burst, ReceiveRing, Registers, TransmitRing, Vacancies};
 pub(crate) use self::statistics::Statistics;
 use crate::call_manager::{AddressFamily, Calls, Lines};
 use crate::datapath::{Pacer, ReceiveQueue, Transmit};

@@ -5,6 +5,7 @@ use core::time::Duration;
 use alloc::vec::Vec;
 use e1000::{BUFFER_SIZE, Buffer, Delay, DmaMemory, FrameNote};
 use ndis::{Initialize, IoSpace, Passive, Result, SharedMemory, Status};
+use pppoe::Beginning;
 
 /// BAR 0.
 #[derive(Debug)]
@@ -60,21 +61,17 @@ impl DmaMemory for Shared {
         self.0.len()
     }
 
-    fn read_u32(&self, offset: usize) -> Option<u32> {
-        self.0.read(offset).map(u32::from_le)
-    }
-
-    fn write_u32(&self, offset: usize, value: u32) -> bool {
-        self.0.write(offset, value.to_le())
+    fn read_u64(&self, offset: usize) -> Option<u64> {
+        self.0.read(offset).map(u64::from_le)
     }
 
     fn count_while<const STEP: usize>(
         &self,
         offset: usize,
         most: usize,
-        mut wanted: impl FnMut(u32) -> bool,
+        mut wanted: impl FnMut(u64) -> bool,
     ) -> usize {
-        self.0.count_while::<u32, STEP>(offset, most, |value| wanted(u32::from_le(value)))
+        self.0.count_while::<u64, STEP>(offset, most, |value| wanted(u64::from_le(value)))
     }
 
     fn write_pairs<T>(&self, offset: usize, items: &[T], mut pair: impl FnMut(&T) -> [u64; 2]) -> bool {
@@ -106,6 +103,9 @@ const DESCRIPTOR_SIZE: u32 = 16;
 pub(crate) type ReceiveRing = e1000::ReceiveRing<Shared, Vec<Buffer>>;
 /// A ring and its frame buffers over shared memory.
 pub(crate) type TransmitRing = e1000::TransmitRing<Shared, Vec<FrameNote>>;
+
+/// Descriptors of the receive ring that have no buffer.
+pub(crate) type Vacancies<'a> = e1000::Vacancies<'a, Shared, Vec<Buffer>>;
 
 /// Frames that go into the transmit ring.
 pub(crate) type Burst<'a> = e1000::Burst<'a, Shared, Vec<FrameNote>>;
@@ -161,6 +161,12 @@ impl Buffers {
     pub(crate) fn buffer(&self, id: u32) -> Buffer {
         let offset = u64::from(id).wrapping_mul(BUFFER_SIZE as u64);
         Buffer { id, address: self.memory.bus_address().wrapping_add(offset) }
+    }
+
+    /// The beginning of the frame in a buffer.
+    #[inline]
+    pub(crate) fn beginning(&self, id: u32) -> Option<Beginning> {
+        self.memory.read_room::<{ Beginning::WORDS }, BUFFER_SIZE>(id as usize).map(Beginning)
     }
 
     /// Copies the beginning of a buffer.

@@ -195,6 +195,16 @@ impl Calls {
 pub(crate) struct Routes<'a>(Reader<'a, Vc, Keyed>);
 
 impl Routes<'_> {
+    /// A session is going to be looked up.
+    pub(crate) fn prefetch(&self, key: SessionKey) {
+        self.0.prefetch(key.as_number());
+    }
+
+    /// A session's VC is going to be needed.
+    pub(crate) fn prefetch_vc(&self, key: SessionKey) {
+        self.0.prefetch_value(key.as_number());
+    }
+
     /// The VC of a session.
     pub(crate) fn find(&self, key: SessionKey) -> Option<Ref<Vc>> {
         self.0.get(key.as_number())

@@ -3,9 +3,9 @@
 use core::sync::atomic::Ordering;
 
 use ndis::{Dispatch, Ref, ReturnedChain, Throttle};
-use pppoe::{InBand, SessionKey};
+use pppoe::InBand;
 
-use super::receive_queue::{Arrived, BATCH, Run};
+use super::receive_queue::{Arrived, BATCH, Batch, Run};
 use crate::adapter::Adapter;
 use crate::call_manager::Vc;
 
@@ -24,61 +24,74 @@ impl Adapter {
             return;
         }
         let budget = throttle.max_to_indicate.min(BUDGET);
-        let (mut left, mut bytes) = (budget, 0);
+        let mut left = budget;
         loop {
             let served = self.receivers.load(Ordering::Acquire);
-            while left != 0 && self.receive_batch(&mut left, &mut bytes, irql) {}
+            left = self.receive_some(left, irql);
             throttle.more_pending = left == 0;
             if self.receivers.compare_exchange(served, 0, Ordering::AcqRel, Ordering::Acquire).is_ok() {
                 break;
             }
         }
-        if self.settings.interrupt_moderation && self.is_reachable() {
-            let frames = budget.saturating_sub(left);
-            self.receive.lock_at_dispatch(irql).moderate(&self.nic, self.delivery(), frames, bytes);
-        }
     }
 
-    /// One batch; false when the ring was found empty.
-    fn receive_batch(&self, left: &mut u32, bytes: &mut u32, irql: &Dispatch) -> bool {
-        let limit = (*left).min(BATCH);
-        let mut batch = {
-            let mut routes = None;
-            let mut queue = self.receive.lock_at_dispatch(irql);
-            queue.collect(&self.nic, &self.receive_buffers, self.station, limit, |key| {
-                routes.get_or_insert_with(|| self.calls.routes()).find(key)
-            })
-        };
-        let frames = batch.frames;
-        *left = left.saturating_sub(frames);
-        *bytes = bytes.saturating_add(batch.bytes);
+    /// Receives until the ring is found empty, at most `budget` frames; what is left of that.
+    fn receive_some(&self, budget: u32, irql: &Dispatch) -> u32 {
+        let (mut left, mut bytes) = (budget, 0_u32);
+        let mut batch = Batch::default();
+        while left != 0 {
+            batch = self.receive_batch(left.min(BATCH), batch, irql);
+            left = left.saturating_sub(batch.frames);
+            bytes = bytes.saturating_add(batch.bytes);
+            if !batch.more {
+                break;
+            }
+        }
+        let moderated = self.settings.interrupt_moderation && self.is_reachable();
+        let brought = moderated.then(|| (self.delivery(), budget.saturating_sub(left), bytes));
+        self.receive.lock_at_dispatch(irql).finish(&self.nic, &self.receive_buffers, batch, brought);
+        left
+    }
+
+    /// One batch of up to `limit` frames, and what is left of it when they have been indicated; `last` is what is left of the
+    /// one before.
+    fn receive_batch(&self, limit: u32, last: Batch, irql: &Dispatch) -> Batch {
+        let mut batch = self.collect(limit, last, irql);
         for run in &mut batch.runs {
             self.indicate(run, batch.short, irql);
         }
         for _ in 0..batch.malformed {
             self.statistics.receive_error();
         }
-        let ended = batch.other.is_some();
         if let Some(frame) = batch.other {
-            // The client may have its buffer then.
-            if self.other_frame(frame, batch.short, irql) {
+            if frame.may_have_credits() && self.credits_in_band(&frame, batch.short, irql) {
+                // The client has it.
                 batch.other = None;
+            } else {
+                self.discovery_frame(frame);
             }
         }
         // The sessions' VCs are let go of with no lock held.
         batch.runs.clear();
-        self.receive.lock_at_dispatch(irql).done(&self.nic, &self.receive_buffers, batch);
-        ended || frames == limit
+        batch
     }
 
-    /// A frame that is no plain session frame; whether its buffer is a client's now.
-    #[inline(never)]
-    fn other_frame(&self, arrived: Arrived, short: bool, irql: &Dispatch) -> bool {
-        let indicated = arrived.may_have_credits() && self.credits_in_band(&arrived, short, irql);
-        if !indicated {
-            self.discovery_frame(arrived);
+    /// Takes up to `limit` frames out of the ring, and finds the VCs of their sessions.
+    fn collect(&self, limit: u32, last: Batch, irql: &Dispatch) -> Batch {
+        let routes = self.calls.routes();
+        let mut batch = {
+            let mut queue = self.receive.lock_at_dispatch(irql);
+            let expect = |key| routes.prefetch(key);
+            queue.collect(&self.nic, &self.receive_buffers, self.station, limit, last, expect)
+        };
+        // Among many VCs each is news to the caches: all are asked for before the first is needed.
+        if let [_, _, ..] = *batch.runs {
+            batch.runs.iter().for_each(|run| routes.prefetch_vc(run.key));
         }
-        indicated
+        for run in &mut batch.runs {
+            run.vc = routes.find(run.key);
+        }
+        batch
     }
 
     /// Copies a discovery frame out of the device's reach and hands it to the calls.
@@ -112,53 +125,43 @@ impl Adapter {
     }
 
     /// Indicates the frames of one VC; to be copied at once if buffers are `short`.
-    #[inline(always)]
-    #[expect(clippy::inline_always, reason = "what a run costs is spent here")]
     fn indicate(&self, run: &mut Run, short: bool, irql: &Dispatch) {
         let count = run.arrivals.len();
-        if count == 0 {
+        let Some(vc) = run.vc.take().filter(|vc| count != 0 && self.admit(vc, run, count)) else {
+            let mut queue = self.receive.lock_at_dispatch(irql);
+            queue.drop_frames(&self.receive_buffers, run);
+            if self.is_reachable() {
+                queue.refill(&self.nic, &self.receive_buffers);
+            }
             return;
-        }
-        if !self.admit(run.arrivals.vc(), run.key, count) {
-            self.statistics.receive_discarded(count.into());
-            self.take_back(run.arrivals.drop_all(), |_, _| ());
-            return;
-        }
-        run.arrivals.vc().count_received(count.into(), run.bytes);
-        if run.arrivals.vc().place.may_have_account() {
-            self.credits_used(run.arrivals.vc(), run.key, count, run.bytes);
+        };
+        vc.count_received(count.into(), run.bytes);
+        if vc.place.may_have_account() {
+            self.credits_used(&vc, run.key, count, run.bytes);
         }
         if short {
-            self.receives_returned(run.arrivals.indicate_copied(irql));
+            self.receives_returned(run.arrivals.indicate_copied(&vc, irql));
         } else {
-            run.arrivals.indicate(irql);
+            run.arrivals.indicate(&vc, irql);
         }
         // One more than the frames was counted in, so that the VC outlives the call into NDIS.
-        Vc::receives_ended(run.arrivals.vc(), 1);
+        Vc::receives_ended(&vc, 1);
     }
 
     /// Counts frames of a session in, with the adapter and with the VC; false if they must be dropped.
-    fn admit(&self, vc: &Ref<Vc>, key: SessionKey, count: u32) -> bool {
-        if !self.begin_receives(count) {
-            return false;
+    fn admit(&self, vc: &Ref<Vc>, run: &Run, count: u32) -> bool {
+        if self.begin_receives(count) {
+            if vc.begin_receives(run.key, count.saturating_add(1)) {
+                return true;
+            }
+            self.end_in_flight(count);
         }
-        if vc.begin_receives(key, count.saturating_add(1)) {
-            return true;
-        }
-        self.end_in_flight(count);
+        self.statistics.receive_discarded(count.into());
         false
     }
 
     /// `MiniportReturnNetBufferLists`: buffers go back to the card, VCs and pauses may have waited for that.
-    pub(crate) fn receives_returned(&self, chain: ReturnedChain<Vc>) {
-        self.take_back(chain, |vc, count| {
-            Vc::receives_ended(vc, count);
-            self.end_in_flight(count);
-        });
-    }
-
-    /// Gives buffers back to the card; `returned` hears of each VC with no lock held.
-    fn take_back(&self, mut chain: ReturnedChain<Vc>, returned: impl Fn(&Ref<Vc>, u32)) {
+    pub(crate) fn receives_returned(&self, mut chain: ReturnedChain<Vc>) {
         while !chain.is_empty() {
             let mut runs = [const { None }; RUNS];
             {
@@ -174,7 +177,8 @@ impl Adapter {
                 }
             }
             for (vc, count) in runs.into_iter().flatten() {
-                returned(&vc, count);
+                Vc::receives_ended(&vc, count);
+                self.end_in_flight(count);
             }
         }
     }

@@ -4,10 +4,10 @@ use alloc::vec::Vec;
 use e1000::{Delivery, LatencyClass, Moderation, Nic, ReceiveConfig, ReceiveDrops};
 use ndis::memory::push_reserved;
 use ndis::{Arrivals, ReceivePool, Ref, Result, ReturnedChain};
-use pppoe::{Address, Head, InBand, Malformed, Prefix, SessionKey};
+use pppoe::{Address, Beginning, Head, InBand, Malformed, Prefix, SessionKey};
 
 use super::health::{Hangs, Health};
-use crate::adapter::{Buffers, ReceiveRing, Registers};
+use crate::adapter::{Buffers, ReceiveRing, Registers, Vacancies};
 use crate::call_manager::Vc;
 
 /// Frames in a batch: enough to pay for what is done once a batch, little enough to hold the lock for.
@@ -37,8 +37,10 @@ pub(crate) struct ReceiveQueue {
 pub(super) struct Run {
     pub(super) key: SessionKey,
     prefix: Prefix,
-    pub(super) arrivals: Arrivals<Vc>,
+    pub(super) arrivals: Arrivals,
     pub(super) bytes: u64,
+    /// The session's VC, once it has been looked up, if there is one.
+    pub(super) vc: Option<Ref<Vc>>,
 }
 
 /// A frame that has arrived: its buffer and its length.
@@ -46,13 +48,13 @@ pub(super) struct Run {
 pub(super) struct Arrived {
     pub(super) buffer: u32,
     pub(super) length: usize,
-    head: [u8; Head::LEN],
+    beginning: Beginning,
 }
 
 impl Arrived {
     /// Whether it may be a session frame that begins with a Credits tag.
     pub(super) fn may_have_credits(&self) -> bool {
-        let [.., kind0, kind1] = self.head;
+        let [.., kind0, kind1] = self.beginning.octets();
         self.length >= InBand::LEN && [kind0, kind1] == InBand::KIND
     }
 }
@@ -60,15 +62,18 @@ impl Arrived {
 /// What has arrived at once.
 #[derive(Default)]
 pub(super) struct Batch {
-    /// By session; to be given back with [`ReceiveQueue::done`].
+    /// By session. There is room for them, and none when this is made.
     pub(super) runs: Vec<Run>,
     /// A frame that is no session's and came behind all of these, to be looked at as a whole.
     pub(super) other: Option<Arrived>,
     pub(super) frames: u32,
+    /// Bytes of the frames in `runs`.
     pub(super) bytes: u32,
     pub(super) malformed: u32,
     /// Whether clients hold so many buffers that the ring cannot be kept half full.
     pub(super) short: bool,
+    /// Whether the ring has more.
+    pub(super) more: bool,
 }
 
 impl ReceiveQueue {
@@ -91,13 +96,6 @@ impl ReceiveQueue {
         nic.start_receive(&mut self.ring, &config)
     }
 
-    /// Fits the time between interrupts to what the last one brought.
-    pub(super) fn moderate(&mut self, nic: &Nic<Registers>, delivery: Delivery, frames: u32, bytes: u32) {
-        if let Some(class) = self.moderation.update(frames, bytes) {
-            nic.set_moderation(delivery, class.nanoseconds());
-        }
-    }
-
     /// The class of traffic that moderation begins with.
     pub(crate) fn latency_class(&self) -> LatencyClass {
         self.moderation.class()
@@ -115,90 +113,146 @@ impl ReceiveQueue {
     }
 
     /// Takes up to `limit` frames, no more than [`BATCH`], out of the ring, and sorts them by session, up to the first that
-    /// is no session's: what that does must not overtake what came before it. `find` looks VCs up.
+    /// is no session's: what that does must not overtake what came before it. `expect` hears of each session. `last` is the
+    /// batch before, of which nothing is left but that frame.
     pub(super) fn collect(
         &mut self,
         nic: &Nic<Registers>,
         buffers: &Buffers,
         own: Address,
         limit: u32,
-        mut find: impl FnMut(SessionKey) -> Option<Ref<Vc>>,
+        last: Batch,
+        mut expect: impl FnMut(SessionKey),
     ) -> Batch {
+        self.done(buffers, last);
         let mut batch = Batch { runs: core::mem::take(&mut self.runs), ..Batch::default() };
         let mut current = 0;
         while batch.frames < limit {
-            let Some(arrived) = self.next(buffers, &mut batch, limit, current) else { break };
-            let head = match Head::parse(&arrived.head, arrived.length, own) {
-                Ok(Some(head)) if arrived.length >= Head::LEN => head,
-                // A part of a frame is told to its VC, which takes a look at the whole of it.
-                Err(Malformed::Length | Malformed::Protocol) => {
-                    batch.other = Some(arrived);
-                    break;
+            let left = limit.wrapping_sub(batch.frames);
+            let (added, next) = match batch.runs.get_mut(current) {
+                Some(run) => self.extend(buffers, run, left),
+                None => (0, self.next(buffers)),
+            };
+            batch.frames = batch.frames.wrapping_add(added);
+            let Some(arrived) = next else { break };
+            batch.frames = batch.frames.wrapping_add(1);
+            match Head::parse(&arrived.beginning.octets(), arrived.length, own) {
+                Ok(Some(head)) if arrived.length >= Head::LEN => {
+                    let place = self.sort(buffers, &mut batch.runs, arrived, head, &mut expect);
+                    current = place.unwrap_or(current);
                 }
-                Err(_) if arrived.length >= Head::LEN => {
+                Err(why)
+                    if arrived.length >= Head::LEN
+                        && !matches!(why, Malformed::Length | Malformed::Protocol) =>
+                {
                     batch.malformed = batch.malformed.wrapping_add(1);
                     self.give(buffers, arrived.buffer);
-                    continue;
                 }
+                // A part of a frame is told to its VC, which takes a look at the whole of it.
                 _ => {
                     batch.other = Some(arrived);
                     break;
                 }
-            };
-            let known = batch.runs.iter().position(|run| run.key == head.key);
-            let place = known.or_else(|| {
-                let prefix = Prefix::of(&arrived.head);
-                let run = Run { key: head.key, prefix, arrivals: Arrivals::new(find(head.key)?), bytes: 0 };
-                push_reserved(&mut batch.runs, run).then(|| batch.runs.len().wrapping_sub(1))
-            });
-            match place.and_then(|place| batch.runs.get_mut(place)) {
-                Some(run) => run.add(self, buffers, arrived.buffer, head.length),
-                None => self.give(buffers, arrived.buffer),
             }
-            current = place.unwrap_or(current);
         }
+        let bytes = batch.runs.iter().map(Run::frame_bytes).fold(0, u64::saturating_add);
+        batch.bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         self.refill(nic, buffers);
         batch.short = self.ring.posted() < self.ring.free();
+        // What was passed over does not count: a card that brings nothing else is left alone.
+        batch.more = (batch.frames == limit || batch.other.is_some()) && self.ring.has_arrived();
         batch
     }
 
-    /// Takes frames out of the ring as long as they belong to the run at `current`. The first other one.
-    #[inline]
-    fn next(&mut self, buffers: &Buffers, batch: &mut Batch, limit: u32, current: usize) -> Option<Arrived> {
-        let mut run = batch.runs.get_mut(current);
-        while batch.frames < limit {
-            let received = self.ring.poll()?;
+    /// Adds a frame to the run of its session, which may be a new one; its place.
+    fn sort(
+        &mut self,
+        buffers: &Buffers,
+        runs: &mut Vec<Run>,
+        arrived: Arrived,
+        head: Head,
+        expect: &mut impl FnMut(SessionKey),
+    ) -> Option<usize> {
+        let known = runs.iter().position(|run| run.key == head.key);
+        let place = known.or_else(|| {
+            expect(head.key);
+            push_reserved(runs, Run::new(head.key, &arrived.beginning)).then(|| runs.len().wrapping_sub(1))
+        });
+        let run = place.and_then(|place| runs.get_mut(place));
+        if !run.is_some_and(|run| run.add(&mut self.pool, arrived.buffer, head.length)) {
+            self.give(buffers, arrived.buffer);
+        }
+        place
+    }
+
+    /// The next frame of the ring.
+    fn next(&mut self, buffers: &Buffers) -> Option<Arrived> {
+        let received = self.ring.poll()?;
+        let beginning = buffers.beginning(received.buffer.id).unwrap_or_default();
+        Some(Arrived { buffer: received.buffer.id, length: received.length, beginning })
+    }
+
+    /// Adds frames of the ring to a run as long as they are of its session, `most` at most. How many these were, and the next
+    /// one, if it ended that.
+    #[inline(never)]
+    fn extend(&mut self, buffers: &Buffers, run: &mut Run, most: u32) -> (u32, Option<Arrived>) {
+        let Self { ring, pool, .. } = self;
+        let mut added = 0_u32;
+        for received in ring.plain() {
             let (buffer, length) = (received.buffer.id, received.length);
-            batch.frames = batch.frames.wrapping_add(1);
-            batch.bytes = batch.bytes.wrapping_add(u32::try_from(length).unwrap_or(0));
             // Judged by a copy, which the card cannot change any more.
-            let mut head = [0; Head::LEN];
-            let copied = buffers.read(buffer, &mut head);
-            debug_assert!(copied, "the ring has buffers of its own only");
-            match run.as_deref_mut().map(|run| (run.prefix.length(&head, length), run)) {
-                Some((Some(packet), run)) => run.add(self, buffers, buffer, packet),
-                _ => return Some(Arrived { buffer, length, head }),
+            let beginning = buffers.beginning(buffer).unwrap_or_default();
+            let packet = run.prefix.length(&beginning, length);
+            if !packet.is_some_and(|packet| run.add(pool, buffer, packet)) {
+                return (added, Some(Arrived { buffer, length, beginning }));
+            }
+            added = added.wrapping_add(1);
+            if added == most {
+                return (added, None);
             }
         }
-        None
+        (added, self.next(buffers))
     }
 
     /// A frame of a session with credits in front of its PPP packet, as a run of its own.
     pub(super) fn in_band(&mut self, arrived: &Arrived, head: &Head, vc: Ref<Vc>) -> Option<Run> {
-        let prefix = Prefix::of(&arrived.head);
-        let mut run = Run { key: head.key, prefix, arrivals: Arrivals::new(vc), bytes: head.length.into() };
+        let mut run = Run::new(head.key, &arrived.beginning);
+        (run.bytes, run.vc) = (head.length.into(), Some(vc));
         let taken = run.arrivals.push(&mut self.pool, arrived.buffer, IN_BAND_OFFSET, head.length.into());
         taken.then_some(run)
     }
 
-    /// Takes the runs of a batch back, which must be empty, and the buffer of its last frame.
-    pub(super) fn done(&mut self, nic: &Nic<Registers>, buffers: &Buffers, batch: Batch) {
-        self.runs = batch.runs;
-        self.runs.clear();
+    /// Takes a batch back, of which nothing is left but its last frame.
+    fn done(&mut self, buffers: &Buffers, batch: Batch) {
+        if batch.runs.capacity() != 0 {
+            self.runs = batch.runs;
+        }
         if let Some(other) = batch.other {
             self.give(buffers, other.buffer);
-            self.ring.doorbell(nic);
         }
+    }
+
+    /// Takes the last batch back, and fits the time between interrupts to what one brought, frames and bytes.
+    pub(super) fn finish(
+        &mut self,
+        nic: &Nic<Registers>,
+        buffers: &Buffers,
+        last: Batch,
+        brought: Option<(Delivery, u32, u32)>,
+    ) {
+        self.done(buffers, last);
+        self.ring.doorbell(nic);
+        let Some((delivery, frames, bytes)) = brought else { return };
+        if let Some(class) = self.moderation.update(frames, bytes) {
+            nic.set_moderation(delivery, class.nanoseconds());
+        }
+    }
+
+    /// Takes the buffers of frames back that are not indicated.
+    pub(super) fn drop_frames(&mut self, buffers: &Buffers, run: &mut Run) {
+        let Self { ring, pool, spare, .. } = self;
+        let mut vacancies = ring.vacancies();
+        run.arrivals.drop_all(pool, |buffer| give(&mut vacancies, spare, buffers, buffer));
     }
 
     /// Takes buffers back that were indicated on one VC: the VC, and how many there were.
@@ -208,7 +262,8 @@ impl ReceiveQueue {
         chain: &mut ReturnedChain<Vc>,
     ) -> Option<(Ref<Vc>, u32)> {
         let Self { ring, pool, spare, .. } = self;
-        chain.pop_run(pool, |buffer| give(ring, spare, buffers, buffer))
+        let mut vacancies = ring.vacancies();
+        chain.pop_run(pool, |buffer| give(&mut vacancies, spare, buffers, buffer))
     }
 
     /// Fills the ring up, if too much of it is empty, and tells the card what is new in it.
@@ -228,26 +283,36 @@ impl ReceiveQueue {
     }
 
     fn give(&mut self, buffers: &Buffers, buffer: u32) {
-        give(&mut self.ring, &mut self.spare, buffers, buffer);
+        give(&mut self.ring.vacancies(), &mut self.spare, buffers, buffer);
     }
 }
 
 /// Gives a buffer to the card, or keeps it if the ring is full.
 #[inline]
-fn give(ring: &mut ReceiveRing, spare: &mut Vec<u32>, buffers: &Buffers, buffer: u32) {
-    if ring.give(buffers.buffer(buffer)).is_err() {
+fn give(vacancies: &mut Vacancies<'_>, spare: &mut Vec<u32>, buffers: &Buffers, buffer: u32) {
+    if vacancies.give(buffers.buffer(buffer)).is_err() {
         push_reserved(spare, buffer);
     }
 }
 
 impl Run {
-    /// Adds a frame.
+    /// No frames yet of a session, one of which begins so.
+    const fn new(key: SessionKey, beginning: &Beginning) -> Self {
+        Self { key, prefix: Prefix::of(beginning), arrivals: Arrivals::new(), bytes: 0, vc: None }
+    }
+
+    /// Adds a frame; false if its buffer is out already, or too short.
     #[inline]
-    fn add(&mut self, queue: &mut ReceiveQueue, buffers: &Buffers, buffer: u32, length: u16) {
-        if self.arrivals.push(&mut queue.pool, buffer, OFFSET, length.into()) {
+    fn add(&mut self, pool: &mut ReceivePool, buffer: u32, length: u16) -> bool {
+        let added = self.arrivals.push(pool, buffer, OFFSET, length.into());
+        if added {
             self.bytes = self.bytes.wrapping_add(length.into());
-        } else {
-            queue.give(buffers, buffer);
         }
+        added
+    }
+
+    /// Bytes of its frames as they were on the wire, but for what fills short ones up.
+    fn frame_bytes(&self) -> u64 {
+        self.bytes.wrapping_add(u64::from(OFFSET).wrapping_mul(self.arrivals.len().into()))
     }
 }

@@ -175,6 +175,9 @@ impl Transmit {
     /// Moves lists from the waiting VCs to the ring as long as they fit, one from each in turn, and rings the doorbell
     /// once. What cannot be sent at all ends up in `failed`.
     pub(super) fn pump(&mut self, nic: &Nic<Registers>, failed: &mut Chain<Vc>) {
+        if self.backlog.is_empty() {
+            return;
+        }
         let loader = &mut self.loader;
         while self.backlog.turn(|vc, outgoing, list| loader.load(vc, outgoing, list, failed)) {}
         loader.ring.doorbell(nic);
@@ -191,6 +194,9 @@ impl Transmit {
         if !*spoiled {
             // Mostly there are no others: the lists have the status of success already.
             done.append(in_flight.take(ring.reclaim_unmarked()));
+        }
+        if !ring.has_finished() {
+            return;
         }
         let mut finished = ring.finished();
         done.append(in_flight.take_with_status(|| {

@@ -5,11 +5,10 @@ use crate::{DmaMemory, Error};
 
 /// Bytes of a descriptor.
 const SIZE: usize = 16;
-/// Offset of the second 32-bit word after the address; the last one holds the status.
-const LENGTH: usize = 8;
-const STATUS: usize = 12;
-
-/// Where the special field begins in the status word, the upper half of what follows the address.
+/// Offset of the word behind the address: length, checksum or command, status, errors, special field.
+const WORD: usize = 8;
+/// Where the status begins in that word, and the special field in what begins there.
+pub(crate) const STATUS_SHIFT: u32 = 32;
 pub(crate) const SPECIAL_SHIFT: u32 = 16;
 
 /// Descriptor done: the card is finished with the descriptor.
@@ -62,19 +61,26 @@ impl<M: DmaMemory> Descriptors<M> {
 
     /// How many of `most` descriptors from `index` on, none beyond the last one of the ring, have a status that is `wanted`.
     #[inline]
-    pub(crate) fn count_while(&self, index: usize, most: usize, wanted: impl FnMut(u32) -> bool) -> usize {
-        let offset = index.wrapping_mul(SIZE).wrapping_add(STATUS);
-        self.memory.count_while::<SIZE>(offset, most, wanted)
+    pub(crate) fn count_while(
+        &self,
+        index: usize,
+        most: usize,
+        mut wanted: impl FnMut(u32) -> bool,
+    ) -> usize {
+        let offset = index.wrapping_mul(SIZE).wrapping_add(WORD);
+        self.memory.count_while::<SIZE>(offset, most, |word| wanted((word >> STATUS_SHIFT) as u32))
     }
 
-    /// The word with the status; the special field is its high half.
+    /// What follows the address.
+    #[inline]
+    pub(crate) fn word(&self, index: usize) -> u64 {
+        self.memory.read_u64(index.wrapping_mul(SIZE).wrapping_add(WORD)).unwrap_or(0)
+    }
+
+    /// Status and errors; the special field is the high half.
+    #[inline]
     pub(crate) fn status(&self, index: usize) -> u32 {
-        self.memory.read_u32(index.wrapping_mul(SIZE).wrapping_add(STATUS)).unwrap_or(0)
-    }
-
-    /// The word with the length.
-    pub(crate) fn length(&self, index: usize) -> u32 {
-        self.memory.read_u32(index.wrapping_mul(SIZE).wrapping_add(LENGTH)).unwrap_or(0)
+        (self.word(index) >> STATUS_SHIFT) as u32
     }
 }
 

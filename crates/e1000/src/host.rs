@@ -54,17 +54,15 @@ pub trait DmaMemory {
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
-    /// Reads a little-endian value; `None` outside the block.
-    fn read_u32(&self, offset: usize) -> Option<u32>;
-    /// Writes a little-endian value; `false`, writing nothing, outside the block.
-    fn write_u32(&self, offset: usize, value: u32) -> bool;
+    /// Reads a little-endian value at once; `None` outside the block.
+    fn read_u64(&self, offset: usize) -> Option<u64>;
     /// Reads the little-endian values at `offset` and at every `STEP` bytes from there, `most` at most, up to the first that
     /// is not `wanted`; how many were wanted. 0 unless all of them are inside.
     fn count_while<const STEP: usize>(
         &self,
         offset: usize,
         most: usize,
-        wanted: impl FnMut(u32) -> bool,
+        wanted: impl FnMut(u64) -> bool,
     ) -> usize;
     /// Writes two little-endian values for each item, one behind the other, each in any number of accesses; `false`,
     /// writing nothing, unless all of them fit.
@@ -90,17 +88,14 @@ impl<T: DmaMemory> DmaMemory for &T {
     fn len(&self) -> usize {
         (**self).len()
     }
-    fn read_u32(&self, offset: usize) -> Option<u32> {
-        (**self).read_u32(offset)
-    }
-    fn write_u32(&self, offset: usize, value: u32) -> bool {
-        (**self).write_u32(offset, value)
+    fn read_u64(&self, offset: usize) -> Option<u64> {
+        (**self).read_u64(offset)
     }
     fn count_while<const STEP: usize>(
         &self,
         offset: usize,
         most: usize,
-        wanted: impl FnMut(u32) -> bool,
+        wanted: impl FnMut(u64) -> bool,
     ) -> usize {
         (**self).count_while::<STEP>(offset, most, wanted)
     }

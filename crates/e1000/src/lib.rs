@@ -76,7 +76,7 @@ pub use mac::{Filter, MacAddress};
 pub use model::{EerdLayout, Family, MODELS, Model, VENDOR};
 pub use moderation::{LatencyClass, Moderation};
 pub use nic::Nic;
-pub use receive::{Buffer, ReceiveConfig, ReceiveDrops, ReceiveRing, Received};
+pub use receive::{Buffer, PlainFrames, ReceiveConfig, ReceiveDrops, ReceiveRing, Received, Vacancies};
 pub use statistics::Statistics;
 pub use transmit::{Finished, FrameNote, Slot, TransmitRing, TransmitStatus};
 pub use vlan::{Tag, VlanId};

@@ -6,7 +6,7 @@
 
 use core::sync::atomic::{Ordering, fence};
 
-use crate::descriptor::{DONE, Descriptors, SPECIAL_SHIFT};
+use crate::descriptor::{DONE, Descriptors, SPECIAL_SHIFT, STATUS_SHIFT, following};
 use crate::registers::{Radv, Rctl, Rdbah, Rdbal, Rdh, Rdlen, Rdt, Rdtr, Register, Rfctl, Rxcsum, Rxdctl};
 use crate::transmit::index_bits;
 use crate::{BUFFER_SIZE, DmaMemory, Error, Family, Filter, Nic, Registers, VlanId, vlan};
@@ -15,6 +15,8 @@ use crate::{BUFFER_SIZE, DmaMemory, Error, Family, Filter, Nic, Registers, VlanI
 const END_OF_PACKET: u32 = 1 << 1;
 /// Status: the frame was tagged, and the tag is in the special field (SDM 3.2.3.1, 9.2.2).
 const TAGGED: u32 = 1 << 3;
+/// The length, in the word behind the address (SDM 3.2.3).
+const LENGTH: u64 = 0xFFFF;
 /// Errors CE, SE, SEQ, CXE and RXE (SDM 3.2.3.2). TCPE and IPE are about contents and are not of interest.
 const ERRORS: u32 = (1 << 0 | 1 << 1 | 1 << 2 | 1 << 4 | 1 << 7) << 8;
 
@@ -86,9 +88,9 @@ pub struct ReceiveRing<M, S> {
     buffers: S,
     /// The oldest descriptor that the card has.
     head: usize,
-    /// The next descriptor to fill.
+    /// The next descriptor that gets a buffer.
     tail: usize,
-    /// The tail the card knows.
+    /// The tail the card knows. Descriptors from here to the tail have a buffer, but are not filled.
     announced: usize,
     /// Descriptors with a buffer.
     posted: usize,
@@ -141,8 +143,8 @@ impl<M: DmaMemory, S: AsRef<[Buffer]> + AsMut<[Buffer]>> ReceiveRing<M, S> {
         self.head
     }
 
-    /// Whether [`ReceiveRing::poll`] would find that descriptor written back.
-    pub(crate) fn has_arrived(&self) -> bool {
+    /// Whether that descriptor is written back, or has no buffer.
+    pub fn has_arrived(&self) -> bool {
         self.descriptors.status(self.head) & DONE != 0
     }
 
@@ -151,17 +153,14 @@ impl<M: DmaMemory, S: AsRef<[Buffer]> + AsMut<[Buffer]>> ReceiveRing<M, S> {
     /// # Errors
     /// [`Error::RingFull`]; the buffer stays the caller's.
     pub fn give(&mut self, buffer: Buffer) -> Result<(), Error> {
-        if self.free() == 0 {
-            return Err(Error::RingFull);
-        }
-        let Some(entry) = self.buffers.as_mut().get_mut(self.tail) else {
-            return Err(Error::RingFull);
-        };
-        *entry = buffer;
-        self.descriptors.fill(self.tail, &[buffer], |buffer| [buffer.address, 0]);
-        self.tail = self.descriptors.next(self.tail);
-        self.posted = self.posted.wrapping_add(1);
-        Ok(())
+        self.vacancies().give(buffer)
+    }
+
+    /// Lends buffers to the card, one after the other, as [`ReceiveRing::give`] does.
+    #[inline]
+    pub fn vacancies(&mut self) -> Vacancies<'_, M, S> {
+        let (tail, free) = (self.tail, self.free());
+        Vacancies { ring: self, tail, free }
     }
 
     /// Tells the card of all buffers given (or put back by [`ReceiveRing::poll`]) since the last time. One register write,
@@ -170,41 +169,56 @@ impl<M: DmaMemory, S: AsRef<[Buffer]> + AsMut<[Buffer]>> ReceiveRing<M, S> {
         if self.announced == self.tail {
             return;
         }
-        self.announced = self.tail;
+        self.fill();
         // The card must see the descriptors no later than the tail that points beyond them.
         fence(Ordering::SeqCst);
         nic.bus.write(Rdt::from_bits(index_bits(self.tail)));
     }
 
-    /// The next frame, if one has arrived. Passes over at most one ring of dropped frames, after which it returns `None`
-    /// although more may be there; the caller's budget is what bounds a loop over this.
-    #[inline]
-    pub fn poll(&mut self) -> Option<Received> {
-        let (status, length) = self.look()?;
-        if !self.is_plain(status, length) {
-            return self.judge();
+    /// Fills the descriptors of all buffers given since the last time.
+    fn fill(&mut self) {
+        let count = self.descriptors.count();
+        while self.announced != self.tail {
+            // Up to the last descriptor, and on from the first.
+            let end = if self.announced < self.tail { self.tail } else { count };
+            let buffers = self.buffers.as_ref().get(self.announced..end).unwrap_or_default();
+            self.descriptors.fill(self.announced, buffers, |buffer| [buffer.address, 0]);
+            self.announced = if end < count { end } else { 0 };
         }
-        Some(Received { buffer: self.take()?, length })
+    }
+
+    /// Takes frames out of the ring, one after the other, that have arrived and are what nearly all are: whole good frames where
+    /// there are no VLANs. That ends with the last descriptor, too. [`ReceiveRing::poll`] takes the next one, if anything has
+    /// arrived.
+    #[inline]
+    pub fn plain(&mut self) -> PlainFrames<'_, M, S> {
+        let head = self.head;
+        let end = if self.spanning || self.vlan.is_some() {
+            head
+        } else if head <= self.announced {
+            self.announced
+        } else {
+            self.descriptors.count()
+        };
+        PlainFrames { ring: self, head, end }
     }
 
     /// Status and length of the descriptor at the head, if the card is done with it.
-    #[inline]
     fn look(&self) -> Option<(u32, usize)> {
-        if self.posted == 0 {
+        if self.head == self.announced {
             return None;
         }
-        let status = self.descriptors.status(self.head);
-        if status & DONE == 0 {
-            return None;
-        }
-        // Neither length nor contents may be read before DD.
+        let word = self.descriptors.word(self.head);
+        // The contents may not be read before DD; the length was read with it.
         fence(Ordering::Acquire);
-        Some((status, (self.descriptors.length(self.head) & 0xFFFF) as usize))
+        let status = (word >> STATUS_SHIFT) as u32;
+        (status & DONE != 0).then_some((status, (word & LENGTH) as usize))
     }
 
-    /// The next good frame.
+    /// The next good frame, if one has arrived. Passes over at most one ring of dropped frames, after which it returns `None`
+    /// although more may be there; the caller's budget is what bounds a loop over this.
     #[inline(never)]
-    fn judge(&mut self) -> Option<Received> {
+    pub fn poll(&mut self) -> Option<Received> {
         for _ in 0..self.posted {
             let (status, length) = self.look()?;
             let buffer = self.take()?;
@@ -240,14 +254,6 @@ impl<M: DmaMemory, S: AsRef<[Buffer]> + AsMut<[Buffer]>> ReceiveRing<M, S> {
         Some(buffer)
     }
 
-    /// Whether a descriptor is what nearly all are: a whole good frame where there are no VLANs.
-    fn is_plain(&self, status: u32, length: usize) -> bool {
-        status & (END_OF_PACKET | TAGGED | ERRORS) == END_OF_PACKET
-            && (1..=BUFFER_SIZE).contains(&length)
-            && !self.spanning
-            && self.vlan.is_none()
-    }
-
     /// Whether a descriptor is a whole good frame; counts it if not, once per frame.
     fn is_good(&mut self, status: u32, length: usize) -> bool {
         let ends = status & END_OF_PACKET != 0;
@@ -273,15 +279,82 @@ impl<M: DmaMemory, S: AsRef<[Buffer]> + AsMut<[Buffer]>> ReceiveRing<M, S> {
 
     /// Makes all posted descriptors the card's again after a reset. Frames in them are lost.
     fn repost(&mut self) {
-        let mut index = self.head;
-        for _ in 0..self.posted {
-            if let Some(buffer) = self.buffers.as_ref().get(index) {
-                self.descriptors.fill(index, &[*buffer], |buffer| [buffer.address, 0]);
-            }
-            index = self.descriptors.next(index);
-        }
         self.announced = self.head;
         self.spanning = false;
+    }
+}
+
+/// Descriptors without a buffer. Those that got one are in the ring when this is dropped.
+#[derive(Debug)]
+pub struct Vacancies<'ring, M: DmaMemory, S: AsRef<[Buffer]> + AsMut<[Buffer]>> {
+    ring: &'ring mut ReceiveRing<M, S>,
+    tail: usize,
+    free: usize,
+}
+
+impl<M: DmaMemory, S: AsRef<[Buffer]> + AsMut<[Buffer]>> Vacancies<'_, M, S> {
+    /// Lends a buffer to the card, which learns of it with [`ReceiveRing::doorbell`].
+    ///
+    /// # Errors
+    /// [`Error::RingFull`]; the buffer stays the caller's.
+    #[inline]
+    pub fn give(&mut self, buffer: Buffer) -> Result<(), Error> {
+        let Some(entry) = self.ring.buffers.as_mut().get_mut(self.tail).filter(|_| self.free != 0) else {
+            return Err(Error::RingFull);
+        };
+        *entry = buffer;
+        self.tail = following(self.tail, self.ring.descriptors.count());
+        self.free = self.free.wrapping_sub(1);
+        Ok(())
+    }
+}
+
+impl<M: DmaMemory, S: AsRef<[Buffer]> + AsMut<[Buffer]>> Drop for Vacancies<'_, M, S> {
+    #[inline]
+    fn drop(&mut self) {
+        let given = self.ring.free().wrapping_sub(self.free);
+        self.ring.tail = self.tail;
+        self.ring.posted = self.ring.posted.wrapping_add(given);
+    }
+}
+
+/// Frames that have arrived; those that were asked for are out of the ring when this is dropped.
+#[derive(Debug)]
+pub struct PlainFrames<'ring, M: DmaMemory, S: AsRef<[Buffer]> + AsMut<[Buffer]>> {
+    ring: &'ring mut ReceiveRing<M, S>,
+    head: usize,
+    end: usize,
+}
+
+impl<M: DmaMemory, S: AsRef<[Buffer]> + AsMut<[Buffer]>> Iterator for PlainFrames<'_, M, S> {
+    type Item = Received;
+
+    #[inline]
+    fn next(&mut self) -> Option<Received> {
+        if self.head == self.end {
+            return None;
+        }
+        let word = self.ring.descriptors.word(self.head);
+        // The contents may not be read before DD; the length was read with it.
+        fence(Ordering::Acquire);
+        let (status, length) = ((word >> STATUS_SHIFT) as u32, (word & LENGTH) as usize);
+        if status & (DONE | END_OF_PACKET | TAGGED | ERRORS) != DONE | END_OF_PACKET
+            || length.wrapping_sub(1) >= BUFFER_SIZE
+        {
+            return None;
+        }
+        let buffer = *self.ring.buffers.as_ref().get(self.head)?;
+        self.head = self.head.wrapping_add(1);
+        Some(Received { buffer, length })
+    }
+}
+
+impl<M: DmaMemory, S: AsRef<[Buffer]> + AsMut<[Buffer]>> Drop for PlainFrames<'_, M, S> {
+    #[inline]
+    fn drop(&mut self) {
+        let taken = self.head.wrapping_sub(self.ring.head);
+        self.ring.head = if self.head < self.ring.descriptors.count() { self.head } else { 0 };
+        self.ring.posted = self.ring.posted.wrapping_sub(taken);
     }
 }
 

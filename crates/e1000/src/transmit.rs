@@ -200,6 +200,11 @@ impl<M: DmaMemory, S: AsRef<[FrameNote]> + AsMut<[FrameNote]>> TransmitRing<M, S
         self.completed = self.completed.wrapping_add(count as u64);
     }
 
+    /// Whether the card has finished a frame that is in the ring.
+    pub fn has_finished(&self) -> bool {
+        self.pending != 0 && self.descriptors.status(self.head) & DONE != 0
+    }
+
     /// Takes frames that the card has finished out of the ring, in order.
     pub fn finished(&mut self) -> Finished<'_, M, S> {
         let head = self.head;

@@ -16,7 +16,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::memory::{boxed, filled, push_reserved};
-use crate::reference::Ref;
+use crate::reference::{Ref, prefetch};
 use crate::spin_lock::SpinLock;
 use crate::status::{Result, Status};
 
@@ -186,6 +186,22 @@ pub struct Reader<'a, T, S: Spread> {
 }
 
 impl<T, S: Spread> Reader<'_, T, S> {
+    /// Asks for the memory in which a key is about to be looked for.
+    pub fn prefetch(&self, key: NonZeroU64) {
+        let slot = self.directory.array().and_then(|array| array.home(key, &self.directory.spread));
+        if let Some(slot) = slot {
+            prefetch(ptr::from_ref(slot).cast());
+        }
+    }
+
+    /// Asks for the memory of a key's value, which is about to be needed.
+    pub fn prefetch_value(&self, key: NonZeroU64) {
+        let found = self.directory.array().and_then(|array| array.find(key, &self.directory.spread));
+        if let Some((slot, true)) = found {
+            Ref::<T>::prefetch(slot.value.load(Ordering::Relaxed));
+        }
+    }
+
     /// The value of a key.
     pub fn get(&self, key: NonZeroU64) -> Option<Ref<T>> {
         let (slot, found) = self.directory.array()?.find(key, &self.directory.spread)?;
@@ -216,6 +232,12 @@ impl Array {
     /// Keys that it may have: three quarters, so that a probe soon comes to a slot without one.
     fn most_keys(&self) -> usize {
         self.0.len().saturating_sub(self.0.len() >> 2)
+    }
+
+    /// Where looking for a key begins.
+    fn home(&self, key: NonZeroU64, spread: &impl Spread) -> Option<&Slot> {
+        let mask = self.0.len().wrapping_sub(1);
+        self.0.get(usize::try_from(spread.spread(key) & u64::from(u32::MAX)).unwrap_or(0) & mask)
     }
 
     /// The slot of a key, or the one that it would get; whether it has it.

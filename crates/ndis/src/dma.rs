@@ -224,6 +224,26 @@ impl SharedMemory {
         Some(unsafe { word.read_volatile() })
     }
 
+    /// Reads the first words of one of the rooms of `ROOM` bytes that the memory consists of, as they lie there; `None` if
+    /// there are not so many rooms.
+    #[inline]
+    pub fn read_room<const N: usize, const ROOM: usize>(&self, room: usize) -> Option<[u64; N]> {
+        const { assert!(N * size_of::<u64>() <= ROOM && ROOM.is_multiple_of(ALIGNMENT) && ROOM != 0) };
+        if room >= self.len() / ROOM {
+            return None;
+        }
+        // SAFETY: the room lies inside the allocation, and begins at a multiple of the base's alignment.
+        let mut word = unsafe { self.word::<u64>(room.wrapping_mul(ROOM)) };
+        let mut words = [0; N];
+        for value in &mut words {
+            // SAFETY: one of the room's first words: inside the allocation and aligned, and any bits are a valid word.
+            *value = unsafe { word.read_volatile() };
+            // SAFETY: to the next word of the room, or to its end.
+            word = unsafe { word.add(1) };
+        }
+        Some(words)
+    }
+
     /// Writes a word that the device may read at the same time; false outside or unaligned.
     #[inline]
     pub fn write<T: Word>(&self, offset: usize, value: T) -> bool {

@@ -1,6 +1,7 @@
 //! Receives: preallocated net buffer lists over shared memory, lent to clients and returned.
 //!
-//! `MiniportReserved` of an indicated list holds a reference to its VC, and the index of its buffer.
+//! `MiniportReserved` of an indicated list holds a reference to its VC; and that of every list the index of its buffer, which
+//! is put there once: the space is the miniport's alone.
 
 use core::marker::PhantomData;
 use core::ptr::{self, NonNull};
@@ -64,6 +65,8 @@ struct Buffer {
     /// Above all others, so that it is freed first.
     list: List,
     _mdl: Mdl,
+    /// Where it is in the memory.
+    index: u32,
     lent: bool,
 }
 
@@ -120,16 +123,29 @@ impl ReceivePool {
             // SAFETY: pool and MDL are alive; the list describes no byte of the MDL yet.
             let list = unsafe { NdisAllocateNetBufferAndNetBufferList(pool.0, 0, 0, mdl.0, 0, 0) };
             let list = List(NonNull::new(list).ok_or(Status::RESOURCES)?);
-            Ok(Buffer { list, _mdl: mdl, lent: false })
+            // SAFETY: just allocated, and nobody else's.
+            let reserved = unsafe { &mut (*list.0.as_ptr()).MiniportReserved };
+            let [_, slot] = reserved;
+            *slot = ptr::without_provenance_mut(index);
+            let index = u32::try_from(index).map_err(|_| Status::RESOURCES)?;
+            Ok(Buffer { list, _mdl: mdl, index, lent: false })
         })?;
         Ok(Self { buffers, stride, _pool: pool })
+    }
+
+    /// Notes that a list is not lent any more, and reports its buffer to `free`.
+    #[inline]
+    fn take_back(&mut self, list: &NET_BUFFER_LIST, free: &mut impl FnMut(u32)) {
+        let [_, index] = list.MiniportReserved;
+        if let Some(buffer) = self.buffers.get_mut(index.addr()) {
+            buffer.lent = false;
+            free(buffer.index);
+        }
     }
 }
 
 /// Lists that will be indicated together on one VC.
-pub struct Arrivals<V> {
-    vc: Ref<V>,
-    source: NDIS_HANDLE,
+pub struct Arrivals {
     /// Linked up to `tail`; what `tail` has behind it says nothing.
     head: *mut NET_BUFFER_LIST,
     tail: *mut NET_BUFFER_LIST,
@@ -137,17 +153,12 @@ pub struct Arrivals<V> {
 }
 
 // SAFETY: the lists are owned, and may be handled on any processor, one at a time.
-unsafe impl<V: Send + Sync> Send for Arrivals<V> {}
+unsafe impl Send for Arrivals {}
 
-impl<V: Vc> Arrivals<V> {
-    /// None so far, for this VC.
-    pub fn new(vc: Ref<V>) -> Self {
-        Self { source: vc.handle().raw(), vc, head: ptr::null_mut(), tail: ptr::null_mut(), count: 0 }
-    }
-
-    /// The VC.
-    pub const fn vc(&self) -> &Ref<V> {
-        &self.vc
+impl Arrivals {
+    /// None so far.
+    pub const fn new() -> Self {
+        Self { head: ptr::null_mut(), tail: ptr::null_mut(), count: 0 }
     }
 
     /// How many there are.
@@ -172,12 +183,9 @@ impl<V: Vc> Arrivals<V> {
         let place = buffer.list.0.as_ptr();
         // SAFETY: allocated by this pool, and not lent to anybody else, as the flag says.
         let list = unsafe { &mut *place };
-        list.SourceHandle = self.source;
         set_status(list, Status::SUCCESS);
         list.NblFlags = 0;
         list.Flags = 0;
-        // Counted when the list leaves the driver: until then it stands for `self.vc`.
-        list.MiniportReserved = [Ref::as_context(&self.vc), ptr::without_provenance_mut(index as usize)];
         // SAFETY: the list was allocated together with one net buffer over one MDL, and we own both.
         let frame = unsafe { &mut *first_net_buffer(list) };
         // SAFETY: the members of the union are the same bytes under other names.
@@ -198,46 +206,71 @@ impl<V: Vc> Arrivals<V> {
 
     /// `NdisMCoIndicateReceiveNetBufferLists`: lends all lists to the VC's client. They come back through
     /// `MiniportReturnNetBufferLists`, perhaps before this returns. No lock held.
-    pub fn indicate(&mut self, _irql: &Dispatch) {
-        let (head, count) = self.take();
+    pub fn indicate<V: Vc>(&mut self, vc: &Ref<V>, _irql: &Dispatch) {
+        let (head, count) = self.take(vc);
         if count != 0 {
             // SAFETY: NDIS has the lists until it returns them.
-            unsafe { indicate(&*self.vc, head, count, AT_DISPATCH_LEVEL) };
+            unsafe { indicate(&**vc, head, count, AT_DISPATCH_LEVEL) };
         }
     }
 
     /// The same where buffers run short: the client copies what it wants before this returns, and the lists are ours
     /// again (`NDIS_RECEIVE_FLAGS_RESOURCES`).
     #[must_use = "the buffers of the chain are free again"]
-    pub fn indicate_copied(&mut self, _irql: &Dispatch) -> ReturnedChain<V> {
-        let (head, count) = self.take();
+    pub fn indicate_copied<V: Vc>(&mut self, vc: &Ref<V>, _irql: &Dispatch) -> ReturnedChain<V> {
+        let (head, count) = self.take(vc);
         if count != 0 {
             // SAFETY: with this flag NDIS keeps none of the lists, and leaves them linked as they were.
-            unsafe { indicate(&*self.vc, head, count, AT_DISPATCH_LEVEL | COPY_NOW) };
+            unsafe { indicate(&**vc, head, count, AT_DISPATCH_LEVEL | COPY_NOW) };
         }
         ReturnedChain { next: head, vc: PhantomData }
     }
 
-    /// Gives up the lists as if a client had returned them.
-    #[must_use = "the buffers of the chain are free again"]
-    pub fn drop_all(&mut self) -> ReturnedChain<V> {
-        ReturnedChain { next: self.take().0, vc: PhantomData }
+    /// Gives up the lists: reports the buffers that are free again to `free`.
+    pub fn drop_all(&mut self, pool: &mut ReceivePool, mut free: impl FnMut(u32)) {
+        let (mut next, _) = self.unlink();
+        // SAFETY: null, or a list of this chain, which is valid and owned.
+        while let Some(list) = unsafe { next.as_ref() } {
+            pool.take_back(list, &mut free);
+            next = next_of(list);
+        }
     }
 
     /// Takes the lists out, each with a counted reference to the VC.
-    fn take(&mut self) -> (*mut NET_BUFFER_LIST, u32) {
-        let (head, count) = (self.head, self.count);
+    fn take<V: Vc>(&mut self, vc: &Ref<V>) -> (*mut NET_BUFFER_LIST, u32) {
+        let (source, context) = (vc.handle().raw(), Ref::as_context(vc));
+        let (head, count) = self.unlink();
+        let mut next = head;
+        // SAFETY: null, or a list of this chain, which is valid and owned.
+        while let Some(list) = unsafe { next.as_mut() } {
+            list.SourceHandle = source;
+            let [slot, _] = &mut list.MiniportReserved;
+            *slot = context;
+            next = next_of(list);
+        }
+        Ref::count_contexts(vc, count);
+        (head, count)
+    }
+
+    /// Takes the lists out.
+    fn unlink(&mut self) -> (*mut NET_BUFFER_LIST, u32) {
         // SAFETY: null, or a list of this chain, which is valid and owned.
         if let Some(tail) = unsafe { self.tail.as_mut() } {
             set_next(tail, ptr::null_mut());
         }
-        Ref::count_contexts(&self.vc, count);
-        (self.head, self.tail, self.count) = (ptr::null_mut(), ptr::null_mut(), 0);
+        let (head, count) = (self.head, self.count);
+        *self = Self::new();
         (head, count)
     }
 }
 
-impl<V> core::fmt::Debug for Arrivals<V> {
+impl Default for Arrivals {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl core::fmt::Debug for Arrivals {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Arrivals").field("count", &self.count).finish_non_exhaustive()
     }
@@ -270,20 +303,17 @@ impl<V: Vc> ReturnedChain<V> {
         let mut count = 0_u32;
         // SAFETY: as above.
         while let Some(list) = unsafe { self.next.as_ref() } {
-            let [vc, index] = list.MiniportReserved;
+            let [vc, _] = list.MiniportReserved;
             if vc != context {
                 break;
             }
             self.next = next_of(list);
-            if let Some(buffer) = pool.buffers.get_mut(index.addr()) {
-                buffer.lent = false;
-                free(u32::try_from(index.addr()).unwrap_or(u32::MAX));
-            }
+            pool.take_back(list, &mut free);
             count = count.wrapping_add(1);
         }
         // SAFETY: counted when the lists left the driver (`Arrivals::take`); this takes the reference of one of them.
         let vc = unsafe { Ref::from_raw(context) };
-        // SAFETY: the references of the others; the next `Arrivals::push` overwrites them.
+        // SAFETY: the references of the others; the next `Arrivals::take` overwrites them.
         unsafe { Ref::discount_contexts(&vc, count.wrapping_sub(1)) };
         Some((vc, count))
     }

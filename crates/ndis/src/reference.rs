@@ -24,6 +24,18 @@ struct Counted<T> {
     value: ManuallyDrop<T>,
 }
 
+/// Asks for a cache line that is about to be needed. `place` need not be valid.
+#[inline]
+pub(crate) fn prefetch(place: *const u8) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: asking for memory has no effect but on time, wherever it is.
+    unsafe {
+        core::arch::x86_64::_mm_prefetch::<{ core::arch::x86_64::_MM_HINT_T0 }>(place.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = place;
+}
+
 /// A strong reference: the value lives while one exists.
 pub struct Ref<T> {
     counted: NonNull<Counted<T>>,
@@ -107,14 +119,7 @@ impl<T> Ref<T> {
         const LINE: usize = 64;
         const LINES: usize = 4;
         for line in 0..LINES {
-            let place = context.cast::<i8>().wrapping_add(line.wrapping_mul(LINE));
-            #[cfg(target_arch = "x86_64")]
-            // SAFETY: asking for memory has no effect but on time, wherever it is.
-            unsafe {
-                core::arch::x86_64::_mm_prefetch::<{ core::arch::x86_64::_MM_HINT_T0 }>(place);
-            }
-            #[cfg(not(target_arch = "x86_64"))]
-            let _ = place;
+            prefetch(context.cast::<u8>().wrapping_add(line.wrapping_mul(LINE)));
         }
     }
 

@@ -130,29 +130,52 @@ impl InBand {
     }
 }
 
-/// What all frames of one session begin with, to know the next one by: addresses, type, version, code and session id.
+/// The first octets of a frame in words, as they lie in memory: those of [`Head::parse`], and two more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Beginning(pub [u64; Beginning::WORDS]);
+
+impl Beginning {
+    /// How many words there are.
+    pub const WORDS: usize = Head::LEN.div_ceil(size_of::<u64>());
+
+    /// The octets.
+    pub fn octets(&self) -> [u8; Head::LEN] {
+        let [a, b, c] = self.0.map(u64::to_ne_bytes);
+        let ([a0, a1, a2, a3, a4, a5, a6, a7], [b0, b1, b2, b3, b4, b5, b6, b7]) = (a, b);
+        let [c0, c1, c2, c3, c4, c5, _, _] = c;
+        #[rustfmt::skip]
+        let octets = [
+            a0, a1, a2, a3, a4, a5, a6, a7, b0, b1, b2, b3, b4, b5, b6, b7, c0, c1, c2, c3, c4, c5,
+        ];
+        octets
+    }
+}
+
+/// What all frames of one session begin with, to know the next one by: addresses, type, version, code and session id, and a
+/// PPP protocol that is not compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Prefix([u8; Prefix::LEN]);
+pub struct Prefix([u64; Beginning::WORDS]);
 
 impl Prefix {
-    const LEN: usize = Header::LEN - 2;
+    /// What of the last word must be the same: the session id, and the bit of the protocol that would tell a compressed one.
+    const LAST: u64 = u64::from_ne_bytes([0xFF, 0xFF, 0, 0, 1, 0, 0, 0]);
 
     /// The prefix of a frame that [`Head::parse`] found to be a session's.
-    pub fn of(head: &[u8; Head::LEN]) -> Self {
-        let [prefix @ .., _, _, _, _] = *head;
-        Self(prefix)
+    pub const fn of(beginning: &Beginning) -> Self {
+        let [first, second, last] = beginning.0;
+        Self([first, second, last & Self::LAST])
     }
 
     /// The octets of the PPP packet in a frame of the same session, as [`Head::parse`] would find them. `None` if it is
     /// another session's, or malformed: `Head::parse` tells.
     #[inline]
-    pub fn length(&self, head: &[u8; Head::LEN], frame_length: usize) -> Option<u16> {
-        let [prefix @ .., length0, length1, protocol0, _] = head;
-        let length = u16::from_be_bytes([*length0, *length1]);
-        let good = *prefix == self.0
+    pub fn length(&self, beginning: &Beginning, frame_length: usize) -> Option<u16> {
+        let ([a, b, c], [first, second, last]) = (self.0, beginning.0);
+        let [_, _, high, low, ..] = last.to_ne_bytes();
+        let length = u16::from_be_bytes([high, low]);
+        let good = (a ^ first) | (b ^ second) | (c ^ last & Self::LAST) == 0
             && Header::LEN.wrapping_add(length.into()) <= frame_length
-            && length >= PROTOCOL_FIELD
-            && protocol0 & 1 == 0;
+            && length >= PROTOCOL_FIELD;
         good.then_some(length)
     }
 }
@@ -178,6 +201,11 @@ mod tests {
             }
         }
         frame
+    }
+
+    fn beginning(frame: &[u8]) -> Beginning {
+        let mut words = frame.chunks_exact(8).map(|word| u64::from_ne_bytes(word.try_into().unwrap()));
+        Beginning([(); 3].map(|()| words.next().unwrap()))
     }
 
     fn parse(frame: &[u8]) -> Result<Option<Head>, Malformed> {
@@ -218,9 +246,10 @@ mod tests {
         ) {
             let good = frame(&[], 0);
             let expected = parse(&good).unwrap().unwrap();
-            let prefix = Prefix::of(good.first_chunk().unwrap());
+            let prefix = Prefix::of(&beginning(&good));
             let frame = frame(&mangle, tail);
-            let found = prefix.length(frame.first_chunk().unwrap(), frame.len());
+            let found = prefix.length(&beginning(&frame), frame.len());
+            prop_assert_eq!(Some(&beginning(&frame).octets()), frame.first_chunk());
             match parse(&frame) {
                 Ok(Some(head)) if head.key == expected.key => prop_assert_eq!(found, Some(head.length)),
                 _ => prop_assert_eq!(found, None),

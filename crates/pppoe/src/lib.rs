@@ -78,7 +78,7 @@ pub use discovery::{Discovery, Event, Ignored, State, Transmit};
 pub use error::{Error, Malformed, OutOfMemory};
 pub use ethernet::Address;
 pub use extension::Extension;
-pub use head::{Head, InBand, Prefix};
+pub use head::{Beginning, Head, InBand, Prefix};
 pub use inbound::Inbound;
 pub use instant::Instant;
 pub use packet::{Code, Packet, Stage};

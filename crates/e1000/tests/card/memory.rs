@@ -39,20 +39,17 @@ impl DmaMemory for Memory {
     fn len(&self) -> usize {
         self.bytes.borrow().len()
     }
-    fn read_u32(&self, offset: usize) -> Option<u32> {
+    fn read_u64(&self, offset: usize) -> Option<u64> {
         let bytes = self.bytes.borrow();
-        Some(u32::from_le_bytes(bytes.get(offset..offset.checked_add(4)?)?.try_into().ok()?))
-    }
-    fn write_u32(&self, offset: usize, value: u32) -> bool {
-        self.write_bytes(offset, &value.to_le_bytes())
+        Some(u64::from_le_bytes(bytes.get(offset..offset.checked_add(8)?)?.try_into().ok()?))
     }
     fn count_while<const STEP: usize>(
         &self,
         offset: usize,
         most: usize,
-        mut wanted: impl FnMut(u32) -> bool,
+        mut wanted: impl FnMut(u64) -> bool,
     ) -> usize {
-        let values = (0..most).map(|index| self.read_u32(offset + index * STEP));
+        let values = (0..most).map(|index| self.read_u64(offset + index * STEP));
         let values: Vec<_> = values.collect::<Option<_>>().unwrap_or_default();
         values.into_iter().take_while(|&value| wanted(value)).count()
     }

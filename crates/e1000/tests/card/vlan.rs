@@ -1,6 +1,6 @@
 //! VLANs: what is received, and what tags are sent.
 
-use e1000::{BUFFER_SIZE, Buffer, FrameNote, ReceiveConfig, ReceiveRing, Tag, TransmitRing, VlanId};
+use e1000::{BUFFER_SIZE, Buffer, FrameNote, Nic, ReceiveConfig, ReceiveRing, Tag, TransmitRing, VlanId};
 use proptest::prelude::*;
 
 use crate::device::{ALL, Card, I82540EM};
@@ -12,6 +12,7 @@ const TAGGED: u8 = 8;
 
 struct Receiver {
     card: &'static Card,
+    nic: Nic<&'static Card>,
     ring: ReceiveRing<Memory, Vec<Buffer>>,
     descriptors: Memory,
 }
@@ -26,7 +27,7 @@ fn receiver(device: u16, vlan: Option<u16>) -> Receiver {
     (0x5600..0x5800).step_by(4).for_each(|offset| card.poke(offset, 0xFFFF_FFFF));
     let vlan = vlan.map(|id| VlanId::new(id).unwrap());
     nic.start_receive(&mut ring, &ReceiveConfig { vlan, ..ReceiveConfig::default() }).unwrap();
-    Receiver { card, ring, descriptors }
+    Receiver { card, nic, ring, descriptors }
 }
 
 impl Receiver {
@@ -42,6 +43,7 @@ impl Receiver {
         if let Some(received) = received {
             self.ring.give(received.buffer).unwrap();
         }
+        self.ring.doorbell(&self.nic);
         received.is_some()
     }
 }
