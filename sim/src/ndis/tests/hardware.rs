@@ -145,8 +145,16 @@ pub(super) fn connect() -> Status {
     status
 }
 
+/// Reads the cause, with the card masked meanwhile: an 82574L may lose a cause that comes just then otherwise.
+fn takes_cause() -> bool {
+    write(IMC, u32::MAX);
+    let mine = read(ICR) & LSC != 0;
+    write(IMS, LSC);
+    mine
+}
+
 unsafe extern "win64" fn isr(_context: usize, queue: usize, target: usize) -> u8 {
-    let mine = present() && read(ICR) & LSC != 0;
+    let mine = present() && takes_cause();
     if !deviates("ISR tells nothing") {
         raw::write(queue as *mut u8, u8::from(mine));
         raw::write(target as *mut u32, 0);
