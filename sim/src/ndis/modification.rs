@@ -8,7 +8,7 @@ use super::callback::{Level, callback};
 use super::handle::Handle;
 use super::lent::Lent;
 use super::parameters::{CALL_PARAMETERS_CHANGED, CallManagerParameters, CallParameters, read_foreign};
-use super::pend::{Pend, Returned};
+use super::pend::{Pend, Returned, Stage};
 use super::status::{self, Status};
 use super::vc::{self, CallState, Vc};
 use super::{deadline, finding, raw};
@@ -76,6 +76,9 @@ pub fn modify_call(vc: &Rc<Vc>, parameters: &CallParameters) -> Status {
             status
         }
         Returned::Pending => {
+            if vc.call.get() == CallState::Idle {
+                outlived(vc);
+            }
             let watched = Rc::clone(vc);
             deadline(120, "CO-132", move || request.pend.outstanding().then(|| watched.name()));
             status::PENDING
@@ -103,12 +106,17 @@ fn end(vc: &Rc<Vc>, request: &Rc<Request>, address: usize, status: Status) -> Ca
     parameters
 }
 
-/// CO-132: the call on a VC has closed, and no change of it is left.
+/// CO-132: the call on a VC has closed, and no change of it is left. One that the driver is just being asked for may be
+/// refused yet.
 pub(super) fn check_ended(vc: &Vc) {
-    if !vc.modifications.requests.borrow().is_empty() {
-        let text = "close completed before the change of the call".to_owned();
-        finding("CO-132", Some(vc.name()), text);
+    if vc.modifications.requests.borrow().iter().any(|request| request.pend.stage() == Stage::Pending) {
+        outlived(vc);
     }
+}
+
+fn outlived(vc: &Vc) {
+    let text = "close completed before the change of the call".to_owned();
+    finding("CO-132", Some(vc.name()), text);
 }
 
 /// CO-123: a call that the client has taken with other parameters connects with these.
