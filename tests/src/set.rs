@@ -19,7 +19,7 @@ use ndis_sim::{
 use crate::{
     Answer, Caller, Card, Run, Setup,
     caller::PATIENCE,
-    lab,
+    hangs, lab,
     office::{self, Office},
     station::exchange,
     stories::{self, SIZES},
@@ -218,6 +218,16 @@ fn incoming_calls() -> Vec<Blemish> {
     [taken, changed, ended, refused].concat()
 }
 
+/// Cards that stop, for a while and for good.
+fn hangs() -> Vec<Blemish> {
+    let mut runs = vec![hangs::brought_back(1, card()), hangs::lost_messages(2, card())];
+    for fault in [Fault::TransmitStuck, Fault::ResetStuck, Fault::Gone] {
+        runs.push(hangs::given_up(3, line_card(), fault));
+    }
+    let silenced = hangs::silenced(4, card());
+    runs.iter().flat_map(blemishes).chain(strict(&silenced)).collect()
+}
+
 /// The set.
 pub const STORIES: &[Story] = &[
     Story {
@@ -269,6 +279,11 @@ pub const STORIES: &[Story] = &[
     Story { name: "halted while open", tell: || strict(&stories::halted_while_open(1, card())) },
     Story { name: "SAPs", tell: || strict(&stories::saps(1, card(), Family::TAPI_PROXY)) },
     Story { name: "shutdown", tell: || blemishes(&stories::shut_down(1, card())) },
+    Story { name: "hangs", tell: hangs },
+    Story {
+        name: "halts at looks",
+        tell: || hangs::halted_at_a_look(1, card).iter().flat_map(blemishes).collect(),
+    },
     Story { name: "failing starts", tell: failing_starts },
     Story { name: "failing entry", tell: failing_entry },
     Story {

@@ -1,7 +1,7 @@
 //! Pause, restart, sleep, removal, shutdown and halt, with calls up.
 
 use ndis_sim::{ndis::Family, nic::Model};
-use scenarios::{Card, seeds, stories};
+use scenarios::{Card, cannot_on_qemu, hangs, seeds, stories};
 
 fn each_card(count: u64, story: impl Fn(u64, Card, u32)) {
     for seed in seeds(count) {
@@ -52,4 +52,17 @@ fn clients_are_asked_to_leave_a_halting_adapter() {
 #[test]
 fn a_card_is_silent_after_shutdown() {
     each_card(3, |seed, card, _| stories::shut_down(seed, card).clean_but_for_sessions());
+}
+
+// covers: MiniportHaltEx
+#[test]
+fn timers_may_expire_while_they_are_freed() {
+    if cannot_on_qemu("no two halts take the same time") {
+        return;
+    }
+    for (seed, model) in (1..).zip(Model::ALL) {
+        for run in hangs::halted_at_a_look(seed, || Card::new(model)) {
+            run.clean();
+        }
+    }
 }
