@@ -261,14 +261,31 @@ impl Shapers {
     pub(super) fn extract(&mut self, choose: &mut impl FnMut(&NetBufferList<Vc>) -> bool) -> Chain<Vc> {
         let mut removed = Chain::new();
         for shaped in self.shaped.iter_mut().flatten() {
-            removed.append(shaped.held.extract(&mut *choose));
+            removed.append(shaped.extract(&mut *choose));
         }
         removed
     }
 
     /// Takes out what one VC holds.
     pub(super) fn take_held(&mut self, place: usize) -> Chain<Vc> {
-        self.get(place).map(|shaped| core::mem::take(&mut shaped.held)).unwrap_or_default()
+        self.get(place).map(|shaped| shaped.extract(|_| true)).unwrap_or_default()
+    }
+}
+
+impl Shaped {
+    /// Takes out the held lists that `choose` picks.
+    fn extract(&mut self, mut choose: impl FnMut(&NetBufferList<Vc>) -> bool) -> Chain<Vc> {
+        let (mut place, mut old) = (0, self.stale.map_or(0, |(_, count)| count));
+        let counted = old;
+        let removed = self.held.extract(|list| {
+            let chosen = choose(list);
+            old = old.saturating_sub(u32::from(chosen && place < counted));
+            place = u32::saturating_add(place, 1);
+            chosen
+        });
+        // Those that come later are not as old.
+        self.stale = self.stale.filter(|_| !self.held.is_empty()).map(|(when, _)| (when, old));
+        removed
     }
 }
 
