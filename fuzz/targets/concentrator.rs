@@ -25,6 +25,7 @@ const LIMITS: Limits = Limits {
 pub(crate) fn run(input: &[u8]) {
     let config = Config {
         max_payload: 1500,
+        credits: Some(10_000),
         limits: LIMITS,
         ..Config::new(OWN, Bytes::new(b"ac").expect("a short name"))
     };
@@ -78,6 +79,15 @@ pub(crate) fn run(input: &[u8]) {
             2 => {
                 if let Some(id) = requests.pop() {
                     let accepted = ac.accept(now, id, |key| key.id() & 1 == 0, &mut buffer).expect("an id");
+                    let peer = accepted.session.key.peer();
+                    let Ok(Inbound::Host(pads)) = Inbound::parse(&buffer[..accepted.len], peer) else {
+                        panic!("not a PADS");
+                    };
+                    // The host reads what is agreed on.
+                    let read = pads.credits.map(|it| (it.forward, it.backward));
+                    assert_eq!(read, accepted.credits.map(|it| (it.grant, it.granted)));
+                    let unit = pads.credit_scale.unwrap_or(64);
+                    assert!(accepted.credits.is_none_or(|it| it.unit == unit && it.grant <= 10_000));
                     sessions.push(accepted.session.key);
                 }
             }

@@ -5,13 +5,15 @@
 
 use core::time::Duration;
 
+use pppoe::credit::Offer;
 use pppoe::{Address, Config, Discovery, Event, Instant, Packet, Repr, Stage, State};
 
 const HOST: Address = Address([2, 0, 0, 0, 0, 1]);
 
 /// Judges one input.
 pub(crate) fn run(input: &[u8]) {
-    let config = Config { host_uniq: Some(b"h"), max_payload: 1500, ..Config::new(HOST) };
+    let credits = Some(Offer { grant: 500, scale: 32 });
+    let config = Config { host_uniq: Some(b"h"), max_payload: 1500, credits, ..Config::new(HOST) };
     let mut now = Instant::ZERO;
     let mut call = Discovery::new(&config, now, 1).expect("a short Host-Uniq");
     let mut rest = input;
@@ -41,6 +43,8 @@ pub(crate) fn run(input: &[u8]) {
                 assert!(matches!(before, State::Soliciting | State::Requesting));
                 assert_eq!(call.state(), State::Connected);
                 assert!((1492..=1500).contains(&session.max_payload) && session.key.peer() == source);
+                assert_eq!(call.agreement().is_some(), packet.credits.is_some());
+                assert!(call.agreement().is_none_or(|it| it.grant == 500 && (1..=32).contains(&it.unit)));
             }
             Event::Failed(_) => assert_eq!((before, call.state()), (State::Requesting, State::Closed)),
         }

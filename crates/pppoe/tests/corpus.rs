@@ -2,6 +2,8 @@
 
 #[path = "../../../fuzz/targets/concentrator.rs"]
 mod concentrator;
+#[path = "../../../fuzz/targets/credits.rs"]
+mod credits;
 #[path = "../../../fuzz/targets/pppoe_discovery.rs"]
 mod pppoe_discovery;
 #[path = "../../../fuzz/targets/pppoe_inbound.rs"]
@@ -24,4 +26,9 @@ fn packets_for_a_host() {
 #[test]
 fn packets_for_an_access_concentrator() {
     replay("concentrator", concentrator::run);
+}
+
+#[test]
+fn credits_of_two() {
+    replay("credits", credits::run);
 }
