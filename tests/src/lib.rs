@@ -8,6 +8,7 @@ pub mod backend;
 pub mod blocks;
 pub mod caller;
 pub mod careful;
+pub mod credits;
 pub mod hangs;
 pub mod lab;
 pub mod office;

@@ -19,7 +19,7 @@ use ndis_sim::{
 use crate::{
     Answer, Caller, Card, Run, Setup,
     caller::PATIENCE,
-    hangs, lab,
+    credits, hangs, lab,
     office::{self, Office},
     station::exchange,
     stories::{self, SIZES},
@@ -61,7 +61,9 @@ fn blemishes<T>(run: &Run<T>) -> Vec<Blemish> {
     let findings = run.findings.iter().map(|it| blemish(&it.rule, &it.detail));
     let leaks = run.leaks.iter().map(|leak| blemish("leak", leak));
     let stopped = run.stopped.iter().map(|reason| blemish("stopped", reason));
-    findings.chain(leaks).chain(stopped).collect()
+    let stolen = format!("{} frames without credits", run.violations);
+    let stolen = (run.violations != 0).then(|| blemish("assertion", &stolen));
+    findings.chain(leaks).chain(stopped).chain(stolen).collect()
 }
 
 /// The same, and sessions at the peer without a PADT.
@@ -247,6 +249,15 @@ pub const STORIES: &[Story] = &[
     Story { name: "cancelled calls", tell: cancels },
     Story { name: "calls ended by the peer", tell: ended_by_peer },
     Story { name: "calls that come in", tell: incoming_calls },
+    Story {
+        name: "calls with credits",
+        tell: || {
+            [credits::exchanged(1), credits::starved(2), credits::unanswered(3)]
+                .iter()
+                .flat_map(strict)
+                .collect()
+        },
+    },
     Story {
         name: "link lost",
         tell: || {

@@ -3,8 +3,14 @@
 use std::path::{Path, PathBuf};
 
 /// Directories with tests that documents speak of.
-const SOURCES: [&str; 5] =
-    ["crates/pppoe/src", "crates/pppoe/tests", "tests/tests", "tests/tests/nic", "tests/tests/credits"];
+const SOURCES: [&str; 6] = [
+    "crates/pppoe/src",
+    "crates/pppoe/src/concentrator",
+    "crates/pppoe/tests",
+    "tests/tests",
+    "tests/tests/nic",
+    "tests/tests/credits",
+];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")

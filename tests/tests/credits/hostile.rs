@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ndis_sim::{
-    ndis::wait_for,
+    ndis::{status, wait_for},
     wire::{
         credits::Plan,
         frame::{Frame, SESSION, code},
@@ -12,12 +12,13 @@ use ndis_sim::{
 use scenarios::{
     Record,
     caller::PATIENCE,
+    credits::{card, frames},
     lab::sleep,
     seeds,
     station::{frame, send},
 };
 
-use crate::{call, card, frames, on_the_wire, padg};
+use crate::{call, on_the_wire, padg};
 
 /// A peer that does not answer grants is given up after five of them, a second apart, with a PADT.
 // covers: RFC5578:grants, NdisMCmDispatchIncomingCloseCall, RFC2516:5.5
@@ -31,6 +32,7 @@ fn a_peer_that_answers_no_grant_is_given_up() {
             sleep(Duration::from_millis(4500));
             assert_eq!((lever.count(code::PADT), record.ended.get()), (0, None));
             assert!(wait_for(PATIENCE, || record.ended.get().is_some()), "it is waited for for ever");
+            assert_eq!(record.ended.get(), Some(status::TAPI_DISCONNECTMODE_UNKNOWN));
             sleep(Duration::from_millis(10));
             assert_eq!((lever.count(code::PADG), lever.count(code::PADT)), (5, 1));
             let grants = lever.sent();

@@ -14,12 +14,11 @@ use ndis_sim::{
 use scenarios::{
     Answer, Record, Setup,
     caller::PATIENCE,
+    credits::frames,
     lab::sleep,
     office, seeds,
     station::{exchange, send, settle},
 };
-
-use crate::frames;
 
 /// A host that asks for credits and dials the card.
 fn dial(plan: Plan) -> Dial {

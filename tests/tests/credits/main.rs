@@ -19,30 +19,18 @@ use ndis_sim::{
 };
 use scenarios::{
     Card, Lab, Record, Run, Setup, Station,
+    credits::{card, frames},
     lab::{self, sleep},
     seeds,
-    station::{exchange, frame, send},
+    station::{exchange, send},
     wires::{Gate, Lever, Pass},
 };
 
 /// The keyword's values.
 const OFF: u32 = 0;
 const ASK: u32 = 2;
-/// A frame of ten credits, from the protocol field on, with address and control field before it or without.
-const TEN: usize = 630;
 /// The station address, which the lab gives its first card.
 const HOST: [u8; 6] = [0x02, 0, 0, 0, 0, 1];
-
-/// A card whose driver asks for credits, and a peer that hands them out by a plan.
-fn card(plan: &Plan) -> Card {
-    let peer = access_concentrator::Settings {
-        credits: Some(plan.clone()),
-        ..access_concentrator::Settings::default()
-    };
-    let mut card = Card { peer, ..Card::new(Model::I82574l) };
-    card.keywords.insert("Credits".to_owned(), Value::Integer(ASK));
-    card
-}
 
 /// A call with credits: the script has a view of the wire.
 fn call<T: Send + 'static>(
@@ -61,10 +49,6 @@ fn call<T: Send + 'static>(
         driver.unload();
         value
     })
-}
-
-fn frames(count: u64) -> Vec<Vec<u8>> {
-    (0..count).map(|number| frame(TEN, number)).collect()
 }
 
 /// Session frames that the card has sent.
