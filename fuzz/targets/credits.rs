@@ -5,7 +5,7 @@
 
 use core::time::Duration;
 
-use pppoe::credit::{Account, Agreement, Unanswered};
+use pppoe::credit::{Account, Agreement};
 use pppoe::extension::{Credits, Extension, Flow};
 use pppoe::{Address, Code, InBand, Inbound, Instant, SessionKey};
 
@@ -42,35 +42,30 @@ impl Side {
     /// A grant arrives, of whichever number and size.
     fn granted(&mut self, padg: Flow, now: Instant) -> Option<Flow> {
         let before = self.account.left();
-        let padc = self.account.granted(&padg, now);
+        let answer = self.account.granted(&padg, now);
         let gained = u32::from(self.account.left() - before);
         assert!(gained <= u32::from(padg.credits.forward));
         if gained != 0 {
-            assert!(padc.is_some(), "a grant that counts is answered");
+            assert!(answer.is_some(), "a grant that counts is answered");
             self.purse = (self.purse + gained).min(0xFFFF);
             self.counted.push(padg.sequence);
         }
-        if let Some(padc) = padc {
-            assert_eq!((padc.sequence, padc.credits.forward), (padg.sequence, 0));
-            assert_eq!(padc.credits.backward, self.account.left());
+        if let Some(answer) = answer {
+            assert_eq!((answer.sequence, answer.credits.forward), (padg.sequence, 0));
+            assert_eq!(answer.credits.backward, self.account.left());
         }
-        padc
+        answer
     }
 
     /// The PADG that is due, and that no other is at once.
     fn poll(&mut self, now: Instant) -> Option<Flow> {
-        let padg = self.account.poll(now);
-        match padg {
-            Ok(padg) => {
-                assert!(self.account.deadline().is_none_or(|at| at > now), "nothing is due any more");
-                assert_eq!(self.account.poll(now), Ok(None), "two PADGs in a moment");
-                padg
-            }
-            Err(Unanswered) => {
-                assert!(self.account.deadline().is_some_and(|at| at <= now));
-                None
-            }
-        }
+        let Ok(due) = self.account.poll(now) else {
+            assert!(self.account.deadline().is_some_and(|at| at <= now));
+            return None;
+        };
+        assert!(self.account.deadline().is_none_or(|at| at > now), "nothing is due any more");
+        assert_eq!(self.account.poll(now), Ok(None), "two PADGs in a moment");
+        due
     }
 }
 
@@ -111,15 +106,13 @@ pub(crate) fn run(input: &[u8]) {
             }
             // What is on the wire stays there: it may come again, and late.
             2 => {
-                grant[from] = sides[from]
-                    .poll(now)
-                    .map(|it| over_the_wire(it, Code::Padg, address[from]))
-                    .or(grant[from])
+                let due = sides[from].poll(now).map(|it| over_the_wire(it, Code::Padg, address[from]));
+                grant[from] = due.or(grant[from]);
             }
             3 => {
-                if let Some(padg) = grant[from] {
-                    let padc = sides[to].granted(padg, now);
-                    answer[to] = padc.map(|it| over_the_wire(it, Code::Padc, address[to])).or(answer[to]);
+                if let Some(flow) = grant[from] {
+                    let back = sides[to].granted(flow, now);
+                    answer[to] = back.map(|it| over_the_wire(it, Code::Padc, address[to])).or(answer[to]);
                 }
             }
             4 => {
