@@ -168,7 +168,7 @@ fn the_peer_gets_credits_as_it_uses_them() {
             seen(station)
         });
         let seen = run.clean();
-        assert!(seen.grants >= 3 && seen.granted > 0, "{seen:?}");
+        assert!(seen.grants >= 2 && seen.granted > 0, "{seen:?}");
         assert!(seen.grants <= 200, "{seen:?}");
     }
 }
