@@ -14,7 +14,7 @@ use scenarios::{
     caller::PATIENCE,
     credits::{card, frames},
     lab::sleep,
-    seeds,
+    on_qemu, seeds,
     station::{frame, send},
 };
 
@@ -90,7 +90,9 @@ fn grants_that_are_none_let_nothing_go() {
         let answered = lever.count(code::PADC) - answers - 6;
         // All of them do not fit every card.
         assert!((100..=1000).contains(&answered), "{answered}");
-        assert_eq!(on_the_wire(lever), 3 + answered / 10);
+        // One whose answer finds no room in the ring counts all the same.
+        let most = if on_qemu() { 1000 } else { answered };
+        assert!((3 + answered / 10..=3 + most / 10).contains(&on_the_wire(lever)), "{answered} answers");
         // Beyond what 16 bits hold.
         for sequence in 2000..2004 {
             lever.inject(padg(station, code::PADG, sequence, 0xFFFF, 0xFFFF).to_bytes());
