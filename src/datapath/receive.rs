@@ -176,7 +176,7 @@ impl Adapter {
                     queue.refill(&self.nic, &self.receive_buffers);
                 }
             }
-            for (vc, count) in runs.into_iter().flatten() {
+            for (vc, count) in runs.iter_mut().map_while(Option::take) {
                 Vc::receives_ended(&vc, count);
                 self.end_in_flight(count);
             }

@@ -187,6 +187,9 @@ impl ReceiveQueue {
 
     /// The next frame of the ring.
     fn next(&mut self, buffers: &Buffers) -> Option<Arrived> {
+        if !self.ring.has_arrived() {
+            return None;
+        }
         let received = self.ring.poll()?;
         let beginning = buffers.beginning(received.buffer.id).unwrap_or_default();
         Some(Arrived { buffer: received.buffer.id, length: received.length, beginning })

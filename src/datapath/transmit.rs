@@ -174,10 +174,15 @@ impl Transmit {
 
     /// Moves lists from the waiting VCs to the ring as long as they fit, one from each in turn, and rings the doorbell
     /// once. What cannot be sent at all ends up in `failed`.
+    #[inline]
     pub(super) fn pump(&mut self, nic: &Nic<Registers>, failed: &mut Chain<Vc>) {
-        if self.backlog.is_empty() {
-            return;
+        if !self.backlog.is_empty() {
+            self.pump_waiting(nic, failed);
         }
+    }
+
+    #[inline(never)]
+    fn pump_waiting(&mut self, nic: &Nic<Registers>, failed: &mut Chain<Vc>) {
         let loader = &mut self.loader;
         while self.backlog.turn(|vc, outgoing, list| loader.load(vc, outgoing, list, failed)) {}
         loader.ring.doorbell(nic);
