@@ -11,9 +11,11 @@ use std::{
 use ndis_sim::wire::{
     RpPppoe, Wire,
     frame::{BROADCAST, DISCOVERY, Frame, SESSION, code, push_tag, tag},
-    rp_pppoe::{DEAF_AFTER_PADS, Settings, StartError},
+    rp_pppoe::{Settings, StartError},
 };
 
+/// What a busy machine may take.
+const PATIENCE: Duration = Duration::from_secs(30);
 const HOST: [u8; 6] = [0x02, 0, 0, 0, 0, 1];
 
 fn start() -> Option<RpPppoe> {
@@ -37,7 +39,7 @@ fn start() -> Option<RpPppoe> {
 
 /// Waits for a frame that `wanted` takes.
 fn receive<T>(peer: &mut RpPppoe, wanted: impl Fn(Frame) -> Option<T>) -> T {
-    let end = Instant::now() + Duration::from_secs(5);
+    let end = Instant::now() + PATIENCE;
     while Instant::now() < end {
         let frame = peer.receive(Duration::ZERO).and_then(|bytes| Frame::parse(&bytes));
         if let Some(found) = frame.filter(|frame| frame.destination == HOST).and_then(&wanted) {
@@ -75,7 +77,12 @@ fn session_echoes_and_ends_and_nothing_is_left() {
     send(&mut peer, offer.source, code::PADR, 0, &[service, limit, cookie]);
     let session = receive(&mut peer, |frame| (frame.code == code::PADS).then_some(frame.session));
     assert_ne!(session, 0);
-    thread::sleep(DEAF_AFTER_PADS);
+    let relays = peer.relays().expect("a server");
+    let end = Instant::now() + PATIENCE;
+    while relays.listening() == 0 {
+        assert!(Instant::now() < end, "the session's relay does not listen");
+        thread::sleep(Duration::from_millis(1));
+    }
 
     for len in [42, 1492, 1502] {
         let payload: Vec<u8> = (0..len).map(|i: usize| (i * 7) as u8).collect();

@@ -236,6 +236,15 @@ pub fn exchange(vcs: &[Rc<Vc>], sizes: &[usize], count: u64) -> bool {
     vcs.iter().all(|vc| Record::of(vc).is_echoed())
 }
 
+/// Waits until a session's relay listens, of a peer in real time: it is a process of its own, which a busy machine starts
+/// late.
+///
+/// # Panics
+/// If it does not.
+pub fn listen(listening: impl Fn() -> usize, sessions: usize) {
+    assert!(wait_for(PATIENCE, || listening() >= sessions), "the relays of sessions do not listen");
+}
+
 /// Waits until every frame sent is completed and back, or nothing has come for a while.
 pub fn settle(vcs: &[Rc<Vc>]) {
     let received = || vcs.iter().map(|vc| Record::of(vc).received.borrow().len()).sum::<usize>();

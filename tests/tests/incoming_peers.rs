@@ -4,13 +4,12 @@
 use std::{path::PathBuf, process::Command, rc::Rc, time::Duration};
 
 use ndis_sim::{
-    machine::Machine,
     ndis::{Family, Value, status, wait_for},
     nic::Model,
     wire::{
         LinuxHost, RpPppoe, RpPppoeHosts,
         access_concentrator::Settings,
-        rp_pppoe::{self, DEAF_AFTER_PADS, StartError},
+        rp_pppoe::{self, Relays, StartError},
     },
 };
 use scenarios::{
@@ -19,7 +18,7 @@ use scenarios::{
     caller::PATIENCE,
     lab,
     office::gone,
-    station::{exchange, send},
+    station::{exchange, listen, send},
 };
 
 /// The same for a machine that is real, and so its time.
@@ -70,7 +69,7 @@ fn rp_pppoe_dials_every_card() {
             assert!(wait_for(PATIENCE, || station.caller.offered.borrow().len() == 2), "no calls");
             let calls = station.caller.offered.borrow().clone();
             assert!(wait_for(PATIENCE, || calls.iter().all(|(_, record)| record.is_up())), "not connected");
-            Machine::current().sleep(DEAF_AFTER_PADS);
+            listen(|| clients.listening(), 2);
             for (vc, _) in &calls {
                 assert!(exchange(&[Rc::clone(vc)], &[42, 512, 1494], 10), "frames of a call");
             }
@@ -160,7 +159,7 @@ fn pppd_dials_with_and_without_large_frames() {
 }
 
 /// Calls out over a card that offers this payload; how large a frame the client may send.
-fn largest_frame(card: Card, real_time: bool, to: Destination) -> usize {
+fn largest_frame(card: Card, relays: Option<Relays>, to: Destination) -> usize {
     let card = Card {
         keywords: {
             let mut it = card.keywords;
@@ -169,14 +168,14 @@ fn largest_frame(card: Card, real_time: bool, to: Destination) -> usize {
         },
         ..card
     };
-    let setup = Setup { real_time, ..Setup::new(1, card) };
+    let setup = Setup { real_time: relays.is_some(), ..Setup::new(1, card) };
     let run = lab::run(setup, move |lab| {
         let driver = lab.load();
         let station = Station::up(lab, &driver, 0, Family::TAPI_PROXY);
         let vc = station.vc();
         assert_eq!(station.outcome(&vc, &to), status::SUCCESS);
-        if real_time {
-            Machine::current().sleep(DEAF_AFTER_PADS);
+        if let Some(relays) = relays {
+            listen(|| relays.listening(), 1);
         }
         let record = scenarios::Record::of(&vc);
         let parameters = record.parameters.borrow().clone().expect("the call's parameters");
@@ -197,7 +196,7 @@ fn large_frames_go_where_the_peer_takes_them() {
     for (max_payload, largest) in [(1500, 1502), (1492, 1494)] {
         let peer = Settings { max_payload, ..Settings::default() };
         let card = Card { peer, ..Card::new(Model::I82574l) };
-        assert_eq!(largest_frame(card, false, Destination::default()), largest);
+        assert_eq!(largest_frame(card, None, Destination::default()), largest);
     }
 }
 
@@ -213,7 +212,8 @@ fn rp_pppoe_serves_large_frames() {
         message: None,
     };
     let Some(peer) = unless_missing(RpPppoe::start(&settings)) else { return };
+    let relays = peer.relays();
     let card = Card::new(Model::I82574l).wrapped(move |_| Box::new(peer));
     let to = Destination { ac: "AC-test".to_owned(), service: "isp".to_owned() };
-    assert_eq!(largest_frame(card, true, to), 1502);
+    assert_eq!(largest_frame(card, relays, to), 1502);
 }

@@ -3,17 +3,22 @@
 use std::{path::PathBuf, process::Command, rc::Rc, time::Duration};
 
 use ndis_sim::{
-    machine::Machine,
-    ndis::{Family, Vc, client, oid::OidRequest, status},
+    ndis::{Family, client, oid::OidRequest, status, wait_for},
     nic::Model,
     wire::{
         RpPppoe,
         access_concentrator::{HangUp, Settings},
-        rp_pppoe::{self, DEAF_AFTER_PADS},
+        rp_pppoe,
     },
 };
 use scenarios::{
-    Card, Record, Setup, Station, blocks::Destination, lab, set::REFUSALS, station::exchange, stories,
+    Card, Setup, Station,
+    blocks::Destination,
+    caller::PATIENCE,
+    lab,
+    set::REFUSALS,
+    station::{exchange, listen},
+    stories,
 };
 
 const FAMILIES: [u32; 2] = [Family::TAPI_PROXY, Family::PPP];
@@ -140,20 +145,6 @@ fn captures_are_what_wireshark_reads() {
     assert!(lines.iter().all(|line| line.get(4).is_none_or(|it| it.is_empty())), "malformed:\n{text}");
 }
 
-/// Waits until frames of a session come back: its relay, a process of its own, may be slow to start on a busy machine.
-fn listen(vc: &Rc<Vc>) {
-    for _ in 0..20 {
-        let record = Record::of(vc);
-        let heard = exchange(std::slice::from_ref(vc), &[42], 1);
-        record.sent.borrow_mut().clear();
-        record.received.borrow_mut().clear();
-        if heard {
-            return;
-        }
-    }
-    panic!("the session's relay does not listen");
-}
-
 // covers: PEER:pppoe-server
 #[test]
 fn rp_pppoe_serves_every_card() {
@@ -178,9 +169,10 @@ fn rp_pppoe_serves_every_card() {
             }
             Err(error) => panic!("{error}"),
         };
+        let relays = peer.relays().expect("a server");
         let card = Card::new(model).wrapped(move |_| Box::new(peer));
         let setup = Setup { real_time: true, ..Setup::new(seed, card) };
-        let run = lab::run(setup, |lab| {
+        let run = lab::run(setup, move |lab| {
             let driver = lab.load();
             let station = Station::up(lab, &driver, 0, Family::TAPI_PROXY);
             let to = Destination { ac: "AC-test".to_owned(), service: "isp".to_owned() };
@@ -188,23 +180,14 @@ fn rp_pppoe_serves_every_card() {
             for vc in &vcs {
                 assert_eq!(station.outcome(vc, &to), status::SUCCESS);
             }
-            Machine::current().sleep(DEAF_AFTER_PADS);
+            listen(|| relays.listening(), vcs.len());
             // The server's PADM, as OID_CO_TAPI_GET_CALL_DIAGNOSTICS shows it.
             let said = || {
                 let request = OidRequest::query(0xFE00_1007, 24 + "down at noon".len());
                 client::cm_oid_request(&station.af, Some(&vcs[0]), request).data
             };
             let shown = || said().get(24..) == Some(&b"down at noon"[..]);
-            for _ in 0..100 {
-                if shown() {
-                    break;
-                }
-                Machine::current().sleep(DEAF_AFTER_PADS);
-            }
-            assert!(shown(), "{:?}", said());
-            for vc in &vcs {
-                listen(vc);
-            }
+            assert!(wait_for(PATIENCE, shown), "{:?}", said());
             assert!(exchange(&[Rc::clone(&vcs[0])], &[42, 512, 1494], 10), "frames of the first call");
             assert!(exchange(&[Rc::clone(&vcs[1])], &[42, 512, 1494], 10), "frames of the second call");
             for vc in &vcs {

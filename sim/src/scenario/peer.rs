@@ -3,6 +3,8 @@
 use std::{cell::RefCell, rc::Rc, time::Duration};
 
 use super::{Ending, Peer, RunError, Scenario};
+use crate::machine::Machine;
+use crate::ndis::wait_for;
 use crate::wire::{
     AccessConcentrator, Hosts, Hub, Impaired, LinuxInterface, RpPppoe, RpPppoeHosts, Wire,
     access_concentrator::{self, HangUp, Tally},
@@ -17,13 +19,40 @@ const AC: &str = "AC-sim";
 /// How long a frame of an embedded host is under way.
 const HOST_LATENCY: Duration = Duration::from_micros(20);
 
+/// How long whoever is at a Linux interface may be deaf after a PADS: an rp-pppoe server starts the relay of a session only
+/// then (8 ms measured on an idle machine).
+const DEAF_AFTER_PADS: Duration = Duration::from_millis(50);
+/// How long the relays of sessions may take to start.
+const RELAYS: Duration = Duration::from_secs(20);
+
+/// When the far end takes frames of calls that are up.
+pub(super) enum Ready {
+    /// At once.
+    AtOnce,
+    /// After a while.
+    After(Duration),
+    /// When each has a relay that listens; how many do.
+    Relays(Box<dyn Fn() -> usize>),
+}
+
+impl Ready {
+    /// Waits until the far end is ready for so many calls. Frames tell if it is not.
+    pub(super) fn wait(&self, calls: impl Fn() -> usize) {
+        match self {
+            Self::AtOnce => {}
+            Self::After(time) => Machine::current().sleep(*time),
+            Self::Relays(listening) => _ = wait_for(RELAYS, || listening() >= calls()),
+        }
+    }
+}
+
 /// A wire and what is known about its far end.
 pub(super) struct Connected {
     pub(super) wire: Box<dyn Wire>,
     /// What the embedded access concentrator sees.
     pub(super) tally: Option<Rc<RefCell<Tally>>>,
-    /// How long to wait between the end of call set-up and traffic.
-    pub(super) settle: Duration,
+    /// What to wait for between the end of call set-up and traffic.
+    pub(super) ready: Ready,
     /// Who dials the card.
     pub(super) hosts: Callers,
 }
@@ -71,19 +100,21 @@ pub(super) fn connect(scenario: &Scenario) -> Result<Connected, RunError> {
                 message: None,
             };
             let peer = RpPppoe::start(&settings).map_err(|error| RunError::Peer(error.to_string()))?;
-            let hosts = Callers::Nobody;
-            Ok(Connected { wire: Box::new(peer), tally: None, settle: rp_pppoe::DEAF_AFTER_PADS, hosts })
+            let relays = peer.relays();
+            let ready = Ready::Relays(Box::new(move || relays.map_or(0, |relays| relays.listening())));
+            Ok(Connected { wire: Box::new(peer), tally: None, ready, hosts: Callers::Nobody })
         }
         Peer::RpPppoeClient => {
             let peer = RpPppoeHosts::start().map_err(|error| RunError::Peer(error.to_string()))?;
-            let hosts = Callers::RpPppoe(peer.clients());
-            Ok(Connected { wire: Box::new(peer), tally: None, settle: rp_pppoe::DEAF_AFTER_PADS, hosts })
+            let clients = peer.clients();
+            let hosts = Callers::RpPppoe(clients.clone());
+            let ready = Ready::Relays(Box::new(move || clients.listening()));
+            Ok(Connected { wire: Box::new(peer), tally: None, ready, hosts })
         }
         Peer::Interface(name) => {
             let peer = LinuxInterface::open(name).map_err(|error| RunError::Peer(error.to_string()))?;
-            // Whoever is there may be an rp-pppoe.
-            let hosts = Callers::Nobody;
-            Ok(Connected { wire: Box::new(peer), tally: None, settle: rp_pppoe::DEAF_AFTER_PADS, hosts })
+            let (ready, hosts) = (Ready::After(DEAF_AFTER_PADS), Callers::Nobody);
+            Ok(Connected { wire: Box::new(peer), tally: None, ready, hosts })
         }
     }
 }
@@ -112,5 +143,5 @@ fn embedded(scenario: &Scenario) -> Connected {
     if scenario.bad_cable {
         wire = Box::new(Impaired::new(wire, Plan::hostile(), scenario.seed));
     }
-    Connected { wire, tally, settle: Duration::ZERO, hosts }
+    Connected { wire, tally, ready: Ready::AtOnce, hosts }
 }

@@ -89,7 +89,7 @@ fn on_this_thread(
         Some(path) => Some(PcapTee::create(path).map_err(|error| RunError::Capture(path.clone(), error))?),
         None => None,
     };
-    let Connected { wire, tally, settle, hosts } = peer::connect(scenario)?;
+    let Connected { wire, tally, ready, hosts } = peer::connect(scenario)?;
     let card = scenario.backend.card(&machine, scenario.nic, MAC, Faults::default())?;
     let slot = Slot::new(card, wire, pcap);
     let tale = Rc::new(Tale::default());
@@ -98,7 +98,7 @@ fn on_this_thread(
         scenario: scenario.clone(),
         entry,
         slot: Rc::clone(&slot),
-        settle,
+        ready,
         hosts,
         tale: Rc::clone(&tale),
         removed: Rc::default(),

@@ -10,7 +10,7 @@ use super::{
     Ending, Scenario, destination,
     dialler::{Dialler, Record},
     pattern::Pattern,
-    peer::Callers,
+    peer::{Callers, Ready},
 };
 use crate::{
     clients::{tapi_proxy, wan},
@@ -47,7 +47,7 @@ pub(super) struct Story {
     pub(super) entry: DriverEntry,
     pub(super) slot: Rc<Slot>,
     /// Between call set-up and traffic.
-    pub(super) settle: Duration,
+    pub(super) ready: Ready,
     /// Who dials the card.
     pub(super) hosts: Callers,
     pub(super) tale: Rc<Tale>,
@@ -143,9 +143,7 @@ impl Story {
         self.pull_out_sometime(adapter);
         let mut vcs = self.dial(diallers)?;
         vcs.extend(self.be_called(diallers));
-        if !self.settle.is_zero() {
-            Machine::current().sleep(self.settle);
-        }
+        self.ready.wait(|| vcs.iter().filter(|vc| Record::of(vc).is_up()).count());
         self.exchange(&vcs);
         self.end(adapter, &vcs);
         Self::hang_up(&vcs)?;

@@ -2,7 +2,11 @@
 
 use std::{cell::Cell, rc::Rc, thread};
 
-use super::{peer::Callers, story::Story, *};
+use super::{
+    peer::{Callers, Ready},
+    story::Story,
+    *,
+};
 use crate::{
     machine::{Config, Machine},
     ndis,
@@ -24,7 +28,7 @@ fn told(seed: u64, deviation: &'static str) -> Vec<String> {
             scenario: Scenario { calls: 2, frames: 5, seed, ..Scenario::new(PathBuf::new()) },
             entry: ndis::tests::driver(deviation),
             slot: Slot::new(Box::new(card), Box::new(Unconnected), None),
-            settle: Duration::ZERO,
+            ready: Ready::AtOnce,
             hosts: Callers::Nobody,
             tale: Rc::default(),
             removed: Rc::new(Cell::new(false)),

@@ -7,7 +7,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use super::{Cable, FAR_END, Namespace, StartError, find};
+use super::{Cable, FAR_END, Namespace, Relays, StartError, find};
 
 /// The cable to the hosts.
 pub type RpPppoeHosts = Cable<Clients>;
@@ -61,6 +61,14 @@ impl RpPppoeClients {
         let mut children = self.children();
         children.push(child);
         Ok(children.len() - 1)
+    }
+
+    /// How many of those that were dialled listen to their sessions.
+    pub fn listening(&self) -> usize {
+        let mut children = self.children();
+        let living =
+            children.iter_mut().find_map(|child| matches!(child.try_wait(), Ok(None)).then(|| child.id()));
+        living.map_or(0, |process| Relays { process }.listening())
     }
 
     /// Has a host end its session: it sends a PADT.

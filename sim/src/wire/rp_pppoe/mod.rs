@@ -15,7 +15,6 @@ pub mod stand_in;
 use std::{
     fmt, io,
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 pub use cable::Cable;
@@ -24,11 +23,7 @@ pub use interrupt::{clean_up_when_interrupted, leave_it_to_the_handler};
 pub use machine::{LinuxHost, Pppd};
 pub use namespace::{FAR_END, Namespace};
 
-use super::{LinuxInterface, Wire, linux_interface::InterfaceError};
-
-/// How long after a PADS the relay of the session does not listen yet: the server sends PADS and only then starts
-/// the relay (8 ms measured, 20 ms at most; doubled and rounded up).
-pub const DEAF_AFTER_PADS: Duration = Duration::from_millis(50);
+use super::{LinuxInterface, Wire, frame, linux_interface::InterfaceError};
 
 /// What the server is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,6 +84,21 @@ impl From<io::Error> for StartError {
     }
 }
 
+/// A look at the relays of sessions. The relay opens its socket when the PADS is sent or has come, and a busy machine may
+/// take its time: what comes before is lost.
+#[derive(Clone, Copy, Debug)]
+pub struct Relays {
+    /// Any process in the namespace of theirs.
+    process: u32,
+}
+
+impl Relays {
+    /// How many of them listen.
+    pub fn listening(&self) -> usize {
+        namespace::packet_sockets(self.process, frame::SESSION)
+    }
+}
+
 /// The cable to a running server.
 pub type RpPppoe = Cable<Server>;
 
@@ -104,6 +114,11 @@ impl RpPppoe {
         let mut namespace = Namespace::create()?;
         namespace.start_server(settings)?;
         Self::lay(namespace, Server)
+    }
+
+    /// The relays of the server's sessions, while there is a server.
+    pub fn relays(&self) -> Option<Relays> {
+        self.process().map(|process| Relays { process })
     }
 
     /// The server's process.

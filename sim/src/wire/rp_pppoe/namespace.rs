@@ -5,16 +5,22 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
 
 use super::{Settings, StartError, find, stand_in};
+use crate::wire::frame::DISCOVERY;
 
 /// RFC 4638 needs eight bytes more than Ethernet's 1,500.
 const MTU: &str = "1508";
-/// How long the server may take to open its socket, and to end.
+/// How long the server may take to open its socket on a busy machine.
+const START: Duration = Duration::from_secs(30);
+/// How long it may take to end before it is made to.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Name of the cable's end in a namespace.
 pub const FAR_END: &str = "ac0";
@@ -130,11 +136,11 @@ fn lock() -> std::sync::MutexGuard<'static, BTreeMap<String, Remains>> {
 /// What the names of namespaces begin with; the process that made them and a number follow.
 const PREFIX: &str = "ndis-sim-";
 
-/// Names for a namespace and an interface that no other live process uses.
+/// Names for a namespace and an interface that nobody else uses: no other process, and no other thread of this one.
 fn names() -> (String, String) {
-    let process = std::process::id();
-    let used = lock().len();
-    (format!("{PREFIX}{process}-{used}"), near_end(process, used))
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let (process, number) = (std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+    (format!("{PREFIX}{process}-{number}"), near_end(process, number))
 }
 
 /// Interface names have fifteen characters at most; a process id has seven.
@@ -173,20 +179,24 @@ fn run(command: &str) -> Result<(), StartError> {
 
 /// Waits until the process has a packet socket for discovery.
 fn wait_for_socket(child: &mut Child) -> Result<(), StartError> {
-    // The kernel lists the packet sockets of the namespace the process is in.
-    let list = format!("/proc/{}/net/packet", child.id());
-    let end = Instant::now() + PATIENCE;
+    let end = Instant::now() + START;
     while Instant::now() < end {
         if let Some(status) = child.try_wait()? {
             return Err(StartError::Server(format!("it ended with {status}")));
         }
-        let sockets = fs::read_to_string(&list).unwrap_or_default();
-        if sockets.lines().any(|line| line.split_whitespace().nth(3) == Some("8863")) {
+        if packet_sockets(child.id(), DISCOVERY) != 0 {
             return Ok(());
         }
         thread::sleep(Duration::from_millis(2));
     }
     Err(StartError::Server("it opened no socket for discovery".to_owned()))
+}
+
+/// How many packet sockets for frames of this type are open in the namespace that a process is in.
+pub(super) fn packet_sockets(process: u32, ethertype: u16) -> usize {
+    let list = fs::read_to_string(format!("/proc/{process}/net/packet")).unwrap_or_default();
+    let types = list.lines().filter_map(|line| line.split_whitespace().nth(3));
+    types.filter(|found| u16::from_str_radix(found, 16) == Ok(ethertype)).count()
 }
 
 /// Ends what runs in the namespace, nothing of which was there before, and removes it and the cable.
@@ -236,6 +246,7 @@ mod tests {
         let (name, cable) = names();
         let (process, number) = maker(&name).expect("one of ours");
         assert_eq!((process, near_end(process, number)), (std::process::id(), cable));
+        assert_ne!(names().0, name, "another thread may be about to use it");
         assert_eq!(maker("ndis-sim-x-1"), None);
         assert_eq!(maker("somebody"), None);
     }
