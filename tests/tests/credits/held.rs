@@ -3,16 +3,17 @@
 use std::{rc::Rc, time::Duration};
 
 use ndis_sim::{
-    machine::Machine,
-    ndis::{Family, Frames, HaltAction, Vc, client, parameters::FlowSpec, status, wait_for},
+    machine::{FailPlan, Machine},
+    ndis::{Family, Frames, HaltAction, Value, Vc, client, parameters::FlowSpec, status, wait_for},
     wire::{credits::Plan, frame::code},
 };
 use scenarios::{
-    Caller, Record, Setup, Station,
+    Caller, Record, Run, Setup, Station,
     caller::{HDLC, PATIENCE},
+    careful,
     credits::{card, frames},
     lab::{self, sleep},
-    rates, seeds,
+    on_qemu, rates, seeds, some_of,
     station::{send, settle},
 };
 
@@ -247,4 +248,37 @@ fn what_is_held_comes_back_when_the_card_is_pulled_out() {
         });
         run.clean_but_for_sessions();
     }
+}
+
+/// A call with credits on a card with few buffers, in which a call of the kernel may fail.
+fn failing(fail: Option<FailPlan>) -> Run<bool> {
+    let mut card =
+        card(&Plan { initial: 15, refill: Some((15, Duration::from_millis(20))), ..Plan::default() });
+    for keyword in ["*TransmitBuffers", "*ReceiveBuffers"] {
+        card.keywords.insert(keyword.to_owned(), Value::Integer(80));
+    }
+    lab::run(Setup { fail, ..Setup::new(1, card) }, |lab| {
+        let Ok(driver) = lab.try_load() else { return false };
+        let up = careful::call(lab, &driver, Family::PPP);
+        driver.unload();
+        up
+    })
+}
+
+/// Without memory for an account there is no call, and nothing is left of it.
+// covers: CmMakeCall
+#[test]
+fn each_failure_of_a_call_with_credits_leaves_nothing() {
+    let whole = failing(None);
+    // All those after the start, which are few.
+    let end = whole.fallible_calls;
+    assert!(whole.clean(), "the call comes up when nothing fails");
+    let mut failed = 0;
+    for nth in some_of(end.saturating_sub(60)..end, 5) {
+        let run = failing(Some(FailPlan::Nth(nth)));
+        let blemishes = run.blemishes();
+        assert!(blemishes.is_empty(), "call {nth}: {blemishes:#?}");
+        failed += u32::from(!run.value.expect("an end"));
+    }
+    assert!(failed > 3 || on_qemu(), "{failed} failures end a call");
 }
