@@ -71,7 +71,7 @@ impl DmaMemory for Shared {
         most: usize,
         mut wanted: impl FnMut(u64) -> bool,
     ) -> usize {
-        self.0.count_while::<u64, STEP>(offset, most, |value| wanted(u64::from_le(value)))
+        self.0.count_while::<STEP>(offset, most, |value| wanted(u64::from_le(value)))
     }
 
     fn write_pairs<T>(&self, offset: usize, items: &[T], mut pair: impl FnMut(&T) -> [u64; 2]) -> bool {

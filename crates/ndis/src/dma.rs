@@ -70,8 +70,8 @@ impl Drop for ScatterGatherDma {
     }
 }
 
-/// What all words in shared memory are aligned to. NDIS aligns to much more.
-const ALIGNMENT: usize = 8;
+/// Bytes of a word, in shared memory as many as it is aligned to. NDIS aligns its beginning to much more.
+const WORD: usize = size_of::<u64>();
 
 /// Memory that driver and device both see; freed by Drop at `PASSIVE_LEVEL`.
 ///
@@ -106,7 +106,7 @@ impl SharedMemory {
         #[expect(clippy::cast_sign_loss, reason = "PHYSICAL_ADDRESS is declared signed")]
         let bus = unsafe { bus.QuadPart } as u64;
         let memory = Self { adapter, base, bus, length, cached };
-        if memory.base.addr().get().is_multiple_of(ALIGNMENT) { Ok(memory) } else { Err(Status::RESOURCES) }
+        if memory.base.addr().get().is_multiple_of(WORD) { Ok(memory) } else { Err(Status::RESOURCES) }
     }
 
     /// Where the device finds the memory.
@@ -144,11 +144,11 @@ impl SharedMemory {
     /// unaligned.
     #[inline]
     pub fn write_pairs<T>(&self, offset: usize, items: &[T], mut pair: impl FnMut(&T) -> [u64; 2]) -> bool {
-        if !self.holds_words::<u64>(offset, items.len().saturating_mul(2)) {
+        if !self.holds_words(offset, items.len().saturating_mul(2)) {
             return false;
         }
         // SAFETY: inside.
-        let mut words = unsafe { self.word::<u64>(offset) };
+        let mut words = unsafe { self.word(offset) };
         for item in items {
             for value in pair(item) {
                 // SAFETY: one of twice as many words as there are items, inside the allocation and aligned.
@@ -163,22 +163,22 @@ impl SharedMemory {
     /// Reads the little-endian words at `offset` and at every `STEP` bytes from there, `most` at most, up to the first that is
     /// not `wanted`; how many were wanted. 0 unless all of them lie inside and are aligned.
     #[inline]
-    pub fn count_while<T: Word, const STEP: usize>(
+    pub fn count_while<const STEP: usize>(
         &self,
         offset: usize,
         most: usize,
-        mut wanted: impl FnMut(T) -> bool,
+        mut wanted: impl FnMut(u64) -> bool,
     ) -> usize {
-        const { assert!(size_of::<T>() <= STEP && STEP.is_multiple_of(align_of::<T>())) };
+        const { assert!(WORD <= STEP && STEP.is_multiple_of(WORD)) };
         let Some(last) = most.checked_sub(1) else { return 0 };
         let end = last.saturating_mul(STEP).saturating_add(offset);
-        if !self.holds_words::<T>(offset, 1) || !self.holds(end, size_of::<T>()) {
+        if !self.holds_words(offset, 1) || !self.holds(end, WORD) {
             return 0;
         }
         let mut count = 0_usize;
         while count < most {
             // SAFETY: not behind the last of the words, which lies inside.
-            let word = unsafe { self.word::<T>(offset.wrapping_add(count.wrapping_mul(STEP))) };
+            let word = unsafe { self.word(offset.wrapping_add(count.wrapping_mul(STEP))) };
             // SAFETY: inside the allocation and as well aligned as the first, and any bits are a valid word.
             if !wanted(unsafe { word.read_volatile() }) {
                 break;
@@ -214,12 +214,12 @@ impl SharedMemory {
 
     /// Reads a little-endian word that the device may write at the same time; `None` outside or unaligned.
     #[inline]
-    pub fn read<T: Word>(&self, offset: usize) -> Option<T> {
-        if !self.holds_words::<T>(offset, 1) {
+    pub fn read(&self, offset: usize) -> Option<u64> {
+        if !self.holds_words(offset, 1) {
             return None;
         }
         // SAFETY: inside.
-        let word = unsafe { self.word::<T>(offset) };
+        let word = unsafe { self.word(offset) };
         // SAFETY: inside the allocation and aligned, and any bits are a valid word.
         Some(unsafe { word.read_volatile() })
     }
@@ -228,12 +228,12 @@ impl SharedMemory {
     /// there are not so many rooms.
     #[inline]
     pub fn read_room<const N: usize, const ROOM: usize>(&self, room: usize) -> Option<[u64; N]> {
-        const { assert!(N * size_of::<u64>() <= ROOM && ROOM.is_multiple_of(ALIGNMENT) && ROOM != 0) };
+        const { assert!(N * WORD <= ROOM && ROOM.is_multiple_of(WORD) && ROOM != 0) };
         if room >= self.len() / ROOM {
             return None;
         }
         // SAFETY: the room lies inside the allocation, and begins at a multiple of the base's alignment.
-        let mut word = unsafe { self.word::<u64>(room.wrapping_mul(ROOM)) };
+        let mut word = unsafe { self.word(room.wrapping_mul(ROOM)) };
         let mut words = [0; N];
         for value in &mut words {
             // SAFETY: one of the room's first words: inside the allocation and aligned, and any bits are a valid word.
@@ -244,25 +244,11 @@ impl SharedMemory {
         Some(words)
     }
 
-    /// Writes a word that the device may read at the same time; false outside or unaligned.
-    #[inline]
-    pub fn write<T: Word>(&self, offset: usize, value: T) -> bool {
-        if !self.holds_words::<T>(offset, 1) {
-            return false;
-        }
-        // SAFETY: inside.
-        let word = unsafe { self.word::<T>(offset) };
-        // SAFETY: inside the allocation and aligned.
-        unsafe { word.write_volatile(value) };
-        true
-    }
-
     /// Whether `count` words at `offset` lie inside and are aligned.
     #[inline]
-    fn holds_words<T: Word>(&self, offset: usize, count: usize) -> bool {
-        const { assert!(align_of::<T>() <= ALIGNMENT) };
+    fn holds_words(&self, offset: usize, count: usize) -> bool {
         // The base is aligned (see `allocate`).
-        offset.is_multiple_of(align_of::<T>()) && self.holds(offset, size_of::<T>().saturating_mul(count))
+        offset.is_multiple_of(WORD) && self.holds(offset, WORD.saturating_mul(count))
     }
 
     /// A pointer to a word.
@@ -270,7 +256,7 @@ impl SharedMemory {
     /// # Safety
     /// The offset must lie inside.
     #[inline]
-    unsafe fn word<T: Word>(&self, offset: usize) -> NonNull<T> {
+    unsafe fn word(&self, offset: usize) -> NonNull<u64> {
         // SAFETY: the offset lies inside the allocation.
         unsafe { self.base.add(offset) }.cast()
     }
@@ -303,16 +289,3 @@ impl Drop for SharedMemory {
         unsafe { NdisMFreeSharedMemory(self.adapter.0, self.length, u8::from(self.cached), base, bus) };
     }
 }
-
-/// A plain word that can be shared with a device.
-pub trait Word: sealed::Sealed + Copy {}
-
-mod sealed {
-    pub trait Sealed {}
-}
-
-macro_rules! words {
-    ($($word:ty),*) => { $(impl sealed::Sealed for $word {} impl Word for $word {})* };
-}
-
-words!(u8, u16, u32, u64);
