@@ -88,7 +88,7 @@ pub(super) fn initialize(init: &Initialize<'_>) -> Result<Ref<Adapter>> {
     let pool = ReceivePool::allocate(init, receive_buffers.memory(), buffer_count as usize, stride, POOL_TAG);
     let receive_pool = logged(init, ErrorCode::OUT_OF_RESOURCES, Step::Pool, pool)?;
     let secret = logged(init, ErrorCode::OUT_OF_RESOURCES, Step::Secret, ndis::random(init.irql()))?;
-    let calls = Calls::new(&secret);
+    let calls = Calls::new(&secret, settings.wan_endpoints);
     let calls = logged(init, ErrorCode::OUT_OF_RESOURCES, Step::Memory, calls)?;
     let lines_in_use = Lines::new(settings.wan_endpoints);
     let lines_in_use = logged(init, ErrorCode::OUT_OF_RESOURCES, Step::Memory, lines_in_use)?;

@@ -80,18 +80,20 @@ fn out_of_memory<E>(_: E) -> Status {
 }
 
 impl Calls {
-    /// Empty tables. `secret` comes from a cryptographic generator.
-    pub(crate) fn new(secret: &[u8; 16]) -> Result<Self> {
+    /// Empty tables. `secret` comes from a cryptographic generator. There is room for the sessions of `endpoints` calls from
+    /// the start, 84 bytes for each: a table that grew with them would do so at `DISPATCH_LEVEL`, under a lock.
+    pub(crate) fn new(secret: &[u8; 16], endpoints: u32) -> Result<Self> {
         let mut random = Random::new(secret);
+        let endpoints = usize::try_from(endpoints).map_err(out_of_memory)?;
         let wheel = Wheel::try_new(WHEEL_SLOTS, TICK, now()).map_err(out_of_memory)?;
+        let offered = SpinLock::new(Offered::new(random.secret()));
+        let routes = Directory::new(Keyed(KeyedHash::new(random.number())));
+        routes.try_reserve(endpoints)?;
+        let sessions = Sessions::new(random.number(), endpoints)?;
         Ok(Self {
-            offered: SpinLock::new(Offered::new(random.secret())),
-            routes: Directory::new(Keyed(KeyedHash::new(random.number()))),
-            sessions: SpinLock::new(Sessions {
-                table: SessionTable::new(random.number()),
-                vcs: Vec::new(),
-                free: Vec::new(),
-            }),
+            offered,
+            routes,
+            sessions: SpinLock::new(sessions),
             discoveries: SpinLock::new(Discoveries {
                 slots: Vec::new(),
                 free: Vec::new(),
@@ -212,6 +214,14 @@ impl Routes<'_> {
 }
 
 impl Sessions {
+    fn new(random: u64, endpoints: usize) -> Result<Self> {
+        let mut sessions = Self { table: SessionTable::new(random), vcs: Vec::new(), free: Vec::new() };
+        sessions.table.try_reserve(endpoints).map_err(out_of_memory)?;
+        sessions.vcs.try_reserve_exact(endpoints).map_err(out_of_memory)?;
+        sessions.free.try_reserve_exact(endpoints).map_err(out_of_memory)?;
+        Ok(sessions)
+    }
+
     fn add(&mut self, key: SessionKey, vc: &Ref<Vc>, routes: &Directory<Vc, Keyed>) -> Result<()> {
         let index = allocate(&mut self.vcs, &mut self.free)?;
         let added = matches!(self.table.try_insert(key, index), Ok(true));
@@ -235,10 +245,6 @@ impl Sessions {
         let index = self.table.remove(key)?;
         let vc = self.vcs.get_mut(index as usize)?.take();
         let _ = push_reserved(&mut self.free, index);
-        if self.table.shrink() {
-            self.vcs = Vec::new();
-            self.free = Vec::new();
-        }
         vc
     }
 }

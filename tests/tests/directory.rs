@@ -3,6 +3,7 @@
 extern crate alloc;
 
 use std::{
+    collections::BTreeMap,
     num::NonZeroU64,
     sync::atomic::{AtomicUsize, Ordering},
     thread,
@@ -136,4 +137,65 @@ fn readers_find_what_is_there_and_nothing_else_while_writers_come_and_go() {
     assert_eq!(ALIVE.load(Ordering::Relaxed), 31, "and no longer");
     drop(directory);
     assert_eq!(ALIVE.load(Ordering::Relaxed), 0);
+}
+
+// covers: SEQ:lookup-beside-call-setup
+#[test]
+fn it_grows_and_shrinks_and_forgets_nothing_on_the_way() {
+    for reserved in [None, Some(2000)] {
+        let directory = Directory::new(Poor);
+        if let Some(entries) = reserved {
+            assert_eq!(directory.try_reserve(entries), Ok(()));
+        }
+        come_and_go(directory);
+    }
+}
+
+static OF_THIS_TEST: AtomicUsize = AtomicUsize::new(0);
+
+struct Counted(u64);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        OF_THIS_TEST.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn come_and_go(directory: Directory<Counted, Poor>) {
+    let mut known = BTreeMap::new();
+    let mut random = 7_u64;
+    // Keys come and go, mostly the one and then mostly the other; several times, so that arrays of all sizes follow.
+    for round in 0..200_000_u64 {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let (number, dice) = ((random >> 33) % 6000 + 1, (random >> 20) % 10);
+        if (dice < 7) == (round / 25_000 % 2 == 0) {
+            OF_THIS_TEST.fetch_add(1, Ordering::Relaxed);
+            let fresh = Ref::new(Counted(round)).expect("memory");
+            let added = !known.contains_key(&number);
+            assert_eq!(directory.insert(key(number), &fresh), Ok(added));
+            if added {
+                known.insert(number, round);
+            }
+        } else {
+            assert_eq!(directory.remove(key(number)), known.remove(&number).is_some());
+        }
+        directory.collect();
+        let reader = directory.read();
+        assert_eq!(reader.get(key(number)).map(|it| it.0), known.get(&number).copied());
+        if round % 5000 == 0 {
+            for number in 1..=6000 {
+                assert_eq!(reader.get(key(number)).map(|it| it.0), known.get(&number).copied(), "{number}");
+            }
+        }
+    }
+    assert_eq!(OF_THIS_TEST.load(Ordering::Relaxed), known.len());
+    for number in known.keys() {
+        assert!(directory.remove(key(*number)));
+    }
+    directory.collect();
+    assert_eq!(OF_THIS_TEST.load(Ordering::Relaxed), 0);
+    OF_THIS_TEST.fetch_add(1, Ordering::Relaxed);
+    assert_eq!(directory.insert(key(1), &Ref::new(Counted(0)).expect("memory")), Ok(true));
+    drop(directory);
+    assert_eq!(OF_THIS_TEST.load(Ordering::Relaxed), 0);
 }

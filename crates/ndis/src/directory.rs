@@ -6,7 +6,9 @@
 //!
 //! The table is open addressing with linear probing in an array of words. In one array a slot has no key or one key for
 //! ever; removal only takes its value. So whoever has found the key of a slot need not look at it again, and a probe never
-//! meets an entry that moves. An array that is full of keys is replaced by one with those keys that have values.
+//! meets an entry that moves. An array that is soon full of keys is replaced by one with those keys that have values. The
+//! successor is made ready little by little, by those who insert: first its slots, then the entries, while writers keep both
+//! arrays up to date and readers look into the old one. So no insertion takes long, however many entries there are.
 
 use core::num::NonZeroU64;
 use core::ptr;
@@ -15,13 +17,21 @@ use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use crate::memory::{boxed, filled, push_reserved};
+use crate::memory::{boxed, push_reserved};
 use crate::reference::{Ref, prefetch};
 use crate::spin_lock::SpinLock;
 use crate::status::{Result, Status};
 
 /// Slots of the smallest array.
 const MIN_SLOTS: usize = 16;
+/// Slots of the largest array that is kept without entries.
+const KEPT_SLOTS: usize = 1024;
+/// The part of an array's slots that can still get keys when its successor is begun.
+const LEAD: usize = 8;
+/// Slots of a successor that one insertion makes, and slots that one looks through for entries to move. A successor has no
+/// more than four times the slots of its array, so it is complete after a sixteenth and a thirty-second of these.
+const MADE: usize = 64;
+const MOVED: usize = 32;
 
 /// How keys are spread over the slots. Where peers choose the keys, it should depend on a secret.
 pub trait Spread: Send + Sync {
@@ -40,7 +50,7 @@ pub struct Directory<T, S> {
     spread: S,
 }
 
-/// A power of two of slots.
+/// A power of two of slots, or on its way there.
 struct Array(Vec<Slot>);
 
 #[derive(Default)]
@@ -60,6 +70,62 @@ struct Writer<T> {
     values: Vec<Ref<T>>,
     #[expect(clippy::vec_box, reason = "readers may still look at an array where it is")]
     arrays: Vec<Box<Array>>,
+    next: Option<Next>,
+    /// Slots that no array has less of.
+    least: usize,
+}
+
+/// The successor of the array. Its values are those of the array, which counts them.
+struct Next {
+    /// Of `slots` slots in the end.
+    array: Box<Array>,
+    slots: usize,
+    keys: usize,
+    /// Slots of the old array whose entries are here.
+    moved: usize,
+}
+
+impl Next {
+    /// Has an entry that the array has, once all slots are there: before that it will be moved like the others.
+    fn insert(&mut self, key: NonZeroU64, value: *mut core::ffi::c_void, spread: &impl Spread) {
+        if self.array.0.len() < self.slots {
+            return;
+        }
+        let Some((slot, found)) = self.array.find(key, spread) else { return };
+        // Nobody reads it.
+        slot.value.store(value, Ordering::Relaxed);
+        if !found {
+            slot.key.store(key.get(), Ordering::Relaxed);
+            self.keys = self.keys.wrapping_add(1);
+        }
+    }
+
+    /// Has no value any more for a key.
+    fn remove(&self, key: NonZeroU64, spread: &impl Spread) {
+        if let Some((slot, true)) = self.array.find(key, spread) {
+            slot.value.store(ptr::null_mut(), Ordering::Relaxed);
+        }
+    }
+
+    /// Goes on; whether it is complete.
+    fn advance(&mut self, old: &Array, spread: &impl Spread) -> bool {
+        let missing = self.slots.saturating_sub(self.array.0.len());
+        for _ in 0..missing.min(MADE) {
+            push_reserved(&mut self.array.0, Slot::default());
+        }
+        if missing != 0 {
+            return false;
+        }
+        for from in old.0.iter().skip(self.moved).take(MOVED) {
+            let value = from.value.load(Ordering::Relaxed);
+            let key = NonZeroU64::new(from.key.load(Ordering::Relaxed)).filter(|_| !value.is_null());
+            if let Some(key) = key {
+                self.insert(key, value, spread);
+            }
+        }
+        self.moved = self.moved.saturating_add(MOVED);
+        self.moved >= old.0.len()
+    }
 }
 
 // SAFETY: the values are references that are shared and dropped by any thread, the rest are atomic words.
@@ -70,7 +136,8 @@ unsafe impl<T: Send + Sync, S: Sync> Sync for Directory<T, S> {}
 impl<T, S: Spread> Directory<T, S> {
     /// An empty table without memory.
     pub const fn new(spread: S) -> Self {
-        let writer = Writer { keys: 0, live: 0, values: Vec::new(), arrays: Vec::new() };
+        let writer =
+            Writer { keys: 0, live: 0, values: Vec::new(), arrays: Vec::new(), next: None, least: MIN_SLOTS };
         Self {
             array: AtomicPtr::new(ptr::null_mut()),
             readers: AtomicUsize::new(0),
@@ -78,6 +145,15 @@ impl<T, S: Spread> Directory<T, S> {
             writer: SpinLock::new(writer),
             spread,
         }
+    }
+
+    /// Makes room for so many entries, and keeps it. Takes 40 bytes for each; IRQL <= `DISPATCH_LEVEL`, but better below.
+    pub fn try_reserve(&self, entries: usize) -> Result<()> {
+        let mut writer = self.writer.lock();
+        writer.least =
+            entries.saturating_mul(2).checked_next_power_of_two().ok_or(Status::RESOURCES)?.max(MIN_SLOTS);
+        writer.values.try_reserve(entries).map_err(|_| Status::RESOURCES)?;
+        self.make_room(&mut writer)
     }
 
     /// Begins to read. IRQL <= `DISPATCH_LEVEL`; what is removed meanwhile lives until the reader is dropped.
@@ -94,16 +170,18 @@ impl<T, S: Spread> Directory<T, S> {
         let live = writer.live.saturating_add(1);
         let kept = writer.values.len();
         writer.values.try_reserve(live.saturating_add(kept)).map_err(|_| Status::RESOURCES)?;
-        if self.array().is_none_or(|array| writer.keys >= array.most_keys()) {
-            self.replace_array(&mut writer)?;
-        }
+        self.make_room(&mut writer)?;
         let Some((slot, found)) = self.array().and_then(|array| array.find(key, &self.spread)) else {
             return Err(Status::RESOURCES);
         };
         let vacant = slot.value.load(Ordering::Relaxed).is_null();
         if vacant {
-            slot.value.store(Ref::into_raw(Ref::clone(value)), Ordering::Release);
+            let value = Ref::into_raw(Ref::clone(value));
+            slot.value.store(value, Ordering::Release);
             writer.live = live;
+            if let Some(next) = &mut writer.next {
+                next.insert(key, value, &self.spread);
+            }
             if !found {
                 // Whoever sees the key sees the value.
                 slot.key.store(key.get(), Ordering::Release);
@@ -126,7 +204,16 @@ impl<T, S: Spread> Directory<T, S> {
         // SAFETY: put there by `insert`, taken out once.
         let value = unsafe { Ref::from_raw(value) };
         writer.live = writer.live.wrapping_sub(1);
+        if let Some(next) = &writer.next {
+            next.remove(key, &self.spread);
+        }
         push_reserved(&mut writer.values, value);
+        let kept = writer.least.max(KEPT_SLOTS);
+        let is_large = self.array().is_some_and(|array| array.0.len() > kept);
+        if writer.live == 0 && is_large && writer.arrays.try_reserve(1).is_ok() {
+            writer.next = None;
+            self.switch(&mut writer, ptr::null_mut(), 0);
+        }
         self.retired.store(true, Ordering::SeqCst);
         true
     }
@@ -137,29 +224,63 @@ impl<T, S: Spread> Directory<T, S> {
         unsafe { self.array.load(Ordering::SeqCst).as_ref() }
     }
 
-    /// Replaces the array by one with room for at least as many entries again as live.
-    fn replace_array(&self, writer: &mut Writer<T>) -> Result<()> {
-        let count = writer.live.saturating_add(1).saturating_mul(2).next_power_of_two().max(MIN_SLOTS);
-        let array = boxed(Array(filled(count, |_| Ok(Slot::default()))?))?;
-        writer.arrays.try_reserve(1).map_err(|_| Status::RESOURCES)?;
-        for from in self.array().into_iter().flat_map(|old| &old.0) {
-            let value = from.value.load(Ordering::Relaxed);
-            let key = NonZeroU64::new(from.key.load(Ordering::Relaxed)).filter(|_| !value.is_null());
-            let Some((key, (to, _))) = key.and_then(|key| Some((key, array.find(key, &self.spread)?))) else {
-                continue;
-            };
-            // The count moves to the new array: the old one does not drop its values.
-            to.value.store(value, Ordering::Relaxed);
-            to.key.store(key.get(), Ordering::Relaxed);
+    /// Sees to it that the array has room for one more key, and a successor in time.
+    fn make_room(&self, writer: &mut Writer<T>) -> Result<()> {
+        let Some(array) = self.array() else {
+            let next = Self::successor(writer, 0)?;
+            writer.next = Some(next);
+            return self.advance(writer, &Array(Vec::new()), true);
+        };
+        let spare = array.most_keys().saturating_sub(writer.keys);
+        let lead = array.0.len() / LEAD;
+        if writer.next.is_none() && spare <= lead {
+            match Self::successor(writer, lead) {
+                Ok(next) => writer.next = Some(next),
+                // There will be memory another time.
+                Err(_) if spare != 0 => {}
+                Err(status) => return Err(status),
+            }
         }
-        writer.keys = writer.live;
-        let old = self.array.swap(Box::into_raw(array), Ordering::SeqCst);
+        self.advance(writer, array, spare == 0)
+    }
+
+    /// A successor for twice as many entries as are live, or will be until it is complete. It has no slots yet.
+    fn successor(writer: &Writer<T>, lead: usize) -> Result<Next> {
+        let most = writer.live.saturating_add(lead).saturating_add(1);
+        let slots = most.saturating_mul(2).next_power_of_two().max(writer.least);
+        let mut array = Vec::new();
+        array.try_reserve_exact(slots).map_err(|_| Status::RESOURCES)?;
+        Ok(Next { array: boxed(Array(array))?, slots, keys: 0, moved: 0 })
+    }
+
+    /// Lets the successor go on, if there is one, or to its end.
+    fn advance(&self, writer: &mut Writer<T>, array: &Array, to_its_end: bool) -> Result<()> {
+        while let Some(next) = &mut writer.next {
+            if !next.advance(array, &self.spread) {
+                if to_its_end {
+                    continue;
+                }
+                break;
+            }
+            if writer.arrays.try_reserve(1).is_err() {
+                return if to_its_end { Err(Status::RESOURCES) } else { Ok(()) };
+            }
+            if let Some(Next { array, keys, .. }) = writer.next.take() {
+                self.switch(writer, Box::into_raw(array), keys);
+            }
+        }
+        Ok(())
+    }
+
+    /// Has readers look into another array from now on. There is room for the old one in the list.
+    fn switch(&self, writer: &mut Writer<T>, array: *mut Array, keys: usize) {
+        writer.keys = keys;
+        let old = self.array.swap(array, Ordering::SeqCst);
         if !old.is_null() {
             // SAFETY: made by `Box::into_raw` here, taken out once.
             push_reserved(&mut writer.arrays, unsafe { Box::from_raw(old) });
         }
         self.retired.store(true, Ordering::SeqCst);
-        Ok(())
     }
 
     /// Drops what has been taken out, unless somebody reads: then the last reader does it. To be called after
@@ -173,6 +294,9 @@ impl<T, S: Spread> Directory<T, S> {
             }
             let garbage = (writer.values.pop(), writer.arrays.pop());
             let more = !writer.values.is_empty() || !writer.arrays.is_empty();
+            if !more && writer.live == 0 && writer.values.capacity() > writer.least.max(KEPT_SLOTS) {
+                writer.values = Vec::new();
+            }
             self.retired.store(more, Ordering::SeqCst);
             drop(writer);
             drop(garbage);

@@ -10,8 +10,12 @@ use crate::session::SessionKey;
 
 /// Slots of the smallest table with entries.
 const MIN_SLOTS: usize = 16;
-/// Slots that an empty table keeps: so few calls come and go without an allocation.
-const KEPT_SLOTS: usize = 1024;
+
+/// Slots of a larger array that one insertion makes, and entries or empty slots of the smaller one that it goes on by. So an
+/// array of twice the size has its slots after a thirty-second of the smaller one's number of insertions, and its entries
+/// after a thirty-sixth of it: in time, since it is begun an eighth before it is needed.
+const MADE: usize = 64;
+const MOVED: usize = 64;
 
 /// An open-addressing hash table from numbers to indices, in which a key may occur more than once.
 ///
@@ -19,10 +23,19 @@ const KEPT_SLOTS: usize = 1024;
 /// stays O(1) however many entries came and went. The hash is keyed, since peers choose the keys. 16 octets a
 /// slot.
 ///
+/// It grows by little at a time: each insertion does a part, and meanwhile a key is looked for in two arrays. So none
+/// takes long, however many entries there are.
+///
 /// The table is not synchronised: lookups may share it, insertion and removal need it alone.
 #[derive(Debug)]
 pub struct Table {
-    slots: Vec<Option<Entry>>,
+    slots: Slots,
+    /// The array before, while there are entries in it.
+    old: Slots,
+    /// Where the next entry of it is, at the earliest: the slots before are empty.
+    cursor: usize,
+    /// The array after, while it is being made.
+    next: Vec<Option<Entry>>,
     len: usize,
     hash: KeyedHash,
 }
@@ -36,7 +49,8 @@ struct Entry {
 impl Table {
     /// An empty table without memory. `random` must not be guessable by a peer.
     pub fn new(random: u64) -> Self {
-        Self { slots: Vec::new(), len: 0, hash: KeyedHash::new(random) }
+        let hash = KeyedHash::new(random);
+        Self { slots: Slots::new(), old: Slots::new(), cursor: 0, next: Vec::new(), len: 0, hash }
     }
 
     /// Entries.
@@ -49,66 +63,124 @@ impl Table {
         self.len == 0
     }
 
-    /// Makes room for `additional` more entries, so that their insertion does not allocate. O(n) if the table
-    /// must grow.
+    /// Makes room for `additional` more entries, so that their insertion does not fail. O(n) if the table must grow at
+    /// once, which it never must for one entry as long as there is memory.
     pub fn try_reserve(&mut self, additional: usize) -> Result<(), OutOfMemory> {
         let entries = self.len.saturating_add(additional);
-        if entries <= self.slots.len().saturating_sub(self.slots.len() >> 2) {
+        let count = self.slots.0.len();
+        if entries <= count.saturating_sub(count >> 2) {
+            self.grow_on();
             return Ok(());
         }
-        let wanted = entries.saturating_add(entries.div_ceil(3)).max(MIN_SLOTS);
-        let count = wanted.checked_next_power_of_two().unwrap_or(usize::MAX);
-        let slots = memory::filled(count, None)?;
-        let old = core::mem::replace(&mut self.slots, slots);
-        for entry in old.into_iter().flatten() {
-            self.place(entry);
+        let wanted = entries.saturating_add(entries.div_ceil(5).saturating_mul(3)).max(MIN_SLOTS);
+        let slots = memory::filled(wanted.checked_next_power_of_two().unwrap_or(usize::MAX), None)?;
+        self.next = Vec::new();
+        let arrays = [core::mem::take(&mut self.old), core::mem::replace(&mut self.slots, Slots(slots))];
+        for entry in arrays.into_iter().flat_map(|array| array.0).flatten() {
+            self.slots.place(entry, self.hash);
         }
         Ok(())
     }
 
-    /// Gives back the memory of an empty table, unless it is little; whether it did.
-    pub fn shrink(&mut self) -> bool {
-        let large = self.len == 0 && self.slots.len() > KEPT_SLOTS;
-        if large {
-            self.slots = Vec::new();
+    /// Does a part of what there is to do before the table is full. Without memory it is done later.
+    fn grow_on(&mut self) {
+        let count = self.slots.0.len();
+        for _ in 0..if self.old.0.is_empty() { 0 } else { MOVED } {
+            match self.old.0.get(self.cursor) {
+                Some(&Some(entry)) => {
+                    self.old.close(self.cursor, self.hash);
+                    self.slots.place(entry, self.hash);
+                }
+                Some(None) => self.cursor = self.cursor.saturating_add(1),
+                None => {
+                    self.old = Slots::new();
+                    break;
+                }
+            }
         }
-        large
+        // Five eighths.
+        if self.len < (count >> 1).saturating_add(count >> 3) || !self.old.0.is_empty() {
+            return;
+        }
+        let wanted = count.saturating_mul(2);
+        if self.next.capacity() < wanted && self.next.try_reserve_exact(wanted).is_err() {
+            return;
+        }
+        for _ in 0..wanted.saturating_sub(self.next.len()).min(MADE) {
+            // As in `memory`: the look at the capacity keeps the growing out.
+            if self.next.len() < self.next.capacity() {
+                self.next.push(None);
+            }
+        }
+        if self.next.len() == wanted {
+            let next = Slots(core::mem::take(&mut self.next));
+            self.old = core::mem::replace(&mut self.slots, next);
+            self.cursor = 0;
+        }
     }
 
-    /// Adds an entry, beside those of the same key. Amortised O(1).
+    /// Adds an entry, beside those of the same key. O(1).
     pub fn try_insert(&mut self, key: NonZeroU64, value: u32) -> Result<(), OutOfMemory> {
         self.try_reserve(1)?;
-        self.place(Entry { key, value });
+        self.slots.place(Entry { key, value }, self.hash);
         self.len = self.len.saturating_add(1);
         Ok(())
     }
 
     /// The values of `key`, in no particular order.
     pub fn get(&self, key: NonZeroU64) -> impl Iterator<Item = u32> + '_ {
-        self.probe(key)
-            .map_while(|at| *self.slots.get(at)?)
-            .filter(move |entry| entry.key == key)
-            .map(|entry| entry.value)
+        let entries = self.slots.chain(key, self.hash).chain(self.old.chain(key, self.hash));
+        entries.filter(move |(_, entry)| entry.key == key).map(|(_, entry)| entry.value)
     }
 
     /// Removes the entry; whether there was one.
     pub fn remove(&mut self, key: NonZeroU64, value: u32) -> bool {
-        let found = self
-            .probe(key)
-            .map_while(|at| Some((at, (*self.slots.get(at)?)?)))
-            .find(|(_, entry)| entry.key == key && entry.value == value);
-        let Some((mut gap, _)) = found else {
-            return false;
-        };
-        // Moves back what was displaced past the gap, or a lookup would stop short of it.
+        let removed = self.slots.remove(key, value, self.hash) || self.old.remove(key, value, self.hash);
+        if removed {
+            self.len = self.len.saturating_sub(1);
+        }
+        removed
+    }
+}
+
+/// A power of two of slots, or none.
+#[derive(Debug, Default)]
+struct Slots(Vec<Option<Entry>>);
+
+impl Slots {
+    const fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    /// The entries that a lookup passes, with their places.
+    fn chain(&self, key: NonZeroU64, hash: KeyedHash) -> impl Iterator<Item = (usize, Entry)> + '_ {
+        self.probe(key, hash).map_while(|at| Some((at, (*self.0.get(at)?)?)))
+    }
+
+    fn place(&mut self, entry: Entry, hash: KeyedHash) {
+        let free = self.probe(entry.key, hash).find(|&at| matches!(self.0.get(at), Some(None)));
+        if let Some(at) = free {
+            self.set(at, Some(entry));
+        }
+    }
+
+    fn remove(&mut self, key: NonZeroU64, value: u32, hash: KeyedHash) -> bool {
+        let found = self.chain(key, hash).find(|(_, entry)| entry.key == key && entry.value == value);
+        let Some((at, _)) = found else { return false };
+        self.close(at, hash);
+        true
+    }
+
+    /// Removes the entry at a place: moves back what was displaced past it, or a lookup would stop short of that.
+    fn close(&mut self, mut gap: usize, hash: KeyedHash) {
         let mask = self.mask();
         let mut at = gap;
-        for _ in 0..self.slots.len() {
+        for _ in 0..self.0.len() {
             at = at.wrapping_add(1) & mask;
-            let Some(&Some(entry)) = self.slots.get(at) else {
+            let Some(&Some(entry)) = self.0.get(at) else {
                 break;
             };
-            let from_home = at.wrapping_sub(self.home(entry.key)) & mask;
+            let from_home = at.wrapping_sub(self.home(entry.key, hash)) & mask;
             let from_gap = at.wrapping_sub(gap) & mask;
             if from_home >= from_gap {
                 self.set(gap, Some(entry));
@@ -116,34 +188,25 @@ impl Table {
             }
         }
         self.set(gap, None);
-        self.len = self.len.saturating_sub(1);
-        true
-    }
-
-    fn place(&mut self, entry: Entry) {
-        let free = self.probe(entry.key).find(|&at| matches!(self.slots.get(at), Some(None)));
-        if let Some(at) = free {
-            self.set(at, Some(entry));
-        }
     }
 
     fn set(&mut self, at: usize, entry: Option<Entry>) {
-        if let Some(slot) = self.slots.get_mut(at) {
+        if let Some(slot) = self.0.get_mut(at) {
             *slot = entry;
         }
     }
 
-    fn probe(&self, key: NonZeroU64) -> impl Iterator<Item = usize> + use<> {
-        let (home, mask, count) = (self.home(key), self.mask(), self.slots.len());
+    fn probe(&self, key: NonZeroU64, hash: KeyedHash) -> impl Iterator<Item = usize> + use<> {
+        let (home, mask, count) = (self.home(key, hash), self.mask(), self.0.len());
         (0..count).map(move |step| home.wrapping_add(step) & mask)
     }
 
     fn mask(&self) -> usize {
-        self.slots.len().wrapping_sub(1)
+        self.0.len().wrapping_sub(1)
     }
 
-    fn home(&self, key: NonZeroU64) -> usize {
-        usize::try_from(self.hash.of(key) & u64::from(u32::MAX)).unwrap_or_default() & self.mask()
+    fn home(&self, key: NonZeroU64, hash: KeyedHash) -> usize {
+        usize::try_from(hash.of(key) & u64::from(u32::MAX)).unwrap_or_default() & self.mask()
     }
 }
 
@@ -213,11 +276,6 @@ impl SessionTable {
     /// Whether the session exists: the `in_use` of [`Discovery::handle`](crate::Discovery::handle).
     pub fn contains(&self, key: SessionKey) -> bool {
         self.get(key).is_some()
-    }
-
-    /// Gives back the memory of a table without sessions, unless it is little; whether it did.
-    pub fn shrink(&mut self) -> bool {
-        self.0.shrink()
     }
 
     /// Removes the session and returns its index.
@@ -308,35 +366,18 @@ mod tests {
         let mut table = Table::new(1);
         assert_eq!(table.get(key(1)).next(), None);
         assert!(!table.remove(key(1), 1));
-        assert_eq!(table.slots.capacity(), 0);
+        assert_eq!(table.slots.0.capacity(), 0);
     }
 
     #[test]
     fn reserved_room_is_enough() {
         let mut table = Table::new(1);
         table.try_reserve(1000).unwrap();
-        let slots = table.slots.len();
+        let slots = table.slots.0.len();
         for number in 1..=1000 {
             table.try_insert(key(number), 0).unwrap();
         }
-        assert_eq!(table.slots.len(), slots);
-    }
-
-    #[test]
-    fn an_empty_table_keeps_little() {
-        let mut table = Table::new(1);
-        for (count, kept) in [(KEPT_SLOTS / 4, KEPT_SLOTS / 2), (KEPT_SLOTS, 0)] {
-            for number in 1..=count {
-                table.try_insert(key(number as u64), 7).unwrap();
-                assert!(!table.shrink());
-            }
-            for number in 1..=count {
-                assert!(table.remove(key(number as u64), 7));
-            }
-            assert_eq!((table.shrink(), table.slots.capacity()), (kept == 0, kept));
-        }
-        table.try_insert(key(1), 7).unwrap();
-        assert_eq!(table.get(key(1)).next(), Some(7));
+        assert_eq!((table.slots.0.len(), table.next.capacity()), (slots, 0));
     }
 
     #[test]
@@ -359,7 +400,9 @@ mod tests {
         let longest = (1..0xFFFF_u16)
             .map(|id| {
                 let key = SessionKey::new(peer, id).unwrap().as_number();
-                table.0.probe(key).position(|at| table.0.slots[at].unwrap().key == key).unwrap()
+                let mut chain =
+                    table.0.slots.chain(key, table.0.hash).chain(table.0.old.chain(key, table.0.hash));
+                chain.position(|(_, entry)| entry.key == key).unwrap()
             })
             .max();
         assert!(longest < Some(200), "{longest:?}");
@@ -395,7 +438,48 @@ mod tests {
         assert_eq!(sorted(table.get(b"isp")), [2]);
     }
 
+    /// However many there are, an insertion makes or moves no more than a part.
+    #[test]
+    fn no_insertion_rebuilds_the_table() {
+        let left = |table: &Table| table.old.0.iter().flatten().count();
+        let mut table = Table::new(4);
+        for number in 1..=20_000_u64 {
+            let before = (table.next.len(), table.slots.0.len());
+            let old = (number % 16 == 0).then(|| left(&table));
+            table.try_insert(key(number), 7).unwrap();
+            assert!(table.next.len() <= before.0 + MADE);
+            if number > 1 && table.slots.0.len() != before.1 {
+                assert_eq!((table.slots.0.len(), table.old.0.len()), (2 * before.1, before.1), "at {number}");
+            } else if let Some(old) = old {
+                assert!(left(&table) + MOVED >= old, "at {number}");
+            }
+            // The oldest is found wherever it is.
+            assert_eq!(table.get(key(1)).next(), Some(7));
+        }
+        assert!((1..=20_000).all(|number| table.get(key(number)).next() == Some(7)));
+    }
+
     proptest! {
+        /// The same with many, so that it grows while entries come and go.
+        #[test]
+        fn as_a_map_that_grows(seed: u64, steps in proptest::collection::vec((0..10_u8, 1..500_u64), 0..1500)) {
+            let mut table = Table::new(seed);
+            let mut model = BTreeMap::<u64, u32>::new();
+            for (dice, number) in steps {
+                if dice < 7 && !model.contains_key(&number) {
+                    table.try_insert(key(number), dice.into()).unwrap();
+                    model.insert(number, dice.into());
+                } else if let Some(value) = model.remove(&number) {
+                    prop_assert!(table.remove(key(number), value) && !table.remove(key(number), value));
+                }
+                prop_assert_eq!(table.get(key(number)).next(), model.get(&number).copied());
+                prop_assert_eq!(table.len(), model.len());
+            }
+            for number in 1..500 {
+                prop_assert_eq!(table.get(key(number)).next(), model.get(&number).copied());
+            }
+        }
+
         /// Against an ordered map, with few enough keys to collide and wrap around.
         #[test]
         fn as_a_map(

@@ -106,10 +106,11 @@ fn every_failure_is_answered() {
     for number in 0..400 {
         for nth in 0.. {
             let (end, failed) = discovery(&mut ac, number, nth);
-            assert_eq!(end == End::Connected, !failed, "{number} {nth}");
+            // Without the memory to grow a table goes on with what it has.
+            assert!(end == End::Connected || failed, "{number} {nth}");
             connected += usize::from(end == End::Connected);
             ends.iter_mut().filter(|(kind, _)| *kind == end).for_each(|(_, count)| *count += 1);
-            if !failed || nth > 6 {
+            if end == End::Connected || nth > 6 {
                 break;
             }
         }
@@ -117,5 +118,9 @@ fn every_failure_is_answered() {
         while ac.expire(minute(number + 1)).is_some() {}
         assert_eq!((ac.waiting(), ac.requests(), ac.sessions()), (0, 0, connected));
     }
-    assert!(connected == 400 && ends.iter().all(|(_, count)| *count > 0), "{ends:?}");
+    // Room for the sessions was made with the concentrator.
+    assert!(
+        connected == 400 && ends.iter().all(|(kind, count)| (*count > 0) == (*kind != End::NotAccepted)),
+        "{ends:?}"
+    );
 }

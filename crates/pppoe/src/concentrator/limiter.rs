@@ -11,7 +11,7 @@ use crate::secret::Key;
 /// Places for stations: so many sessions have one, and no fewer or more places than these. Powers of two.
 const SESSIONS_A_PLACE: usize = 4;
 const LEAST_PLACES: usize = 1024;
-const MOST_PLACES: usize = 16_384;
+const MOST_PLACES: usize = 4096;
 
 /// A token bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
