@@ -74,7 +74,7 @@ pub struct Card {
     /// Vectors whose messages have come and that the machine has not been told of.
     pub(super) arrived: u32,
     pub(super) reported_gone: bool,
-    process: Process,
+    pub(super) process: Process,
 }
 
 impl Card {

@@ -32,7 +32,7 @@ impl Card {
             && !self.reported_gone
         {
             self.reported_gone = true;
-            p.finding("QEMU.Gone", failure.to_owned());
+            p.finding("QEMU.Gone", format!("{failure}; {}", self.process.last_words()));
         }
         let level = self.qtest.asserted();
         let changed = level != self.line;

@@ -74,18 +74,38 @@ impl From<io::Error> for StartError {
 
 /// A running QEMU; ended when it is dropped.
 #[derive(Debug)]
-pub(super) struct Process(Child);
+pub(super) struct Process {
+    child: Child,
+    /// What it writes to its standard error.
+    said: File,
+}
 
 impl Process {
     #[cfg(test)]
     pub(super) fn id(&self) -> u32 {
-        self.0.id()
+        self.child.id()
     }
 
     pub(super) fn end(&mut self) {
         // It may have ended by itself; then there is nothing to do.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// What it has said, if that can be read.
+    fn said(&mut self) -> io::Result<String> {
+        let mut text = String::new();
+        self.said.seek(SeekFrom::Start(0))?;
+        self.said.read_to_string(&mut text)?;
+        Ok(text.trim().to_owned())
+    }
+
+    /// How it ended, once it does not answer any more, and what it said.
+    pub(super) fn last_words(&mut self) -> String {
+        let _ = self.child.kill();
+        let status = self.child.wait().map_or_else(|error| error.to_string(), |status| status.to_string());
+        let said = self.said().unwrap_or_else(|error| error.to_string());
+        format!("{status}; it said {said:?}")
     }
 }
 
@@ -130,8 +150,8 @@ pub(super) fn start(model: Model, mac: [u8; 6]) -> Result<Started, StartError> {
         far_qmp.into(),
         far_cable.into(),
     ];
-    let mut said = file("ndis-sim: errors of QEMU")?;
-    let mut process = spawn(model, mac, inherited, said.try_clone()?)?;
+    let said = file("ndis-sim: errors of QEMU")?;
+    let mut process = spawn(model, mac, inherited, said)?;
     match Qmp::connect(qmp) {
         Ok((qmp, version)) => {
             let (qtest, cable) = (Qtest::new(qtest)?, Cable::new(cable)?);
@@ -139,21 +159,18 @@ pub(super) fn start(model: Model, mac: [u8; 6]) -> Result<Started, StartError> {
         }
         Err(error) => {
             process.end();
-            let mut text = String::new();
-            said.seek(SeekFrom::Start(0))?;
-            said.read_to_string(&mut text)?;
-            let text = text.trim();
-            Err(StartError::Refused(if text.is_empty() { error.to_string() } else { text.to_owned() }))
+            let text = process.said()?;
+            Err(StartError::Refused(if text.is_empty() { error.to_string() } else { text }))
         }
     }
 }
 
-fn spawn(model: Model, mac: [u8; 6], inherited: Inherited, errors: File) -> io::Result<Process> {
+fn spawn(model: Model, mac: [u8; 6], inherited: Inherited, said: File) -> io::Result<Process> {
     let mut command = Command::new(PROGRAM);
     command.args(arguments(&inherited));
     let mac = mac.map(|byte| format!("{byte:02x}")).join(":");
     let card = format!("{},netdev={NETWORK},mac={mac},romfile=,bus=root", device(model));
-    command.args(["-device", &card]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors);
+    command.args(["-device", &card]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(said.try_clone()?);
     let prepare = move || {
         // Descriptors are closed in a new program unless told otherwise; only the child's are.
         for descriptor in &inherited {
@@ -166,7 +183,7 @@ fn spawn(model: Model, mac: [u8; 6], inherited: Inherited, errors: File) -> io::
     // SAFETY: between fork and exec the closure makes system calls and nothing else: it neither allocates nor locks.
     unsafe { command.pre_exec(prepare) };
     // With the command go this process's copies of QEMU's ends: that they close then tells of QEMU's end.
-    command.spawn().map(Process)
+    Ok(Process { child: command.spawn()?, said })
 }
 
 /// QEMU's arguments but for the card.
