@@ -418,9 +418,14 @@ proptest! {
         seed: u64, loss in 0..10_u64, first in 3000..40_000_u16, second in 3000..40_000_u16,
         unit in prop::sample::select(vec![1, 16, 64, 256]),
     ) {
-        for side in play(seed, loss, 10, [first, second], unit, 20_000) {
-            prop_assert!(!side.dead);
-            prop_assert!(side.last_sent > at(15_000), "stood still since {:?}, {} octets", side.last_sent, side.sent);
+        let sides = play(seed, loss, 10, [first, second], unit, 30_000);
+        // The answers to all tries of a PADG may be lost; then its sender gives up, as it should.
+        let given_up = sides.iter().any(|side| side.dead);
+        prop_assert!(!given_up || loss > 0);
+        prop_assume!(!given_up);
+        for side in sides {
+            // All but the last of those tries take five seconds, which may come twice.
+            prop_assert!(side.last_sent > at(18_000), "stood still since {:?}, {} octets", side.last_sent, side.sent);
         }
     }
 }
