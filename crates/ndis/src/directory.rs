@@ -381,7 +381,7 @@ impl<T, S> Drop for Directory<T, S> {
         if array.is_null() {
             return;
         }
-        // SAFETY: made by `Box::into_raw` in `replace_array`; nobody reads or writes any more.
+        // SAFETY: made by `Box::into_raw` in `advance`; nobody reads or writes any more.
         let array = unsafe { Box::from_raw(array) };
         for slot in &array.0 {
             let value = slot.value.load(Ordering::Relaxed);

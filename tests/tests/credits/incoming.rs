@@ -52,7 +52,7 @@ fn a_call_that_comes_in_has_the_credits_that_its_host_asks_for() {
             let seen = office.control.call(call).expect("known").seen;
             assert!(seen.violations == 0 && seen.answers > 0 && seen.stray_answers == 0, "{seen:?}");
             office::Office::hang_up(&vc);
-            assert_eq!(office.settled(call).state, CallState::EndedByPeer);
+            office.becomes(call, &CallState::EndedByPeer);
         });
         run.clean();
     }
