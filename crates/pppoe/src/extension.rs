@@ -15,9 +15,9 @@
 use crate::bounded::Text;
 use crate::error::{Error, Malformed};
 use crate::ethernet::{self, Address};
-use crate::packet::{self, Code, PAYLOAD_OFFSET, Packet, Stage};
+use crate::packet::{self, Code, Packet};
 use crate::session::SessionKey;
-use crate::tag::{self, TagType, Tags, Writer};
+use crate::tag::{self, TagType, Tags};
 
 /// A packet of an extension.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -178,28 +178,11 @@ impl Quality {
     ///
     /// [`Error::Buffer`] if `buffer` is too short.
     pub fn emit(&self, own: Address, buffer: &mut [u8]) -> Result<usize, Error> {
-        emit(own, self.key, Code::Padq, buffer, |writer| match self.metrics {
+        packet::emit(self.key.peer(), own, Code::Padq, self.key.id(), buffer, |writer| match self.metrics {
             Some(metrics) => writer.push(TagType::Metrics, &metrics.to_bytes()),
             None => writer.push(TagType::Metrics, &[]),
         })
     }
-}
-
-/// Writes a packet of a session to the start of `buffer`, with the tags that `tags` pushes.
-fn emit(
-    own: Address,
-    key: SessionKey,
-    code: Code,
-    buffer: &mut [u8],
-    tags: impl FnOnce(&mut Writer<'_>) -> Result<(), Error>,
-) -> Result<usize, Error> {
-    let (header, payload) = buffer.split_first_chunk_mut::<PAYLOAD_OFFSET>().ok_or(Error::Buffer)?;
-    let mut writer = Writer::new(payload);
-    tags(&mut writer)?;
-    let len = writer.len();
-    let length = u16::try_from(len).map_err(|_| Error::Buffer)?;
-    *header = packet::header(key.peer(), own, Stage::Discovery, code, key.id(), length);
-    ethernet::pad(buffer, PAYLOAD_OFFSET.saturating_add(len)).ok_or(Error::Buffer)
 }
 
 /// A PADM. Its text is the peer's, to be shown and not to be believed; its URL is not to be opened unasked.
@@ -323,7 +306,7 @@ impl Flow {
     ///
     /// [`Error::Buffer`] if `buffer` is too short.
     pub fn emit(&self, code: Code, own: Address, buffer: &mut [u8]) -> Result<usize, Error> {
-        emit(own, self.key, code, buffer, |writer| {
+        packet::emit(self.key.peer(), own, code, self.key.id(), buffer, |writer| {
             writer.push(TagType::SequenceNumber, &self.sequence.to_be_bytes())?;
             writer.push(TagType::Credits, &self.credits.to_bytes())
         })

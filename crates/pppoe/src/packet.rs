@@ -1,7 +1,8 @@
 //! The PPPoE header (section 4).
 
-use crate::error::Malformed;
+use crate::error::{Error, Malformed};
 use crate::ethernet::{self, Address, ETHERTYPE_DISCOVERY, ETHERTYPE_SESSION, Frame};
+use crate::tag::Writer;
 
 /// Octets of a PPPoE header.
 pub const HEADER_LEN: usize = 6;
@@ -126,6 +127,25 @@ pub fn header(
     let [len0, len1] = length.to_be_bytes();
     let code = code.into();
     [d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5, t0, t1, VERSION_TYPE, code, id0, id1, len0, len1]
+}
+
+/// Writes a packet of the Discovery stage, with the tags that `tags` pushes, as an Ethernet frame to the start of `buffer`,
+/// padded with zeros; its length.
+pub(crate) fn emit(
+    destination: Address,
+    source: Address,
+    code: Code,
+    session_id: u16,
+    buffer: &mut [u8],
+    tags: impl FnOnce(&mut Writer<'_>) -> Result<(), Error>,
+) -> Result<usize, Error> {
+    let (head, payload) = buffer.split_first_chunk_mut::<PAYLOAD_OFFSET>().ok_or(Error::Buffer)?;
+    let mut writer = Writer::new(payload);
+    tags(&mut writer)?;
+    let len = writer.len();
+    let length = u16::try_from(len).map_err(|_| Error::Buffer)?;
+    *head = header(destination, source, Stage::Discovery, code, session_id, length);
+    ethernet::pad(buffer, PAYLOAD_OFFSET.saturating_add(len)).ok_or(Error::Buffer)
 }
 
 #[cfg(test)]

@@ -10,10 +10,10 @@ use super::event::Refusal;
 use super::requests::Entry;
 use super::service::Services;
 use crate::error::{Error, OutOfMemory};
-use crate::ethernet::{self, Address, MAX_FRAME};
+use crate::ethernet::{Address, MAX_FRAME};
 use crate::extension::Credits;
 use crate::memory;
-use crate::packet::{self, Code, PAYLOAD_OFFSET, Stage};
+use crate::packet::{self, Code, PAYLOAD_OFFSET};
 use crate::repr::Repr;
 use crate::tag::{self, TagType, Tags, Writer};
 
@@ -158,11 +158,5 @@ fn frame(
 ) -> Result<usize, Error> {
     let room = buffer.len().min(MAX_FRAME);
     let buffer = buffer.get_mut(..room).ok_or(Error::Buffer)?;
-    let (header, payload) = buffer.split_first_chunk_mut::<PAYLOAD_OFFSET>().ok_or(Error::Buffer)?;
-    let mut writer = Writer::new(payload);
-    tags(&mut writer)?;
-    let len = writer.len();
-    let length = u16::try_from(len).map_err(|_| Error::Buffer)?;
-    *header = packet::header(destination, own, Stage::Discovery, code, session_id, length);
-    ethernet::pad(buffer, PAYLOAD_OFFSET.saturating_add(len)).ok_or(Error::Buffer)
+    packet::emit(destination, own, code, session_id, buffer, tags)
 }
