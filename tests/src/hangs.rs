@@ -15,8 +15,7 @@ use crate::{
     caller::PATIENCE,
     lab::{self, sleep},
     station::{exchange, frame, send},
-    stories::gated,
-    wires::Pass,
+    wires::{Pass, gated},
 };
 
 fn frames(count: u64) -> Vec<Vec<u8>> {

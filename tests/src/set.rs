@@ -23,7 +23,7 @@ use crate::{
     office::{self, Office},
     station::exchange,
     stories::{self, SIZES},
-    wires::Pass,
+    wires::{Pass, gated},
 };
 
 /// A story of the set.
@@ -82,7 +82,7 @@ fn line_card() -> Card {
 
 /// Starts a card that cannot be started; nothing must be left, and an entry in the error log.
 pub fn failing_start(fail: Option<FailPlan>, faults: Vec<Fault>) -> Run<bool> {
-    let (card, lever) = stories::gated(Card { faults, ..card() }, Pass::Everything);
+    let (card, lever) = gated(Card { faults, ..card() }, Pass::Everything);
     lab::run(Setup { fail, ..Setup::new(1, card) }, move |lab| {
         let Ok(driver) = lab.try_load() else { return false };
         let adapter = lab.adapter(&driver, 0);

@@ -14,6 +14,8 @@ use ndis_sim::wire::{
     frame::{DISCOVERY, Frame},
 };
 
+use crate::Card;
+
 /// How far set-up of calls gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -32,6 +34,13 @@ pub struct Lever {
     pass: Arc<AtomicU8>,
     sent: Arc<Mutex<Vec<Vec<u8>>>>,
     inject: Arc<Mutex<Vec<Vec<u8>>>>,
+}
+
+/// A card behind a gate that lets pass what `pass` says.
+pub fn gated(card: Card, pass: Pass) -> (Card, Lever) {
+    let lever = Lever::new(pass);
+    let other = lever.clone();
+    (card.wrapped(move |wire| Box::new(Gate::new(wire, other))), lever)
 }
 
 impl Lever {

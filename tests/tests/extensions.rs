@@ -17,7 +17,7 @@ use scenarios::{
     caller::PATIENCE,
     lab::{self, sleep},
     station::exchange,
-    wires::{Gate, Lever, Pass},
+    wires::{Lever, Pass, gated},
 };
 
 const PADG: u8 = 0x0A;
@@ -98,10 +98,7 @@ impl Talk<'_> {
 
 /// A story on a card with one call.
 fn talk(seed: u64, peer: access_concentrator::Settings, story: impl FnOnce(&Talk<'_>) + Send + 'static) {
-    let lever = Lever::new(Pass::Everything);
-    let other = lever.clone();
-    let card = Card { peer, ..Card::new(Model::I82574l) };
-    let card = card.wrapped(move |wire| Box::new(Gate::new(wire, other)));
+    let (card, lever) = gated(Card { peer, ..Card::new(Model::I82574l) }, Pass::Everything);
     let run = lab::run(Setup::new(seed, card), move |lab| {
         let driver = lab.load();
         let station = Station::up(lab, &driver, 0, Family::TAPI_PROXY);

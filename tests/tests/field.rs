@@ -16,7 +16,7 @@ use scenarios::{
     caller::PATIENCE,
     lab::{self, sleep, sleep_below},
     station::exchange,
-    wires::{Gate, Lever, Pass},
+    wires::{Pass, gated},
 };
 
 /// `NdisDeviceStateD0` and `NdisDeviceStateD3`.
@@ -140,10 +140,8 @@ fn every_indication_of_a_call_has_a_good_header() {
 fn sleep_does_not_wait_for_the_peer_nor_for_the_client() {
     for seed in 0..24 {
         let pass = [Pass::Nothing, Pass::Offers, Pass::Everything][usize::try_from(seed % 3).expect("small")];
-        let lever = Lever::new(pass);
-        let other = lever.clone();
-        let card = Card::new(Model::ALL[usize::try_from(seed / 3 % 3).expect("small")]);
-        let card = card.wrapped(move |wire| Box::new(Gate::new(wire, other)));
+        let model = Model::ALL[usize::try_from(seed / 3 % 3).expect("small")];
+        let (card, lever) = gated(Card::new(model), pass);
         let run = lab::run(Setup::new(seed, card), move |lab| {
             let driver = lab.load();
             let station = Station::up(lab, &driver, 0, Family::TAPI_PROXY);

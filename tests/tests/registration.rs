@@ -122,10 +122,8 @@ fn both_families_are_open_at_once() {
 #[test]
 fn a_network_address_of_the_registry_is_used() {
     use ndis_sim::ndis::Value;
-    use scenarios::wires::{Gate, Lever, Pass};
-    let lever = Lever::new(Pass::Everything);
-    let other = lever.clone();
-    let mut card = Card::new(Model::I82545em).wrapped(move |wire| Box::new(Gate::new(wire, other)));
+    use scenarios::wires::{Pass, gated};
+    let (mut card, lever) = gated(Card::new(Model::I82545em), Pass::Everything);
     card.keywords.insert("NetworkAddress".to_owned(), Value::String("020011223344".to_owned()));
     let run = lab::run(Setup::new(7, card), |lab| {
         let driver = lab.load();

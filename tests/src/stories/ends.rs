@@ -14,14 +14,14 @@ use ndis_sim::{
     },
 };
 
-use super::{AT_ONCE, gated, peer};
+use super::{AT_ONCE, peer};
 use crate::{
     Caller, Card, Record, Run, Setup, Station,
     blocks::Destination,
     caller::PATIENCE,
     lab::{self, sleep, sleep_below},
     station::{frame, send},
-    wires::Pass,
+    wires::{Pass, gated},
 };
 
 /// A call that the peer refuses; how it ended.

@@ -12,14 +12,14 @@ use ndis_sim::{
     wire::frame::{Frame, code},
 };
 
-use super::{AT_ONCE, gated, strange_padi};
+use super::{AT_ONCE, strange_padi};
 use crate::{
     Caller, Card, Record, Run, Setup, Station,
     blocks::Destination,
     caller::PATIENCE,
     lab::{self, sleep, sleep_below},
     station::{exchange, frame, open, send, settle},
-    wires::Pass,
+    wires::{Pass, gated},
 };
 
 /// `NdisDeviceStateD0` and `NdisDeviceStateD3`.

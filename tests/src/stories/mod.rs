@@ -16,10 +16,7 @@ use ndis_sim::wire::{
     frame::{BROADCAST, DISCOVERY, Frame, code},
 };
 
-use crate::{
-    Card,
-    wires::{Gate, Lever, Pass},
-};
+use crate::Card;
 
 pub use self::{
     calls::{calls, cancelled_sends, closed_under_way, hostile, vc_used_again},
@@ -37,13 +34,6 @@ const AT_ONCE: Duration = Duration::from_millis(50);
 /// A card whose peer refuses as `mode` says.
 fn peer(card: Card, mode: Mode) -> Card {
     Card { peer: access_concentrator::Settings { mode, ..card.peer }, ..card }
-}
-
-/// A card behind a gate.
-pub(crate) fn gated(card: Card, pass: Pass) -> (Card, Lever) {
-    let lever = Lever::new(pass);
-    let other = lever.clone();
-    (card.wrapped(move |wire| Box::new(Gate::new(wire, other))), lever)
 }
 
 /// Somebody else's PADI, which every card on the segment receives.

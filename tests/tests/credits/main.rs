@@ -23,7 +23,7 @@ use scenarios::{
     lab::{self, sleep},
     seeds,
     station::{exchange, send},
-    wires::{Gate, Lever, Pass},
+    wires::{Lever, Pass, gated},
 };
 
 /// The keyword's values.
@@ -38,9 +38,7 @@ fn call<T: Send + 'static>(
     card: Card,
     script: impl FnOnce(&Lab, &Station, &Lever) -> T + Send + 'static,
 ) -> Run<T> {
-    let lever = Lever::new(Pass::Everything);
-    let other = lever.clone();
-    let card = card.wrapped(move |wire| Box::new(Gate::new(wire, other)));
+    let (card, lever) = gated(card, Pass::Everything);
     lab::run(Setup::new(seed, card), move |lab| {
         let driver = lab.load();
         let station = Station::up(lab, &driver, 0, Family::PPP);

@@ -14,7 +14,7 @@ use scenarios::{
     Card, Lab, Record, Run, Setup, Station,
     lab::{self, sleep},
     station::{exchange, frame, send, settle},
-    wires::{Gate, Lever, Pass},
+    wires::{Lever, Pass, gated},
 };
 
 /// Runs `script` on a station that is up, with a client of the TAPI family, and takes it down.
@@ -46,9 +46,7 @@ pub(crate) fn with_number(card: Card, keyword: &str, value: u32) -> Card {
 
 /// A card, and a view of what it sends.
 pub(crate) fn watched(model: Model) -> (Card, Lever) {
-    let lever = Lever::new(Pass::Everything);
-    let other = lever.clone();
-    (Card::new(model).wrapped(move |wire| Box::new(Gate::new(wire, other))), lever)
+    gated(Card::new(model), Pass::Everything)
 }
 
 /// Frames of distinct contents.

@@ -24,7 +24,7 @@ use scenarios::{
     rates::{OPEN, flow, modify, request},
     seeds,
     station::{exchange, frame, send, settle},
-    wires::{Gate, Lever, Pass},
+    wires::{Lever, Pass, gated},
 };
 
 /// The rate of the link.
@@ -44,9 +44,7 @@ pub(crate) fn on_station<T: Send + 'static>(
     seed: u64,
     script: impl FnOnce(&Lab, &Station, &Lever) -> T + Send + 'static,
 ) -> Run<T> {
-    let lever = Lever::new(Pass::Everything);
-    let other = lever.clone();
-    let card = Card::new(Model::I82574l).wrapped(move |wire| Box::new(Gate::new(wire, other)));
+    let (card, lever) = gated(Card::new(Model::I82574l), Pass::Everything);
     lab::run(Setup::new(seed, card), move |lab| {
         let driver = lab.load();
         let station = Station::up(lab, &driver, 0, Family::PPP);
