@@ -20,8 +20,9 @@ use condis::call_failure::CallFailure;
 use condis::config::Settings;
 use e1000::{MacAddress, Nic};
 use ndis::{
-    AdapterHandle, Answer, HaltAction, Initialize, Interrupt, Miniport, OidRequest, Once, Passive,
-    PauseRequest, PendedPause, PnpEvent, Ref, Result, ScatterGatherDma, SpinLock, Status, Timer, WorkItem,
+    AdapterHandle, Answer, Before, HaltAction, Initialize, Interrupt, Locked, Miniport, OidRequest, Once,
+    Passive, PauseRequest, PendedPause, PnpEvent, Ref, Result, ScatterGatherDma, SpinLock, Status, Timer,
+    Unlocked, WorkItem,
 };
 
 use self::card::Card;
@@ -29,11 +30,9 @@ pub(crate) use self::hardware::{Buffers, Burst, ReceiveRing, Registers, Transmit
 pub(crate) use self::statistics::Statistics;
 use crate::call_manager::{AddressFamily, Calls, Lines};
 use crate::datapath::{Pacer, ReceiveQueue, Transmit};
+use crate::level;
 
 /// One adapter. Fields are dropped in this order: what calls back first, what others stand on last.
-///
-/// Locks, outermost first: `calls`, the sessions in it, a VC's life, `state`; apart from these, never with another
-/// held: `families`, `transmit`, `receive`, `link`.
 pub(crate) struct Adapter {
     /// Connected last, by [`Miniport::connect`].
     interrupt: Once<Interrupt<Self>>,
@@ -49,12 +48,12 @@ pub(crate) struct Adapter {
     pub(crate) permanent_address: MacAddress,
     pub(crate) station: pppoe::Address,
     permanent_id: u32,
-    state: SpinLock<condis::adapter::Adapter<PendedPause>>,
+    state: SpinLock<condis::adapter::Adapter<PendedPause>, level::State>,
     pub(crate) calls: Calls,
     pub(crate) lines_in_use: Lines,
-    families: SpinLock<Vec<Ref<AddressFamily>>>,
+    families: SpinLock<Vec<Ref<AddressFamily>>, level::Families>,
     /// Link speed in bits per second and duplex mode, while there is a link.
-    link: SpinLock<Option<(u64, bool)>>,
+    link: SpinLock<Option<(u64, bool)>, level::Link>,
     /// Causes that the service routine found and the DPC has not looked at.
     causes: AtomicU32,
     /// DPCs that want to receive: the first of them does it for all.
@@ -65,10 +64,10 @@ pub(crate) struct Adapter {
     /// `OID_GEN_CURRENT_LOOKAHEAD` and `OID_GEN_CURRENT_PACKET_FILTER`, as last set.
     lookahead: AtomicU32,
     packet_filter: AtomicU32,
-    hardware_statistics: SpinLock<e1000::Statistics>,
+    hardware_statistics: SpinLock<e1000::Statistics, level::HardwareStatistics>,
     pub(crate) statistics: Statistics,
-    pub(crate) transmit: SpinLock<Transmit>,
-    pub(crate) receive: SpinLock<ReceiveQueue>,
+    pub(crate) transmit: SpinLock<Transmit, level::Transmit>,
+    pub(crate) receive: SpinLock<ReceiveQueue, level::Receive>,
     pub(crate) receive_buffers: Buffers,
     pub(crate) nic: Nic<Registers>,
     _dma: ScatterGatherDma,
@@ -83,31 +82,31 @@ impl Miniport for Adapter {
         initialize::initialize(init)
     }
 
-    fn connect(this: &Ref<Self>, init: &Initialize<'_>) -> Result<()> {
+    fn connect(this: &Ref<Self>, init: &mut Initialize<'_>) -> Result<()> {
         initialize::connect(this, init)
     }
 
-    fn halt(this: &Ref<Self>, _action: HaltAction, irql: &Passive) {
+    fn halt(this: &Ref<Self>, _action: HaltAction, irql: &mut Passive) {
         this.go_down(irql);
     }
 
-    fn pause(this: &Ref<Self>, request: PauseRequest, _irql: &Passive) -> Answer {
-        this.pause(request)
+    fn pause(this: &Ref<Self>, request: PauseRequest, irql: &mut Passive) -> Answer {
+        this.pause(request, irql)
     }
 
-    fn restart(this: &Ref<Self>, _irql: &Passive) -> Status {
-        this.restart()
+    fn restart(this: &Ref<Self>, irql: &mut Passive) -> Status {
+        this.restart(irql)
     }
 
     fn oid_request(this: &Ref<Self>, request: &mut OidRequest<'_>) -> Status {
         oid::answer(this, condis::oid::Path::Miniport, None, request)
     }
 
-    fn cancel_send(this: &Ref<Self>, cancel_id: *mut c_void) {
-        this.cancel_sends(cancel_id);
+    fn cancel_send(this: &Ref<Self>, cancel_id: *mut c_void, locks: &mut Unlocked) {
+        this.cancel_sends(cancel_id, locks);
     }
 
-    fn pnp_event(this: &Ref<Self>, event: PnpEvent, irql: &Passive) {
+    fn pnp_event(this: &Ref<Self>, event: PnpEvent, irql: &mut Passive) {
         if event == PnpEvent::SurpriseRemoved {
             this.removed(irql);
         }
@@ -132,23 +131,23 @@ impl Adapter {
     }
 
     /// The lines that TAPI sees: as many as calls can be up at once, one call each.
-    pub(crate) fn lines(&self) -> condis::tapi::Lines {
+    pub(crate) fn lines(&self, locks: &mut Locked<impl Before<level::Link>>) -> condis::tapi::Lines {
         condis::tapi::Lines {
             count: self.settings.wan_endpoints,
             calls_per_line: 1,
-            bits_per_second: self.link_speed().unwrap_or(settings::MAX_LINK_SPEED),
+            bits_per_second: self.link_speed(locks).unwrap_or(settings::MAX_LINK_SPEED),
             permanent_id: self.permanent_id,
         }
     }
 
     /// Adds a family that a client opened.
-    pub(crate) fn family_opened(&self, family: &Ref<AddressFamily>) -> Result<()> {
-        ndis::memory::push(&mut self.families.lock(), Ref::clone(family))
+    pub(crate) fn family_opened(&self, family: &Ref<AddressFamily>, locks: &mut Unlocked) -> Result<()> {
+        ndis::memory::push(&mut self.families.lock(locks), Ref::clone(family))
     }
 
     /// Removes a family that is closed.
-    pub(crate) fn family_closed(&self, family: &AddressFamily) {
-        let mut families = self.families.lock();
+    pub(crate) fn family_closed(&self, family: &AddressFamily, locks: &mut Unlocked) {
+        let mut families = self.families.lock(locks);
         let found = families.iter().position(|open| core::ptr::eq(&raw const **open, family));
         let removed = found.map(|index| families.swap_remove(index));
         drop(families);
@@ -156,16 +155,16 @@ impl Adapter {
     }
 
     /// Whether a call can be set up now.
-    pub(crate) fn can_call(&self) -> bool {
-        self.state.lock().can_call()
+    pub(crate) fn can_call(&self, locks: &mut Unlocked) -> bool {
+        self.state.lock(locks).can_call()
     }
 
     /// Why calls are being ended now. Asked for each call once it is in the tables: what ends them all says so here
     /// first, and then looks into the tables.
-    pub(crate) fn ends_calls(&self) -> Option<CallFailure> {
-        if !self.can_call() {
+    pub(crate) fn ends_calls(&self, locks: &mut Unlocked) -> Option<CallFailure> {
+        if !self.can_call(locks) {
             return Some(CallFailure::GoingDown);
         }
-        self.link_speed().is_none().then_some(CallFailure::LinkDown)
+        self.link_speed(locks).is_none().then_some(CallFailure::LinkDown)
     }
 }

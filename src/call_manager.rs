@@ -18,8 +18,8 @@ mod vc;
 
 use ndis::{
     AddressFamilyHandle, AddressFamilyId, Answer, CallParameters, Chain, CloseAddressFamily, CloseCall,
-    DeregisterSap, MakeCall, ModifyCall, OidRequest, Ref, Result, ReturnedChain, SapHandle, Status, VcHandle,
-    Verdict,
+    DeregisterSap, MakeCall, ModifyCall, OidRequest, Ref, Result, ReturnedChain, SapHandle, Status, Unlocked,
+    VcHandle, Verdict,
 };
 
 pub(crate) use self::address_family::AddressFamily;
@@ -47,15 +47,17 @@ impl ndis::CallManager for Adapter {
         this: &Ref<Self>,
         family: AddressFamilyId,
         handle: AddressFamilyHandle,
+        locks: &mut Unlocked,
     ) -> Result<Ref<AddressFamily>> {
-        AddressFamily::open(this, family, handle)
+        AddressFamily::open(this, family, handle, locks)
     }
 
     fn close_address_family(
         family: &Ref<AddressFamily>,
         request: CloseAddressFamily<AddressFamily>,
+        locks: &mut Unlocked,
     ) -> Answer {
-        family.close(request)
+        family.close(request, locks)
     }
 
     fn register_sap(
@@ -63,52 +65,58 @@ impl ndis::CallManager for Adapter {
         sap_type: u32,
         sap: &[u8],
         handle: SapHandle,
+        locks: &mut Unlocked,
     ) -> Result<Ref<Sap>> {
-        Sap::register(family, sap_type, sap, handle)
+        Sap::register(family, sap_type, sap, handle, locks)
     }
 
-    fn deregister_sap(sap: &Ref<Sap>, request: DeregisterSap<Sap>) -> Answer {
-        sap.deregister(request)
+    fn deregister_sap(sap: &Ref<Sap>, request: DeregisterSap<Sap>, locks: &mut Unlocked) -> Answer {
+        sap.deregister(request, locks)
     }
 
-    fn create_vc(family: &Ref<AddressFamily>, handle: VcHandle) -> Result<Ref<Vc>> {
-        Vc::create(family, handle)
+    fn create_vc(family: &Ref<AddressFamily>, handle: VcHandle, locks: &mut Unlocked) -> Result<Ref<Vc>> {
+        Vc::create(family, handle, locks)
     }
 
-    fn delete_vc(vc: &Ref<Vc>) -> Result<()> {
-        vc.delete()
+    fn delete_vc(vc: &Ref<Vc>, locks: &mut Unlocked) -> Result<()> {
+        vc.delete(locks)
     }
 
-    fn make_call(vc: &Ref<Vc>, request: MakeCall) -> Answer {
-        Vc::make_call(vc, request)
+    fn make_call(vc: &Ref<Vc>, request: MakeCall, locks: &mut Unlocked) -> Answer {
+        Vc::make_call(vc, request, locks)
     }
 
-    fn close_call(vc: &Ref<Vc>, request: CloseCall) -> Answer {
-        Vc::close_call(vc, request)
+    fn close_call(vc: &Ref<Vc>, request: CloseCall, locks: &mut Unlocked) -> Answer {
+        Vc::close_call(vc, request, locks)
     }
 
-    fn incoming_call_complete(vc: &Ref<Vc>, verdict: Verdict, parameters: Option<&CallParameters>) {
-        Vc::answered(vc, verdict, parameters);
+    fn incoming_call_complete(
+        vc: &Ref<Vc>,
+        verdict: Verdict,
+        parameters: Option<&CallParameters>,
+        locks: &mut Unlocked,
+    ) {
+        Vc::answered(vc, verdict, parameters, locks);
     }
 
-    fn vc_activated(vc: &Ref<Vc>, result: Result<()>) {
-        Vc::activation_completed(vc, result.is_ok());
+    fn vc_activated(vc: &Ref<Vc>, result: Result<()>, locks: &mut Unlocked) {
+        Vc::activation_completed(vc, result.is_ok(), locks);
     }
 
-    fn modify_call(vc: &Ref<Vc>, request: ModifyCall) -> Answer {
-        Vc::modify_call(vc, request)
+    fn modify_call(vc: &Ref<Vc>, request: ModifyCall, locks: &mut Unlocked) -> Answer {
+        Vc::modify_call(vc, request, locks)
     }
 
-    fn vc_deactivated(vc: &Ref<Vc>) {
-        Vc::deactivation_completed(vc);
+    fn vc_deactivated(vc: &Ref<Vc>, locks: &mut Unlocked) {
+        Vc::deactivation_completed(vc, locks);
     }
 
-    fn send(vc: &Ref<Vc>, chain: Chain<Vc>) {
-        vc.adapter().send(vc, chain);
+    fn send(vc: &Ref<Vc>, chain: Chain<Vc>, locks: &mut Unlocked) {
+        vc.adapter().send(vc, chain, locks);
     }
 
-    fn receives_returned(this: &Ref<Self>, chain: ReturnedChain<Vc>) {
-        this.receives_returned(chain);
+    fn receives_returned(this: &Ref<Self>, chain: ReturnedChain<Vc>, locks: &mut Unlocked) {
+        this.receives_returned(chain, locks);
     }
 
     fn co_oid_request(this: &Ref<Self>, vc: Option<&Ref<Vc>>, request: &mut OidRequest<'_>) -> Status {

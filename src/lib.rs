@@ -5,7 +5,8 @@
 //!
 //! - [`adapter`]: one card, from `MiniportInitializeEx` to `MiniportHaltEx`, its OIDs and statistics;
 //! - [`call_manager`]: address families, SAPs, VCs, and the calls on them;
-//! - [`datapath`]: frames from a VC to the wire and back.
+//! - [`datapath`]: frames from a VC to the wire and back;
+//! - [`level`]: the locks, and their order.
 #![no_std]
 #![deny(unsafe_code)]
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
@@ -17,6 +18,7 @@ extern crate wdk_panic;
 mod adapter;
 mod call_manager;
 mod datapath;
+mod level;
 
 use wdk_alloc::WdkAllocator;
 use wdk_sys::{DRIVER_OBJECT, NTSTATUS, PCUNICODE_STRING};

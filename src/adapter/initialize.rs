@@ -8,7 +8,7 @@ use condis::oid;
 use e1000::{BUFFER_SIZE, Delivery, MacAddress, Nic, ReceiveConfig, Vector};
 use ndis::{
     CoWanAttributes, ErrorCode, Initialize, Interrupt, IoSpace, Once, ReceivePool, Ref, Resource, Result,
-    ScatterGatherDma, SpinLock, Status, Timer, WorkItem,
+    ScatterGatherDma, SpinLock, Status, Timer, Unlocked, WorkItem,
 };
 
 use super::card::Card;
@@ -131,7 +131,7 @@ pub(super) fn initialize(init: &Initialize<'_>) -> Result<Ref<Adapter>> {
 }
 
 /// Connects what refers back to the adapter, and lets the card run. Calls and frames wait for clients.
-pub(super) fn connect(this: &Ref<Adapter>, init: &Initialize<'_>) -> Result<()> {
+pub(super) fn connect(this: &Ref<Adapter>, init: &mut Initialize<'_>) -> Result<()> {
     let timer = logged(init, ErrorCode::OUT_OF_RESOURCES, Step::Timer, Timer::new(init, POOL_TAG, this))?;
     let watchdog = logged(init, ErrorCode::OUT_OF_RESOURCES, Step::Timer, Timer::new(init, POOL_TAG, this))?;
     let recovery = logged(init, ErrorCode::OUT_OF_RESOURCES, Step::WorkItem, WorkItem::new(init, this))?;
@@ -147,8 +147,9 @@ pub(super) fn connect(this: &Ref<Adapter>, init: &Initialize<'_>) -> Result<()> 
     if this.interrupt.set(interrupt).is_err() {
         return Err(Status::FAILURE);
     }
-    this.state.lock().initialized();
-    logged(init, ErrorCode::HARDWARE_FAILURE, Step::Start, this.start_card())
+    this.state.lock(init.irql_mut()).initialized();
+    let started = this.start_card(init.irql_mut());
+    logged(init, ErrorCode::HARDWARE_FAILURE, Step::Start, started)
 }
 
 impl Adapter {
@@ -164,18 +165,18 @@ impl Adapter {
     }
 
     /// Fills the receive ring and turns receiver, transmitter and interrupts on.
-    pub(super) fn start_card(&self) -> Result<()> {
+    pub(super) fn start_card(&self, locks: &mut Unlocked) -> Result<()> {
         let long_packets = self.settings.max_payload > 1492;
         let vlan = settings::vlan(&self.settings);
         let config = ReceiveConfig { long_packets, vlan, ..ReceiveConfig::default() };
-        self.receive.lock().start(&self.nic, &self.receive_buffers, config).map_err(hardware_status)?;
-        self.transmit.lock().start(&self.nic).map_err(hardware_status)?;
-        let class = self.receive.lock().latency_class();
+        self.receive.lock(locks).start(&self.nic, &self.receive_buffers, config).map_err(hardware_status)?;
+        self.transmit.lock(locks).start(&self.nic).map_err(hardware_status)?;
+        let class = self.receive.lock(locks).latency_class();
         let interval = if self.settings.interrupt_moderation { class.nanoseconds() } else { 0 };
         self.nic.set_moderation(self.delivery(), interval);
         self.card.started();
         self.nic.enable_interrupts(self.delivery()).map_err(hardware_status)?;
-        self.pump();
+        self.pump(locks);
         self.set_watchdog();
         Ok(())
     }

@@ -30,7 +30,7 @@ impl InterruptHandler for Adapter {
         }
     }
 
-    fn dpc(this: &Ref<Self>, message: Option<u32>, throttle: &mut Throttle, irql: &Dispatch) {
+    fn dpc(this: &Ref<Self>, message: Option<u32>, throttle: &mut Throttle, irql: &mut Dispatch) {
         let vector = this.vector(message);
         let mine = vector.map_or(Causes::all(), causes_of);
         let found = this.causes.fetch_and(!mine.bits(), Ordering::AcqRel);
@@ -39,7 +39,7 @@ impl InterruptHandler for Adapter {
             this.sends_done(irql);
         }
         if causes.link() {
-            this.link_changed();
+            this.link_changed(irql);
         }
         // A throttled pass is continued by NDIS with the DPC, without a new cause; the card stays masked meanwhile.
         if causes.receive() || vector != Some(Vector::Transmit) {

@@ -5,7 +5,7 @@ use core::time::Duration;
 use condis::adapter::Pause;
 use condis::call_failure::CallFailure;
 use condis::oid::PowerState;
-use ndis::{Answer, Passive, PauseRequest, Result, Status};
+use ndis::{Answer, Passive, PauseRequest, Result, Status, Unlocked};
 
 use super::Adapter;
 use super::hardware::Wait;
@@ -19,8 +19,8 @@ const LAST_FRAMES: u32 = 20;
 
 impl Adapter {
     /// `MiniportRestart`: data may flow.
-    pub(super) fn restart(&self) -> Status {
-        let mut state = self.state.lock();
+    pub(super) fn restart(&self, locks: &mut Unlocked) -> Status {
+        let mut state = self.state.lock(locks);
         if let Err(status) = state.restart() {
             return from_condis(status);
         }
@@ -29,28 +29,28 @@ impl Adapter {
     }
 
     /// `MiniportPause`: no new data; complete when what is in flight has come back.
-    pub(super) fn pause(&self, request: PauseRequest) -> Answer {
+    pub(super) fn pause(&self, request: PauseRequest, locks: &mut Unlocked) -> Answer {
         let (pended, answer) = request.pend();
         // From here on sends are refused, so the backlog only shrinks.
-        let pause = self.state.lock().pause(pended);
-        self.abort_backlog(Status::PAUSED, |_| true);
+        let pause = self.state.lock(locks).pause(pended);
+        self.abort_backlog(Status::PAUSED, |_| true, locks);
         if let Pause::Complete(pended) = pause {
-            pended.complete();
+            pended.complete(locks);
         }
         answer
     }
 
     /// Counts sends or receives out, and completes a pause that waited for the last of them.
-    pub(crate) fn end_in_flight(&self, count: u32) {
-        let paused = self.state.lock().end(count);
+    pub(crate) fn end_in_flight(&self, count: u32, locks: &mut Unlocked) {
+        let paused = self.state.lock(locks).end(count);
         if let Some(pended) = paused {
-            pended.complete();
+            pended.complete(locks);
         }
     }
 
     /// Counts sends in, unless they must be refused with the status returned.
-    pub(crate) fn begin_sends(&self, count: u32) -> Result<()> {
-        let mut state = self.state.lock();
+    pub(crate) fn begin_sends(&self, count: u32, locks: &mut Unlocked) -> Result<()> {
+        let mut state = self.state.lock(locks);
         if let Some(refusal) = state.send_refusal() {
             return Err(from_condis(refusal));
         }
@@ -58,8 +58,8 @@ impl Adapter {
     }
 
     /// Counts receives in; false if they must be dropped.
-    pub(crate) fn begin_receives(&self, count: u32) -> bool {
-        let mut state = self.state.lock();
+    pub(crate) fn begin_receives(&self, count: u32, locks: &mut Unlocked) -> bool {
+        let mut state = self.state.lock(locks);
         state.can_receive() && state.begin(count)
     }
 
@@ -74,48 +74,48 @@ impl Adapter {
     }
 
     /// The card was pulled: nothing on it completes any more, so everything is completed here.
-    pub(super) fn removed(&self, irql: &Passive) {
+    pub(super) fn removed(&self, irql: &mut Passive) {
         self.card.stop(irql);
-        self.end_everything();
+        self.end_everything(irql);
     }
 
     /// Completes what a card that is gone cannot.
-    pub(super) fn end_everything(&self) {
-        self.state.lock().remove();
-        self.end_all_calls(CallFailure::Removed);
-        self.abandon_sends(Status::NOT_ACCEPTED);
+    pub(super) fn end_everything(&self, locks: &mut Unlocked) {
+        self.state.lock(locks).remove();
+        self.end_all_calls(CallFailure::Removed, locks);
+        self.abandon_sends(Status::NOT_ACCEPTED, locks);
     }
 
     /// `OID_PNP_SET_POWER`.
-    pub(super) fn set_power(&self, state: PowerState, irql: &Passive) -> Status {
+    pub(super) fn set_power(&self, state: PowerState, irql: &mut Passive) -> Status {
         let result = if state == PowerState::D0 { self.wake(irql) } else { self.sleep(irql) };
         result.into()
     }
 
     /// Sessions do not survive sleep: the peers are told, the clients are told, the card is stopped.
-    fn sleep(&self, irql: &Passive) -> Result<()> {
+    fn sleep(&self, irql: &mut Passive) -> Result<()> {
         // From here on nobody calls.
-        self.state.lock().set_asleep(true);
-        self.end_all_calls(CallFailure::GoingDown);
+        self.state.lock(irql).set_asleep(true);
+        self.end_all_calls(CallFailure::GoingDown, irql);
         self.drain_transmit(irql);
         let stopped =
             if self.card.stop(irql) { self.nic.stop(&Wait(irql)).map_err(hardware_status) } else { Ok(()) };
-        self.abandon_sends(Status::REQUEST_ABORTED);
+        self.abandon_sends(Status::REQUEST_ABORTED, irql);
         stopped
     }
 
-    fn wake(&self, irql: &Passive) -> Result<()> {
+    fn wake(&self, irql: &mut Passive) -> Result<()> {
         self.nic.bring_up(&Wait(irql), self.link_config()).map_err(hardware_status)?;
         self.nic.set_station_address(e1000::MacAddress(self.station.0));
-        self.state.lock().set_asleep(false);
-        self.start_card()
+        self.state.lock(irql).set_asleep(false);
+        self.start_card(irql)
     }
 
     /// `MiniportHaltEx`: ends what clients left open, then stops the card. NDIS has unbound the clients before, so
     /// normally nothing is left.
-    pub(super) fn go_down(&self, irql: &Passive) {
-        self.state.lock().halt();
-        self.end_all_calls(CallFailure::GoingDown);
+    pub(super) fn go_down(&self, irql: &mut Passive) {
+        self.state.lock(irql).halt();
+        self.end_all_calls(CallFailure::GoingDown, irql);
         self.close_families(irql);
         self.drain_transmit(irql);
         if self.card.stop(irql) {
@@ -125,15 +125,15 @@ impl Adapter {
             // An interrupt routine or DPC that began before may have unmasked what it had served.
             self.nic.disable_interrupts();
         }
-        self.abandon_sends(Status::REQUEST_ABORTED);
+        self.abandon_sends(Status::REQUEST_ABORTED, irql);
     }
 
     /// Asks the client of every open family to close it, and waits until all have.
-    fn close_families(&self, irql: &Passive) {
+    fn close_families(&self, irql: &mut Passive) {
         loop {
             // Families that were asked come and go in the list while the next one is looked for.
             let (family, left) = {
-                let families = self.families.lock();
+                let families = self.families.lock(irql);
                 (families.iter().find(|family| family.ask_to_close()).cloned(), families.len())
             };
             match family {
@@ -147,14 +147,14 @@ impl Adapter {
     }
 
     /// Waits a moment for calls to leave and for the transmit ring to run empty.
-    fn drain_transmit(&self, irql: &Passive) {
+    fn drain_transmit(&self, irql: &mut Passive) {
         for _ in 0..LAST_FRAMES {
             if self.is_stopped() {
                 return;
             }
-            self.complete_finished_sends();
+            self.complete_finished_sends(irql);
             // In this order: a PADT goes into the ring before its call has left.
-            if !self.calls.are_leaving() && self.transmit.lock().is_idle() {
+            if !self.calls.are_leaving() && self.transmit.lock(irql).is_idle() {
                 return;
             }
             ndis::sleep(LOOK_INTERVAL, irql);

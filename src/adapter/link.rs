@@ -1,15 +1,16 @@
 //! The link.
 
 use condis::call_failure::CallFailure;
-use ndis::Status;
+use ndis::{Before, Locked, Status, Unlocked};
 
 use super::hardware::Stall;
 use super::{Adapter, settings};
+use crate::level;
 
 impl Adapter {
     /// Bits per second, while there is a link.
-    pub(crate) fn link_speed(&self) -> Option<u64> {
-        self.link.lock().map(|(speed, _)| speed)
+    pub(crate) fn link_speed(&self, locks: &mut Locked<impl Before<level::Link>>) -> Option<u64> {
+        self.link.lock(locks).map(|(speed, _)| speed)
     }
 
     /// How the link is set up.
@@ -18,8 +19,8 @@ impl Adapter {
     }
 
     /// Takes from the card what it could not send before the link went: nobody is to hear of it when the link returns.
-    fn forget_sends(&self) {
-        if !self.transmit.lock().is_idle()
+    fn forget_sends(&self, locks: &mut Unlocked) {
+        if !self.transmit.lock(locks).is_idle()
             && let Some(item) = self.recovery.get()
         {
             item.queue();
@@ -27,13 +28,13 @@ impl Adapter {
     }
 
     /// The card reports a change: tells NDIS, and ends calls that have lost their wire.
-    pub(super) fn link_changed(&self) {
+    pub(super) fn link_changed(&self, locks: &mut Unlocked) {
         if !self.is_reachable() {
             return;
         }
         let now = {
             // Held while the PHY is asked, which two must not do at once.
-            let mut known = self.link.lock();
+            let mut known = self.link.lock(locks);
             let Ok(state) = self.nic.link() else { return };
             let now = state.up.then(|| (state.speed.bits_per_second(), state.full_duplex));
             if *known == now || self.nic.link_changed(&Stall, self.link_config()).is_err() {
@@ -43,13 +44,13 @@ impl Adapter {
             now
         };
         let full_duplex = now.is_some_and(|(_, full_duplex)| full_duplex);
-        self.handle.indicate_link_state(now.map(|(speed, _)| speed), full_duplex);
+        self.handle.indicate_link_state(now.map(|(speed, _)| speed), full_duplex, locks);
         if now.is_none() {
-            self.end_all_calls(CallFailure::LinkDown);
-            self.disown_sends(Status::MEDIA_DISCONNECTED);
-            self.forget_sends();
+            self.end_all_calls(CallFailure::LinkDown, locks);
+            self.disown_sends(Status::MEDIA_DISCONNECTED, locks);
+            self.forget_sends(locks);
         } else {
-            self.renew_grants();
+            self.renew_grants(locks);
         }
     }
 }

@@ -4,7 +4,7 @@ use core::sync::atomic::Ordering;
 
 use condis::answer::Answer;
 use condis::oid::{self, Change, Facts, Path};
-use ndis::{OidRequest, Ref, RequestKind, Status};
+use ndis::{OidRequest, Ref, RequestKind, Status, Unlocked};
 
 use super::{Adapter, settings};
 use crate::call_manager::{Vc, from_condis};
@@ -19,9 +19,11 @@ pub(super) fn answer(
     vc: Option<&Ref<Vc>>,
     request: &mut OidRequest<'_>,
 ) -> Status {
-    let facts = adapter.facts();
+    let facts = adapter.facts(request.locks());
     let number = request.oid();
-    let life = vc.map(|vc| (vc.link_info(), vc.statistics.snapshot(), vc.origin(), vc.diagnostics()));
+    let locks = request.locks();
+    let life =
+        vc.map(|vc| (vc.link_info(locks), vc.statistics.snapshot(), vc.origin(), vc.diagnostics(locks)));
     let life = life.as_ref().map(|((link_info, max_frame_size), stats, origin, diagnostics)| oid::Vc {
         link_info: *link_info,
         max_frame_size: *max_frame_size,
@@ -44,13 +46,19 @@ pub(super) fn answer(
 
 impl Adapter {
     /// Does what a set request asks for.
-    fn apply(&self, change: Change, vc: Option<&Ref<Vc>>, request: &OidRequest<'_>, done: Answer) -> Answer {
+    fn apply(
+        &self,
+        change: Change,
+        vc: Option<&Ref<Vc>>,
+        request: &mut OidRequest<'_>,
+        done: Answer,
+    ) -> Answer {
         match change {
             Change::PacketFilter(filter) => self.packet_filter.store(filter, Ordering::Relaxed),
             Change::Lookahead(bytes) => self.lookahead.store(bytes, Ordering::Relaxed),
             Change::LinkInfo(info) => {
                 if let Some(vc) = vc {
-                    vc.set_link_info(info);
+                    vc.set_link_info(info, request.locks());
                 }
             }
             Change::Power(state) => {
@@ -68,21 +76,21 @@ impl Adapter {
     }
 
     /// The adapter as it is now.
-    fn facts(&self) -> Facts<'static> {
+    fn facts(&self, locks: &mut Unlocked) -> Facts<'static> {
         let buffer = u32::try_from(e1000::BUFFER_SIZE).unwrap_or(0);
-        let hardware = self.hardware_statistics();
+        let hardware = self.hardware_statistics(locks);
         let mut stats = self.statistics.snapshot();
         stats.send_errors = stats.send_errors.saturating_add(hardware.transmit_errors());
-        let drops = self.receive.lock().drops().total();
+        let drops = self.receive.lock(locks).drops().total();
         stats.receive_errors =
             stats.receive_errors.saturating_add(hardware.receive_errors()).saturating_add(drops);
         stats.receive_no_buffer = stats.receive_no_buffer.saturating_add(hardware.receive_lost());
         Facts {
-            lines: self.lines(),
+            lines: self.lines(locks),
             wan: settings::wan(&self.settings),
             permanent_address: self.permanent_address.0,
             current_address: self.station.0,
-            link_up: self.link_speed().is_some(),
+            link_up: self.link_speed(locks).is_some(),
             hardware_ready: self.is_reachable(),
             lookahead: self.lookahead.load(Ordering::Relaxed),
             packet_filter: self.packet_filter.load(Ordering::Relaxed),
@@ -97,9 +105,9 @@ impl Adapter {
     }
 
     /// What the card counted, folded into a running total: its counters clear when read, and stop when full.
-    fn hardware_statistics(&self) -> e1000::Statistics {
+    fn hardware_statistics(&self, locks: &mut Unlocked) -> e1000::Statistics {
         let reachable = self.is_reachable();
-        let mut total = self.hardware_statistics.lock();
+        let mut total = self.hardware_statistics.lock(locks);
         if reachable {
             let _ = self.nic.update_statistics(&mut total);
         }

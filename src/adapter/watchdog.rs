@@ -4,7 +4,7 @@
 use core::time::Duration;
 
 use e1000::MacAddress;
-use ndis::{Dispatch, ErrorCode, Passive, Ref, Status, TimerHandler, WorkHandler};
+use ndis::{Dispatch, ErrorCode, Passive, Ref, Status, TimerHandler, Unlocked, WorkHandler};
 
 use super::Adapter;
 use super::hardware::Wait;
@@ -23,13 +23,13 @@ const RECEIVER_HUNG: u32 = 102;
 pub(crate) enum Watchdog {}
 
 impl TimerHandler<Watchdog> for Adapter {
-    fn expired(this: &Ref<Self>, irql: &Dispatch) {
+    fn expired(this: &Ref<Self>, irql: &mut Dispatch) {
         this.look_after_card(irql);
     }
 }
 
 impl WorkHandler for Adapter {
-    fn work(this: &Ref<Self>, irql: &Passive) {
+    fn work(this: &Ref<Self>, irql: &mut Passive) {
         this.recover(irql);
     }
 }
@@ -42,25 +42,25 @@ impl Adapter {
         }
     }
 
-    fn look_after_card(&self, irql: &Dispatch) {
+    fn look_after_card(&self, irql: &mut Dispatch) {
         if !self.is_reachable() {
             // Stopped, or recovering: whoever starts the card sets the watchdog again.
             return;
         }
         if !self.nic.is_present() {
-            self.fail_for_good();
+            self.fail_for_good(irql);
             return;
         }
-        let _ = self.nic.update_statistics(&mut self.hardware_statistics.lock());
+        let _ = self.nic.update_statistics(&mut self.hardware_statistics.lock(irql));
         self.nic.prod(self.delivery());
-        self.link_changed();
+        self.link_changed(irql);
         self.sends_done(irql);
-        if self.link_speed().is_none() {
+        if self.link_speed(irql).is_none() {
             // What came to the ring between the loss of the link and the end of its call.
-            self.disown_sends(Status::MEDIA_DISCONNECTED);
+            self.disown_sends(Status::MEDIA_DISCONNECTED, irql);
         }
-        let transmitter = self.transmit.lock().health(&self.nic);
-        let receiver = self.receive.lock().health(&self.nic);
+        let transmitter = self.transmit.lock(irql).health(&self.nic);
+        let receiver = self.receive.lock(irql).health(&self.nic);
         for (health, hung) in [(transmitter, TRANSMITTER_HUNG), (receiver, RECEIVER_HUNG)] {
             if matches!(health, Health::Hung | Health::Lost) {
                 self.handle.log_error(ErrorCode::HARDWARE_FAILURE, hung);
@@ -69,8 +69,8 @@ impl Adapter {
         match [transmitter, receiver] {
             [Health::Good, Health::Good] => {}
             // Closes and pauses wait for sends, and must not wait for a peer's mercy.
-            [Health::Held, Health::Good] => self.disown_sends(Status::REQUEST_ABORTED),
-            [Health::Lost, _] | [_, Health::Lost] => return self.fail_for_good(),
+            [Health::Held, Health::Good] => self.disown_sends(Status::REQUEST_ABORTED, irql),
+            [Health::Lost, _] | [_, Health::Lost] => return self.fail_for_good(irql),
             _ => {
                 if let Some(item) = self.recovery.get() {
                     item.queue();
@@ -81,7 +81,7 @@ impl Adapter {
     }
 
     /// Resets the card and goes on where it stopped: frames that wait are sent, calls stay up.
-    fn recover(&self, irql: &Passive) {
+    fn recover(&self, irql: &mut Passive) {
         if !self.card.begin_recovery() {
             return;
         }
@@ -89,29 +89,29 @@ impl Adapter {
         let station = MacAddress(self.station.0);
         let recovered = self.nic.recover(&Wait(irql), station, self.link_config());
         // What the card had sent before it hung must not be sent again.
-        self.complete_finished_sends();
-        if self.link_speed().is_none() {
+        self.complete_finished_sends(irql);
+        if self.link_speed(irql).is_none() {
             // The calls have ended.
-            self.abandon_sends(Status::MEDIA_DISCONNECTED);
+            self.abandon_sends(Status::MEDIA_DISCONNECTED, irql);
         }
-        if recovered.is_err() || self.start_card().is_err() {
+        if recovered.is_err() || self.start_card(irql).is_err() {
             self.card.given_up();
-            self.give_up();
+            self.give_up(irql);
         }
     }
 
     /// The card does not answer any more, with no removal announced, or does not do its work.
-    fn fail_for_good(&self) {
+    fn fail_for_good(&self, locks: &mut Unlocked) {
         if self.card.stop_at_once() {
             self.nic.quiesce();
-            self.give_up();
+            self.give_up(locks);
         }
     }
 
     /// Ends everything on a card that is lost, and lets NDIS take the adapter down.
-    fn give_up(&self) {
-        self.end_everything();
+    fn give_up(&self, locks: &mut Unlocked) {
+        self.end_everything(locks);
         self.handle.log_error(ErrorCode::HARDWARE_FAILURE, GONE);
-        self.handle.remove();
+        self.handle.remove(locks);
     }
 }

@@ -6,17 +6,18 @@ use alloc::vec::Vec;
 use condis::address_family::AddressFamily as Family;
 use ndis::{
     AdapterHandle, AddressFamilyHandle, AddressFamilyId, Answer, CloseAddressFamily,
-    PendedCloseAddressFamily, Ref, Result, SpinLock, Status,
+    PendedCloseAddressFamily, Ref, Result, SpinLock, Status, Unlocked,
 };
 
 use crate::adapter::Adapter;
+use crate::level;
 
 /// One open of an address family by one client.
 pub(crate) struct AddressFamily {
     adapter: Ref<Adapter>,
     handle: AddressFamilyHandle,
     kind: Family,
-    open: SpinLock<Open>,
+    open: SpinLock<Open, level::Open>,
     /// Its client was asked to close it.
     asked_to_close: AtomicBool,
 }
@@ -45,6 +46,7 @@ impl AddressFamily {
         adapter: &Ref<Adapter>,
         id: AddressFamilyId,
         handle: AddressFamilyHandle,
+        locks: &mut Unlocked,
     ) -> Result<Ref<Self>> {
         let kind = Family::from_number(id.0).ok_or(Status::NOT_SUPPORTED)?;
         let family = Ref::new(Self {
@@ -54,23 +56,23 @@ impl AddressFamily {
             open: SpinLock::new(Open { objects: 0, saps: Vec::new(), closing: None }),
             asked_to_close: AtomicBool::new(false),
         })?;
-        adapter.family_opened(&family)?;
+        adapter.family_opened(&family, locks)?;
         Ok(family)
     }
 
     /// `CmCloseAf`: at once, or when the last VC and the last SAP are gone. Calls that are being offered to the client end
     /// here, since it will not take them.
-    pub(super) fn close(&self, request: CloseAddressFamily<Self>) -> Answer {
-        let mut open = self.open.lock();
+    pub(super) fn close(&self, request: CloseAddressFamily<Self>, locks: &mut Unlocked) -> Answer {
+        let mut open = self.open.lock(locks);
         if open.objects != 0 {
             let (pended, answer) = request.pend();
             open.closing = Some(pended);
             drop(open);
-            self.adapter.end_offers_to(self);
+            self.adapter.end_offers_to(self, locks);
             return answer;
         }
         drop(open);
-        self.adapter.family_closed(self);
+        self.adapter.family_closed(self, locks);
         request.finish()
     }
 
@@ -80,8 +82,8 @@ impl AddressFamily {
     }
 
     /// A VC or SAP is to be added; not while the family is closing.
-    pub(super) fn object_added(&self) -> Result<()> {
-        let mut open = self.open.lock();
+    pub(super) fn object_added(&self, locks: &mut Unlocked) -> Result<()> {
+        let mut open = self.open.lock(locks);
         if open.closing.is_some() {
             return Err(Status::CLOSING);
         }
@@ -90,30 +92,31 @@ impl AddressFamily {
     }
 
     /// A VC or SAP is gone; the last one lets a close go on.
-    pub(super) fn object_removed(&self) {
-        let mut open = self.open.lock();
+    pub(super) fn object_removed(&self, locks: &mut Unlocked) {
+        let mut open = self.open.lock(locks);
         open.objects = open.objects.saturating_sub(1);
         let closing = if open.objects == 0 { open.closing.take() } else { None };
         drop(open);
         if let Some(pended) = closing {
-            self.adapter.family_closed(self);
-            pended.complete();
+            self.adapter.family_closed(self, locks);
+            pended.complete(locks);
         }
     }
 
     /// Remembers a SAP, unless this client has as many of the same already as it may.
-    pub(super) fn sap_added(&self, sap: condis::sap::Sap) -> Result<()> {
-        let mut open = self.open.lock();
+    pub(super) fn sap_added(&self, sap: condis::sap::Sap, locks: &mut Unlocked) -> Result<()> {
+        let mut open = self.open.lock(locks);
+        let (open, locks) = open.parts();
         let same = open.saps.iter().filter(|other| sap == **other).count();
-        if same >= usize::try_from(sap.most(self.adapter.lines().count)).unwrap_or(usize::MAX) {
+        if same >= usize::try_from(sap.most(self.adapter.lines(locks).count)).unwrap_or(usize::MAX) {
             return Err(Status::SAP_IN_USE);
         }
         ndis::memory::push(&mut open.saps, sap)
     }
 
     /// Forgets a SAP.
-    pub(super) fn sap_removed(&self, sap: &condis::sap::Sap) {
-        let mut open = self.open.lock();
+    pub(super) fn sap_removed(&self, sap: &condis::sap::Sap, locks: &mut Unlocked) {
+        let mut open = self.open.lock(locks);
         if let Some(index) = open.saps.iter().position(|other| other == sap) {
             open.saps.swap_remove(index);
         }

@@ -7,7 +7,7 @@
 use condis::call::{Close, Next, Upcall};
 use condis::call_failure::CallFailure;
 use condis::flow::Grant;
-use ndis::{Answer, CloseCall, MakeCall, PendedCloseCall, PendedMakeCall, Ref, Result, Status};
+use ndis::{Answer, CloseCall, MakeCall, PendedCloseCall, PendedMakeCall, Ref, Result, Status, Unlocked};
 use pppoe::Discovery;
 use pppoe::bounded::Text;
 
@@ -19,14 +19,14 @@ use super::{Vc, from_condis};
 
 impl Vc {
     /// `CmMakeCall`: begins discovery.
-    pub(super) fn make_call(this: &Ref<Self>, request: MakeCall) -> Answer {
-        let (index, taken) = match Self::prepare(this, &request) {
+    pub(super) fn make_call(this: &Ref<Self>, request: MakeCall, locks: &mut Unlocked) -> Answer {
+        let (index, taken) = match Self::prepare(this, &request, locks) {
             Ok(prepared) => prepared,
             Err(status) => return request.refuse(status),
         };
         let (pended, answer) = request.pend();
         let begun = {
-            let mut life = this.life.lock();
+            let mut life = this.life.lock(locks);
             let begun = life.call.make_call(pended);
             if begun.is_ok() {
                 life.slot = Some(index);
@@ -40,33 +40,33 @@ impl Vc {
         match begun {
             Ok(()) => {
                 this.statistics.reset();
-                if let Some(failure) = this.adapter().ends_calls() {
-                    Self::lost(this, failure, Text::EMPTY);
+                if let Some(failure) = this.adapter().ends_calls(locks) {
+                    Self::lost(this, failure, Text::EMPTY, locks);
                 } else {
-                    this.adapter().drive(index);
-                    this.adapter().set_discovery_timer();
+                    this.adapter().drive(index, locks);
+                    this.adapter().set_discovery_timer(locks);
                 }
             }
             Err((pended, refusal)) => {
-                drop(this.adapter().calls.discoveries.lock().remove(index));
-                pended.complete(from_condis(refusal));
+                drop(this.adapter().calls.discoveries.lock(locks).remove(index));
+                pended.complete(from_condis(refusal), locks);
             }
         }
         answer
     }
 
     /// Checks a make call and gives it a place among the discoveries, with nothing sent yet.
-    fn prepare(this: &Ref<Self>, request: &MakeCall) -> Result<(u32, Line)> {
+    fn prepare(this: &Ref<Self>, request: &MakeCall, locks: &mut Unlocked) -> Result<(u32, Line)> {
         let adapter = this.adapter();
-        if !adapter.can_call() {
+        if !adapter.can_call(locks) {
             return Err(Status::NOT_ACCEPTED);
         }
-        let wanted = Wanted::parse(request, this.family.kind(), &adapter.settings, &adapter.lines())?;
-        if adapter.link_speed().is_none() {
+        let wanted = Wanted::parse(request, this.family.kind(), &adapter.settings, &adapter.lines(locks))?;
+        if adapter.link_speed(locks).is_none() {
             return Err(from_condis(CallFailure::LinkDown.status()));
         }
         let line = Line::take(adapter, wanted.line)?;
-        let mut discoveries = adapter.calls.discoveries.lock();
+        let mut discoveries = adapter.calls.discoveries.lock(locks);
         let random = discoveries.random();
         let discovery = Discovery::new(&wanted.discovery(adapter.station, &adapter.settings), now(), random)
             .map_err(|error| from_condis(failure_of(&error).status()))?;
@@ -74,58 +74,64 @@ impl Vc {
     }
 
     /// `CmCloseCall`: in every state of the call.
-    pub(super) fn close_call(this: &Ref<Self>, request: CloseCall) -> Answer {
+    pub(super) fn close_call(this: &Ref<Self>, request: CloseCall, locks: &mut Unlocked) -> Answer {
         if !request.data().is_empty() {
             return request.refuse(Status::INVALID_DATA);
         }
         let (pended, answer) = request.pend();
-        let close = this.life.lock().call.close(pended);
+        let close = this.life.lock(locks).call.close(pended);
         match close {
-            Close::Refused(pended, status) => pended.complete(from_condis(status)),
-            Close::Done(pended) => pended.complete(Status::SUCCESS),
+            Close::Refused(pended, status) => pended.complete(from_condis(status), locks),
+            Close::Done(pended) => pended.complete(Status::SUCCESS, locks),
             Close::Wait => {}
             Close::AbortMake(make, upcall) => {
-                this.leave_wire(false);
-                Self::fail(this, make, upcall, CallFailure::Aborted);
+                this.leave_wire(false, locks);
+                Self::fail(this, make, upcall, CallFailure::Aborted, locks);
             }
-            Close::Start(teardown) => Self::tear_down(this, teardown),
+            Close::Start(teardown) => Self::tear_down(this, teardown, locks),
         }
         answer
     }
 
     /// Completes a make call with a failure.
-    pub(super) fn fail(this: &Ref<Self>, make: PendedMakeCall, upcall: Upcall, failure: CallFailure) {
-        make.complete(from_condis(failure.status()));
-        Self::returned(this, upcall);
+    pub(super) fn fail(
+        this: &Ref<Self>,
+        make: PendedMakeCall,
+        upcall: Upcall,
+        failure: CallFailure,
+        locks: &mut Unlocked,
+    ) {
+        make.complete(from_condis(failure.status()), locks);
+        Self::returned(this, upcall, locks);
     }
 
     /// A call into NDIS about this VC has returned: does what waited for that.
-    pub(super) fn returned(this: &Ref<Self>, upcall: Upcall) {
-        let next = this.life.lock().call.returned(upcall);
-        Self::go_on(this, next);
+    pub(super) fn returned(this: &Ref<Self>, upcall: Upcall, locks: &mut Unlocked) {
+        let next = this.life.lock(locks).call.returned(upcall);
+        Self::go_on(this, next, locks);
     }
 
     /// Does what is next, and what follows from it.
-    pub(super) fn go_on(this: &Ref<Self>, mut next: Next<PendedCloseCall>) {
+    pub(super) fn go_on(this: &Ref<Self>, mut next: Next<PendedCloseCall>, locks: &mut Unlocked) {
         loop {
             let upcall = match next {
                 Next::Nothing => return,
                 Next::DispatchClose(failure, upcall) => {
-                    this.handle.dispatch_incoming_close(from_condis(failure.status()));
+                    this.handle.dispatch_incoming_close(from_condis(failure.status()), locks);
                     upcall
                 }
                 Next::Accept(upcall) => {
-                    let Some(upcall) = Self::accept(this, upcall) else { return };
+                    let Some(upcall) = Self::accept(this, upcall, locks) else { return };
                     upcall
                 }
                 Next::Reject => {
-                    this.leave_wire(true);
-                    return Self::deactivate(this);
+                    this.leave_wire(true, locks);
+                    return Self::deactivate(this, locks);
                 }
-                Next::Start(teardown) => return Self::tear_down(this, teardown),
-                Next::CompleteClose(close) => return close.complete(Status::SUCCESS),
+                Next::Start(teardown) => return Self::tear_down(this, teardown, locks),
+                Next::CompleteClose(close) => return close.complete(Status::SUCCESS, locks),
             };
-            next = this.life.lock().call.returned(upcall);
+            next = this.life.lock(locks).call.returned(upcall);
         }
     }
 }

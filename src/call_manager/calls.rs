@@ -8,22 +8,23 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use ndis::directory::{Reader, Spread};
 use ndis::memory::{push, push_reserved};
-use ndis::{Directory, Ref, Result, SpinLock, Status};
+use ndis::{Before, Directory, Locked, Ref, Result, SpinLock, Status, Unlocked};
 use pppoe::{Discovery, HostUniqTable, Instant, KeyedHash, Random, SessionKey, SessionTable, TimerId, Wheel};
 
 use super::offered::Offered;
 use super::{AddressFamily, Vc};
+use crate::level;
 
 /// The wheel's resolution and its slots: an eighth of a second, half a minute around.
 const TICK: Duration = Duration::from_millis(125);
 const WHEEL_SLOTS: u16 = 256;
 
-/// The tables. `discoveries` is locked first, `offered` inside it, `sessions` inside either; a VC's life inside any.
+/// The tables.
 pub(crate) struct Calls {
-    pub(super) discoveries: SpinLock<Discoveries>,
+    pub(super) discoveries: SpinLock<Discoveries, level::Discoveries>,
     /// Calls that come in, until they have a session.
-    pub(super) offered: SpinLock<Offered>,
-    sessions: SpinLock<Sessions>,
+    pub(super) offered: SpinLock<Offered, level::Offered>,
+    sessions: SpinLock<Sessions, level::Sessions>,
     /// The same sessions once more, for received frames to look up without a lock.
     routes: Directory<Vc, Keyed>,
     /// Calls that are being taken off the wire.
@@ -122,8 +123,8 @@ impl Calls {
     }
 
     /// Whether a session exists.
-    pub(super) fn in_use(&self, key: SessionKey) -> bool {
-        self.sessions.lock().table.contains(key)
+    pub(super) fn in_use(&self, key: SessionKey, locks: &mut Locked<impl Before<level::Sessions>>) -> bool {
+        self.sessions.lock(locks).table.contains(key)
     }
 
     /// The VC of a session.
@@ -132,15 +133,20 @@ impl Calls {
     }
 
     /// Adds the session of a VC.
-    pub(super) fn add_session(&self, key: SessionKey, vc: &Ref<Vc>) -> Result<()> {
-        let added = self.sessions.lock().add(key, vc, &self.routes);
+    pub(super) fn add_session(
+        &self,
+        key: SessionKey,
+        vc: &Ref<Vc>,
+        locks: &mut Locked<impl Before<level::Sessions>>,
+    ) -> Result<()> {
+        let added = self.sessions.lock(locks).add(key, vc, &self.routes);
         self.routes.collect();
         added
     }
 
     /// Removes the session of a VC; false if it is gone, and its id perhaps another VC's by now.
-    pub(super) fn remove_session_of(&self, key: SessionKey, vc: &Vc) -> bool {
-        let mut sessions = self.sessions.lock();
+    pub(super) fn remove_session_of(&self, key: SessionKey, vc: &Vc, locks: &mut Unlocked) -> bool {
+        let mut sessions = self.sessions.lock(locks);
         let index = sessions.table.get(key);
         let owner = index.and_then(|index| sessions.vcs.get(index as usize)?.as_ref());
         if !owner.is_some_and(|owner| core::ptr::eq(&raw const **owner, vc)) {
@@ -154,8 +160,12 @@ impl Calls {
     }
 
     /// Removes a session; its VC, if there was one.
-    pub(super) fn remove_session(&self, key: SessionKey) -> Option<Ref<Vc>> {
-        let mut sessions = self.sessions.lock();
+    pub(super) fn remove_session(
+        &self,
+        key: SessionKey,
+        locks: &mut Locked<impl Before<level::Sessions>>,
+    ) -> Option<Ref<Vc>> {
+        let mut sessions = self.sessions.lock(locks);
         let removed = sessions.remove(key);
         self.routes.remove(key.as_number());
         drop(sessions);
@@ -164,30 +174,34 @@ impl Calls {
     }
 
     /// A session is over: its id is free again, if it came from here.
-    pub(super) fn session_ended(&self, key: SessionKey) {
-        self.offered.lock().session_ended(key);
+    pub(super) fn session_ended(&self, key: SessionKey, locks: &mut Unlocked) {
+        self.offered.lock(locks).session_ended(key);
     }
 
     /// A call that is being offered, to a client or to any, which is being ended.
-    pub(super) fn take_offered(&self, client: Option<&AddressFamily>) -> Option<Ref<Vc>> {
-        self.offered.lock().take(client)
+    pub(super) fn take_offered(
+        &self,
+        client: Option<&AddressFamily>,
+        locks: &mut Unlocked,
+    ) -> Option<Ref<Vc>> {
+        self.offered.lock(locks).take(client)
     }
 
     /// When a request of a peer has waited too long.
-    pub(super) fn requests_wake(&self) -> Option<Instant> {
-        self.offered.lock().deadline()
+    pub(super) fn requests_wake(&self, locks: &mut Locked<impl Before<level::Offered>>) -> Option<Instant> {
+        self.offered.lock(locks).deadline()
     }
 
     /// The first session at or behind a place of the table: for going through all of them with no lock held meanwhile.
-    pub(super) fn session_from(&self, place: usize) -> Option<(usize, Ref<Vc>)> {
-        let sessions = self.sessions.lock();
+    pub(super) fn session_from(&self, place: usize, locks: &mut Unlocked) -> Option<(usize, Ref<Vc>)> {
+        let sessions = self.sessions.lock(locks);
         let mut rest = sessions.vcs.iter().enumerate().skip(place);
         rest.find_map(|(at, vc)| Some((at, vc.clone()?)))
     }
 
     /// The same for calls being set up.
-    pub(super) fn setup_from(&self, place: usize) -> Option<(usize, Ref<Vc>)> {
-        let discoveries = self.discoveries.lock();
+    pub(super) fn setup_from(&self, place: usize, locks: &mut Unlocked) -> Option<(usize, Ref<Vc>)> {
+        let discoveries = self.discoveries.lock(locks);
         let mut rest = discoveries.slots.iter().enumerate().skip(place);
         rest.find_map(|(at, setup)| Some((at, setup.as_ref()?.vc.clone()?)))
     }

@@ -6,11 +6,12 @@ use alloc::vec::Vec;
 use condis::call::Upcall;
 use condis::flow::{self, Grant};
 use ndis::memory::push_reserved;
-use ndis::{IncomingCall, PendedModifyCall, Progress, Ref, Result, Status};
+use ndis::{IncomingCall, Locked, PendedModifyCall, Progress, Ref, Result, Status, Unlocked};
 
 use super::qos::flows;
 use super::vc::Life;
 use super::{Vc, from_condis};
+use crate::level;
 
 /// The changes of a VC.
 #[derive(Default)]
@@ -56,9 +57,9 @@ pub(super) enum By {
 type Refused = (By, Status);
 
 impl By {
-    fn refuse((by, status): Refused) {
+    fn refuse((by, status): Refused, locks: &mut Unlocked) {
         if let Self::Client(pended) = by {
-            pended.complete(status);
+            pended.complete(status, locks);
         }
     }
 }
@@ -94,39 +95,45 @@ impl Changes {
 
 impl Vc {
     /// Changes the call, at once or when the changes before this one have ended.
-    pub(super) fn request_change(this: &Ref<Self>, by: By) {
+    pub(super) fn request_change(this: &Ref<Self>, by: By, locks: &mut Unlocked) {
         let begun = {
-            let mut life = this.life.lock();
+            let mut life = this.life.lock(locks);
+            let (life, locks) = life.parts();
             match life.changes.wait(by) {
                 Ok(()) => return,
-                Err((by, Ok(()))) => this.begin_change(&mut life, by),
+                Err((by, Ok(()))) => this.begin_change(life, by, locks),
                 Err((by, Err(status))) => Err((by, status)),
             }
         };
         match begun {
-            Ok(changing) => Self::change(this, changing),
-            Err(refused) => By::refuse(refused),
+            Ok(changing) => Self::change(this, changing, locks),
+            Err(refused) => By::refuse(refused, locks),
         }
     }
 
     /// The client has taken a call with other parameters than it was offered. `upcall` is that of the acceptance.
-    pub(super) fn change_by_answer(this: &Ref<Self>, after: Grant, upcall: Upcall) {
+    pub(super) fn change_by_answer(this: &Ref<Self>, after: Grant, upcall: Upcall, locks: &mut Unlocked) {
         let before = {
-            let mut life = this.life.lock();
+            let mut life = this.life.lock(locks);
             // There is no change: an answer waits for all of them.
             life.changes.now = Now::Asking(None);
             life.grant
         };
-        Self::change(this, Changing { by: By::Answer, own: None, upcall, before, after });
+        Self::change(this, Changing { by: By::Answer, own: None, upcall, before, after }, locks);
     }
 
     /// Begins a change, if it can be had.
-    fn begin_change(&self, life: &mut Life, mut by: By) -> core::result::Result<Changing, Refused> {
+    fn begin_change(
+        &self,
+        life: &mut Life,
+        mut by: By,
+        locks: &mut Locked<level::Life>,
+    ) -> core::result::Result<Changing, Refused> {
         let before = life.grant;
         let after = match &mut by {
             By::Client(pended) => {
                 let wish = pended.parameters().and_then(|parameters| flows(parameters));
-                let limits = self.adapter().limits(life.max_payload());
+                let limits = self.adapter().limits(life.max_payload(), locks);
                 wish.ok_or(Status::INVALID_DATA).and_then(|(transmit, receive)| {
                     flow::change(&transmit, &receive, &before, &limits).map_err(from_condis)
                 })
@@ -144,11 +151,11 @@ impl Vc {
     }
 
     /// Makes a change, and those that wait for it.
-    fn change(this: &Ref<Self>, mut changing: Changing) {
+    fn change(this: &Ref<Self>, mut changing: Changing, locks: &mut Unlocked) {
         loop {
-            let progress = Self::ask(this, &mut changing);
+            let progress = Self::ask(this, &mut changing, locks);
             let result = {
-                let mut life = this.life.lock();
+                let mut life = this.life.lock(locks);
                 let told = match &life.changes.now {
                     Now::Asking(told) => *told,
                     _ => None,
@@ -163,31 +170,31 @@ impl Vc {
                     }
                 }
             };
-            let Some(next) = Self::changed(this, changing, result) else { return };
+            let Some(next) = Self::changed(this, changing, result, locks) else { return };
             changing = next;
         }
     }
 
     /// Activates the VC with other parameters.
-    fn ask(this: &Ref<Self>, changing: &mut Changing) -> Result<Progress> {
-        let granted = this.granted_by(&changing.after);
-        this.adapter().shape(this, changing.after.shape.as_ref())?;
+    fn ask(this: &Ref<Self>, changing: &mut Changing, locks: &mut Unlocked) -> Result<Progress> {
+        let granted = this.granted_by(&changing.after, locks);
+        this.adapter().shape(this, changing.after.shape.as_ref(), locks)?;
         let own = match &mut changing.by {
             By::Client(pended) => {
                 let parameters = pended.parameters().ok_or(Status::FAILURE)?;
                 parameters.grant(granted);
-                return this.handle.activate(parameters);
+                return this.handle.activate(parameters, locks);
             }
-            By::Answer => this.offered_with(granted)?,
+            By::Answer => this.offered_with(granted, locks)?,
             By::Network => IncomingCall::new(granted, 0, &[])?,
         };
-        this.handle.activate(changing.own.insert(own).parameters())
+        this.handle.activate(changing.own.insert(own).parameters(), locks)
     }
 
     /// `CmActivateVcComplete`, if it is about a change; false otherwise.
-    pub(super) fn change_activated(this: &Ref<Self>, success: bool) -> bool {
+    pub(super) fn change_activated(this: &Ref<Self>, success: bool, locks: &mut Unlocked) -> bool {
         let changing = {
-            let now = &mut this.life.lock().changes.now;
+            let now = &mut this.life.lock(locks).changes.now;
             match core::mem::take(now) {
                 Now::Nothing => return false,
                 Now::Asking(_) => {
@@ -201,63 +208,69 @@ impl Vc {
             }
         };
         let result = if success { Ok(()) } else { Err(Status::FAILURE) };
-        if let Some(next) = Self::changed(this, changing, result) {
-            Self::change(this, next);
+        if let Some(next) = Self::changed(this, changing, result, locks) {
+            Self::change(this, next, locks);
         }
         true
     }
 
     /// The VC is active with other parameters, or goes on with those that it had: tells whose wish it was. The change
     /// that follows.
-    fn changed(this: &Ref<Self>, changing: Changing, result: Result<()>) -> Option<Changing> {
+    fn changed(
+        this: &Ref<Self>,
+        changing: Changing,
+        result: Result<()>,
+        locks: &mut Unlocked,
+    ) -> Option<Changing> {
         let Changing { by, own, upcall, before, after } = changing;
         if result.is_ok() {
             let connected = {
-                let mut life = this.life.lock();
+                let mut life = this.life.lock(locks);
                 life.grant = after;
                 life.session.is_some()
             };
             if connected {
-                this.indicate_granted();
+                this.indicate_granted(locks);
             }
         } else {
             // It had room for this before.
-            let _ = this.adapter().shape(this, before.shape.as_ref());
+            let _ = this.adapter().shape(this, before.shape.as_ref(), locks);
         }
         // Whoever is told may want another change at once: it waits for its turn.
         match by {
             By::Client(mut pended) => {
                 if let (Err(_), Some(parameters)) = (result, pended.parameters()) {
-                    parameters.grant(this.granted_by(&before));
+                    parameters.grant(this.granted_by(&before, locks));
                 }
-                pended.complete(result.into());
+                pended.complete(result.into(), locks);
             }
-            By::Answer => Self::confirm(this, result),
+            By::Answer => Self::confirm(this, result, locks),
             By::Network => {
                 if let (Ok(()), Some(own)) = (result, &own) {
-                    this.handle.dispatch_qos_change(own.parameters());
+                    this.handle.dispatch_qos_change(own.parameters(), locks);
                 }
             }
         }
-        let next = Self::next_change(this);
-        Self::returned(this, upcall);
+        let next = Self::next_change(this, locks);
+        Self::returned(this, upcall, locks);
         next
     }
 
     /// Begins the next change that can be had of those that wait; refuses the others.
-    fn next_change(this: &Ref<Self>) -> Option<Changing> {
+    fn next_change(this: &Ref<Self>, locks: &mut Unlocked) -> Option<Changing> {
         loop {
             let begun = {
-                let mut life = this.life.lock();
+                let mut life = this.life.lock(locks);
+                let (life, locks) = life.parts();
                 let Some(by) = life.changes.next() else {
                     life.changes.now = Now::Nothing;
                     return None;
                 };
-                this.begin_change(&mut life, by)
+                this.begin_change(life, by, locks)
             };
             match begun {
                 Ok(changing) => return Some(changing),
-                Err(refused) => By::refuse(refused),
+                Err(refused) => By::refuse(refused, locks),
             }
         }
     }

@@ -2,13 +2,14 @@
 
 use condis::call::{Activation, Lost};
 use condis::call_failure::CallFailure;
-use ndis::{PendedMakeCall, Ref};
+use ndis::{Locked, PendedMakeCall, Ref, Unlocked};
 use pppoe::credit::Agreement;
 use pppoe::{Error, Event, Inbound, Instant, Repr, Session, SessionKey};
 
 use super::Vc;
 use super::calls::{Discoveries, now};
 use crate::adapter::Adapter;
+use crate::level;
 
 /// Room for any discovery frame.
 pub(super) type Frame = [u8; pppoe::ethernet::MAX_FRAME];
@@ -26,9 +27,9 @@ enum Outcome {
 
 impl Adapter {
     /// Sends what a discovery has due, and ends it when it gives up.
-    pub(super) fn drive(&self, index: u32) {
+    pub(super) fn drive(&self, index: u32, locks: &mut Unlocked) {
         let mut frame: Frame = [0; pppoe::ethernet::MAX_FRAME];
-        let mut discoveries = self.calls.discoveries.lock();
+        let mut discoveries = self.calls.discoveries.lock(locks);
         let Some(setup) = discoveries.get(index) else { return };
         if setup.vc.is_none() {
             // It lingered long enough.
@@ -41,35 +42,37 @@ impl Adapter {
                 discoveries.set_timer(index, deadline);
                 drop(discoveries);
                 if let Some(bytes) = transmit.and_then(|transmit| frame.get(..transmit.len)) {
-                    self.send_control(bytes);
+                    self.send_control(bytes, locks);
                 }
             }
             Err(error) => {
-                let outcome = give_up(&mut discoveries, index, &error);
+                let (table, inner) = discoveries.parts();
+                let outcome = give_up(table, index, &error, inner);
                 drop(discoveries);
-                self.finish(outcome);
+                self.finish(outcome, locks);
             }
         }
     }
 
     /// The discovery timer has expired.
-    pub(super) fn discovery_timer_expired(&self) {
+    pub(super) fn discovery_timer_expired(&self, locks: &mut Unlocked) {
         let time = now();
         loop {
-            let expired = self.calls.discoveries.lock().expire(time);
+            let expired = self.calls.discoveries.lock(locks).expire(time);
             let Some(index) = expired else { break };
-            self.drive(index);
+            self.drive(index, locks);
         }
-        self.end_forgotten_requests(time);
-        self.set_discovery_timer();
+        self.end_forgotten_requests(time, locks);
+        self.set_discovery_timer(locks);
     }
 
     /// Sets the NDIS timer to the next deadline of any discovery, in either role.
-    pub(super) fn set_discovery_timer(&self) {
+    pub(super) fn set_discovery_timer(&self, locks: &mut Unlocked) {
         let Some(timer) = self.timer.get() else { return };
         // Set under the lock: two processors must not set it in the wrong order.
-        let discoveries = self.calls.discoveries.lock();
-        let requests = self.calls.requests_wake();
+        let mut discoveries = self.calls.discoveries.lock(locks);
+        let (discoveries, locks) = discoveries.parts();
+        let requests = self.calls.requests_wake(locks);
         match discoveries.wake().into_iter().chain(requests).min() {
             Some(wake) => timer.set(wake.saturating_since(now())),
             None => timer.cancel(),
@@ -77,29 +80,30 @@ impl Adapter {
     }
 
     /// A frame that is not a session's arrived.
-    pub(crate) fn discovery_received(&self, frame: &[u8]) {
+    pub(crate) fn discovery_received(&self, frame: &[u8], locks: &mut Unlocked) {
         match Inbound::parse(frame, self.station) {
-            Ok(Inbound::Host(packet)) => self.host_packet(&packet),
-            Ok(Inbound::Terminate(padt)) => self.terminated(&padt),
-            Ok(Inbound::Extension(extension)) => self.extension(&extension),
-            Ok(Inbound::Concentrator(packet)) => self.concentrator_packet(&packet),
+            Ok(Inbound::Host(packet)) => self.host_packet(&packet, locks),
+            Ok(Inbound::Terminate(padt)) => self.terminated(&padt, locks),
+            Ok(Inbound::Extension(extension)) => self.extension(&extension, locks),
+            Ok(Inbound::Concentrator(packet)) => self.concentrator_packet(&packet, locks),
             Ok(Inbound::Data(_)) => {}
-            Err(_) => self.damaged(frame),
+            Err(_) => self.damaged(frame, locks),
         }
     }
 
     /// A PADO or PADS: for the call whose Host-Uniq it has.
-    fn host_packet(&self, packet: &Repr<'_>) {
+    fn host_packet(&self, packet: &Repr<'_>, locks: &mut Unlocked) {
         let Some(host_uniq) = packet.host_uniq else { return };
         let time = now();
         for nth in 0..CANDIDATES {
-            let mut discoveries = self.calls.discoveries.lock();
+            let mut discoveries = self.calls.discoveries.lock(locks);
             let Some(index) = discoveries.candidate(host_uniq, nth) else { return };
-            let outcome = self.offer(&mut discoveries, index, time, packet);
+            let (table, inner) = discoveries.parts();
+            let outcome = self.offer(table, index, time, packet, inner);
             drop(discoveries);
             if let Some(outcome) = outcome {
-                self.finish(outcome);
-                self.set_discovery_timer();
+                self.finish(outcome, locks);
+                self.set_discovery_timer(locks);
                 return;
             }
         }
@@ -112,16 +116,17 @@ impl Adapter {
         index: u32,
         time: Instant,
         packet: &Repr<'_>,
+        locks: &mut Locked<level::Discoveries>,
     ) -> Option<Outcome> {
         let setup = discoveries.get(index)?;
-        match setup.discovery.handle(time, packet, |key| self.calls.in_use(key)) {
+        match setup.discovery.handle(time, packet, |key| self.calls.in_use(key, locks)) {
             Event::Ignored(_) => None,
             Event::Offered(_) => Some(Outcome::Poll(index)),
             Event::Superfluous(key) => Some(Outcome::Unwanted(key)),
-            Event::Failed(error) => Some(give_up(discoveries, index, &error)),
+            Event::Failed(error) => Some(give_up(discoveries, index, &error, locks)),
             Event::Connected(session) => {
                 let credits = setup.discovery.agreement();
-                Some(self.connect(discoveries, index, &session, credits))
+                Some(self.connect(discoveries, index, &session, credits, locks))
             }
         }
     }
@@ -133,20 +138,21 @@ impl Adapter {
         index: u32,
         session: &Session,
         credits: Option<Agreement>,
+        locks: &mut Locked<level::Discoveries>,
     ) -> Outcome {
         let Some(vc) = discoveries.release(index) else { return Outcome::Unwanted(session.key) };
-        if self.calls.add_session(session.key, &vc).is_err() {
-            let mut life = vc.life.lock();
+        if self.calls.add_session(session.key, &vc, locks).is_err() {
+            let mut life = vc.life.lock(locks);
             life.slot = None;
             let lost = life.call.lost(CallFailure::Resources);
             drop(life);
             return Outcome::Failed(vc, lost, CallFailure::Resources);
         }
-        let mut life = vc.life.lock();
+        let mut life = vc.life.lock(locks);
         life.slot = None;
         let Some(activation) = life.call.connected() else {
             drop(life);
-            drop(self.calls.remove_session(session.key));
+            drop(self.calls.remove_session(session.key, locks));
             return Outcome::Unwanted(session.key);
         };
         life.session = Some(*session);
@@ -156,13 +162,13 @@ impl Adapter {
     }
 
     /// Does what a discovery packet led to.
-    fn finish(&self, outcome: Outcome) {
+    fn finish(&self, outcome: Outcome, locks: &mut Unlocked) {
         match outcome {
             Outcome::Nothing => {}
-            Outcome::Poll(index) => self.drive(index),
-            Outcome::Connected(vc, activation) => Vc::activate(&vc, activation),
-            Outcome::Failed(vc, lost, failure) => Vc::follow(&vc, lost, failure),
-            Outcome::Unwanted(key) => self.send_padt(key),
+            Outcome::Poll(index) => self.drive(index, locks),
+            Outcome::Connected(vc, activation) => Vc::activate(&vc, activation, locks),
+            Outcome::Failed(vc, lost, failure) => Vc::follow(&vc, lost, failure, locks),
+            Outcome::Unwanted(key) => self.send_padt(key, locks),
         }
     }
 }
@@ -171,10 +177,15 @@ impl Adapter {
 const CANDIDATES: usize = 16;
 
 /// A discovery has failed: takes it out and tells its VC.
-fn give_up(discoveries: &mut Discoveries, index: u32, error: &Error) -> Outcome {
+fn give_up(
+    discoveries: &mut Discoveries,
+    index: u32,
+    error: &Error,
+    locks: &mut Locked<level::Discoveries>,
+) -> Outcome {
     let Some(vc) = discoveries.release(index) else { return Outcome::Nothing };
     let failure = failure_of(error);
-    let mut life = vc.life.lock();
+    let mut life = vc.life.lock(locks);
     life.slot = None;
     if let Error::ServiceName(text) | Error::AcSystem(text) | Error::Generic(text) = error {
         life.diagnostics = *text;
@@ -196,7 +207,7 @@ pub(super) fn failure_of(error: &Error) -> CallFailure {
 }
 
 impl ndis::TimerHandler for Adapter {
-    fn expired(this: &Ref<Self>, _irql: &ndis::Dispatch) {
-        this.discovery_timer_expired();
+    fn expired(this: &Ref<Self>, irql: &mut ndis::Dispatch) {
+        this.discovery_timer_expired(irql);
     }
 }

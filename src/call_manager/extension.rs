@@ -8,7 +8,7 @@
 
 use condis::call_parameters::bytes_per_second;
 use condis::wan::{LinkParams, fragment};
-use ndis::Status;
+use ndis::{Status, Unlocked};
 use pppoe::bounded::Text;
 use pppoe::extension::{Extension, Metrics, Quality};
 use pppoe::{Head, SessionKey};
@@ -28,20 +28,20 @@ const INTERVAL: u64 = 100;
 
 impl Adapter {
     /// A packet of an extension arrived.
-    pub(super) fn extension(&self, extension: &Extension<'_>) {
+    pub(super) fn extension(&self, extension: &Extension<'_>, locks: &mut Unlocked) {
         match extension {
-            Extension::Quality(Quality { key, metrics: Some(metrics) }) => self.metrics(*key, metrics),
-            Extension::Quality(Quality { key, metrics: None }) => self.metrics_asked(*key),
-            Extension::Message(message) => self.remark(message.key, message.text()),
-            Extension::Routes(routes) => self.remark(routes.key, routes.text()),
+            Extension::Quality(Quality { key, metrics: Some(metrics) }) => self.metrics(*key, metrics, locks),
+            Extension::Quality(Quality { key, metrics: None }) => self.metrics_asked(*key, locks),
+            Extension::Message(message) => self.remark(message.key, message.text(), locks),
+            Extension::Routes(routes) => self.remark(routes.key, routes.text(), locks),
             Extension::Grant(padg) => {
                 if let Some(vc) = self.calls.session(padg.key) {
-                    self.credits_granted(&vc, padg);
+                    self.credits_granted(&vc, padg, locks);
                 }
             }
             Extension::Response(padc) => {
                 if let Some(vc) = self.calls.session(padc.key) {
-                    self.grant_answered(&vc, padc);
+                    self.grant_answered(&vc, padc, locks);
                 }
             }
             Extension::Unknown(_) => {}
@@ -49,30 +49,30 @@ impl Adapter {
     }
 
     /// The peer says what its link is worth: the rate of the VC is that, or what it was granted if that is less.
-    fn metrics(&self, key: SessionKey, metrics: &Metrics) {
-        let Some(vc) = self.calls.session(key).filter(|vc| vc.may_speak(key)) else { return };
-        vc.remark(key, metrics.text());
+    fn metrics(&self, key: SessionKey, metrics: &Metrics, locks: &mut Unlocked) {
+        let Some(vc) = self.calls.session(key).filter(|vc| vc.may_speak(key, locks)) else { return };
+        vc.remark(key, metrics.text(), locks);
         // Counted as a receive, so that the VC stays active while NDIS is told.
-        if !vc.begin_receives(key, 1) {
+        if !vc.begin_receives(key, 1, locks) {
             return;
         }
-        let granted = vc.granted();
+        let granted = vc.granted(locks);
         // Zero would mean 28.8 kbit/s.
         let rate = bytes_per_second(metrics.current_rate).clamp(1, granted.bytes_per_second.max(1));
         let transmit =
             if metrics.receive_only { granted.transmit.rate } else { rate.min(granted.transmit.rate) };
-        if let Some(max_payload) = vc.max_payload(key) {
-            vc.indicate_link_parameters(transmit, rate, max_payload);
+        if let Some(max_payload) = vc.max_payload(key, locks) {
+            vc.indicate_link_parameters(transmit, rate, max_payload, locks);
         }
-        Vc::receives_ended(&vc, 1);
+        Vc::receives_ended(&vc, 1, locks);
     }
 
     /// The peer asks what our link is worth.
-    fn metrics_asked(&self, key: SessionKey) {
-        if !self.calls.session(key).is_some_and(|vc| vc.may_speak(key)) {
+    fn metrics_asked(&self, key: SessionKey, locks: &mut Unlocked) {
+        if !self.calls.session(key).is_some_and(|vc| vc.may_speak(key, locks)) {
             return;
         }
-        let rate = self.link_speed().unwrap_or(0);
+        let rate = self.link_speed(locks).unwrap_or(0);
         let metrics = Metrics {
             receive_only: false,
             link_quality: if rate == 0 { 0 } else { 100 },
@@ -84,37 +84,37 @@ impl Adapter {
         let mut frame = [0; Quality::FRAME_LEN];
         let length = Quality { key, metrics: Some(metrics) }.emit(self.station, &mut frame);
         if let Some(bytes) = length.ok().and_then(|length| frame.get(..length)) {
-            self.send_control(bytes);
+            self.send_control(bytes, locks);
         }
     }
 
     /// The peer has something to say about a session.
-    fn remark(&self, key: SessionKey, text: Text) {
-        if let Some(vc) = self.calls.session(key).filter(|vc| vc.may_speak(key)) {
-            vc.remark(key, text);
+    fn remark(&self, key: SessionKey, text: Text, locks: &mut Unlocked) {
+        if let Some(vc) = self.calls.session(key).filter(|vc| vc.may_speak(key, locks)) {
+            vc.remark(key, text, locks);
         }
     }
 }
 
 impl Adapter {
     /// A frame that is not well formed arrived; the VC it names, if there is one, has received a part of a frame.
-    pub(super) fn damaged(&self, frame: &[u8]) {
+    pub(super) fn damaged(&self, frame: &[u8], locks: &mut Unlocked) {
         self.statistics.receive_error();
         let key = frame.first_chunk().and_then(|head| Head::claimed(head, self.station));
         let vc = key.and_then(|key| Some((key, self.calls.session(key)?)));
-        let Some((key, vc)) = vc.filter(|(key, vc)| vc.begin_receives(*key, 1)) else { return };
+        let Some((key, vc)) = vc.filter(|(key, vc)| vc.begin_receives(*key, 1, locks)) else { return };
         vc.statistics.receive_error();
-        if vc.may_speak(key) {
-            vc.handle.indicate_status(FRAGMENT, &mut fragment::to_bytes(fragment::FRAMING));
+        if vc.may_speak(key, locks) {
+            vc.handle.indicate_status(FRAGMENT, &mut fragment::to_bytes(fragment::FRAMING), locks);
         }
-        Vc::receives_ended(&vc, 1);
+        Vc::receives_ended(&vc, 1, locks);
     }
 }
 
 impl Vc {
     /// Whether the peer of a session is to be listened to again.
-    fn may_speak(&self, key: SessionKey) -> bool {
-        let mut life = self.life.lock();
+    fn may_speak(&self, key: SessionKey, locks: &mut Unlocked) -> bool {
+        let mut life = self.life.lock(locks);
         let time = now();
         let may = life.session.is_some_and(|session| session.key == key) && life.quiet_until <= time;
         if may {
@@ -124,24 +124,30 @@ impl Vc {
     }
 
     /// Keeps what the peer said while its session is up.
-    fn remark(&self, key: SessionKey, text: Text) {
-        let mut life = self.life.lock();
+    fn remark(&self, key: SessionKey, text: Text, locks: &mut Unlocked) {
+        let mut life = self.life.lock(locks);
         if life.session.is_some_and(|session| session.key == key) {
             life.diagnostics = text;
         }
     }
 
     /// The largest payload of a session that is still this VC's.
-    fn max_payload(&self, key: SessionKey) -> Option<u16> {
-        let life = self.life.lock();
+    fn max_payload(&self, key: SessionKey, locks: &mut Unlocked) -> Option<u16> {
+        let life = self.life.lock(locks);
         life.session.filter(|session| session.key == key).map(|session| session.max_payload)
     }
 
     /// Tells NDISWAN the rates, in bytes per second, and the frame size of the VC, which must stay active meanwhile.
-    pub(super) fn indicate_link_parameters(&self, transmit: u32, receive: u32, max_payload: u16) {
+    pub(super) fn indicate_link_parameters(
+        &self,
+        transmit: u32,
+        receive: u32,
+        max_payload: u16,
+        locks: &mut Unlocked,
+    ) {
         let window = settings::wan(&self.adapter().settings).max_send_window;
         let parameters = LinkParams { transmit_speed: transmit, receive_speed: receive, send_window: window };
         let mut data = parameters.to_bytes_with_mtu(max_payload.into());
-        self.handle.indicate_status(MTU_LINK_PARAMETERS, &mut data);
+        self.handle.indicate_status(MTU_LINK_PARAMETERS, &mut data, locks);
     }
 }

@@ -7,8 +7,8 @@ use condis::call_failure::CallFailure;
 use condis::flow::Grant;
 use condis::{ppp, tapi};
 use ndis::{
-    CallParameters, Granted, IncomingCall, Once, PendedCloseCall, PendedMakeCall, Progress, Ref, Result,
-    Status, Verdict,
+    Before, CallParameters, Granted, IncomingCall, Locked, Once, PendedCloseCall, PendedMakeCall, Progress,
+    Ref, Result, Status, Unlocked, Verdict,
 };
 use pppoe::bounded::Text;
 use pppoe::concentrator::{Event, NotAccepted, Refusal, Request, RequestId};
@@ -22,6 +22,7 @@ use super::offered::{Offered, Offers};
 use super::vc::Life;
 use super::{AddressFamily, Sap, Vc, from_condis};
 use crate::adapter::Adapter;
+use crate::level;
 
 /// What is offered, and to whom.
 pub(super) struct Offer {
@@ -34,14 +35,14 @@ pub(super) struct Offer {
 
 impl Offer {
     /// The offer of a call, on a line if the client knows lines.
-    fn new(sap: &Ref<Sap>, line: &Line, request: &Request<'_>) -> Result<Ref<Self>> {
+    fn new(sap: &Ref<Sap>, line: &Line, request: &Request<'_>, locks: &mut Unlocked) -> Result<Ref<Self>> {
         let adapter = sap.family().owner();
         let mut storage = ndis::memory::zeroed(LONGEST_BLOCK)?;
         let (caller, service) = (request.peer.0, request.service_name);
         let (kind, length) = if let Some(line) = line.number() {
             let media_mode = sap.call_mode().ok_or(Status::FAILURE)?;
             let offer = tapi::incoming_call::Offer { line, media_mode, caller, service };
-            (0, offer.write(&adapter.lines(), &mut storage))
+            (0, offer.write(&adapter.lines(locks), &mut storage))
         } else {
             let max_payload = request.max_payload;
             let offer = ppp::incoming_call::Offer { max_payload, caller, service };
@@ -49,7 +50,7 @@ impl Offer {
         };
         let block = length.and_then(|length| storage.get(..length)).ok_or(Status::FAILURE)?;
         let parameters =
-            IncomingCall::new(adapter.granted(request.max_payload, &Grant::default()), kind, block)?;
+            IncomingCall::new(adapter.granted(request.max_payload, &Grant::default(), locks), kind, block)?;
         let max_payload = request.max_payload;
         Ref::new(Self { sap: Ref::clone(sap), max_payload, parameters, wish: Once::new() })
     }
@@ -74,23 +75,23 @@ const LONGEST_BLOCK: usize = if tapi::incoming_call::MAX_LENGTH > ppp::incoming_
 
 impl Adapter {
     /// A PADI or PADR: answers it, or offers the call that it asks for.
-    pub(super) fn concentrator_packet(&self, packet: &Repr<'_>) {
-        if !self.can_call() || self.link_speed().is_none() {
+    pub(super) fn concentrator_packet(&self, packet: &Repr<'_>, locks: &mut Unlocked) {
+        if !self.can_call(locks) || self.link_speed(locks).is_none() {
             return;
         }
-        if let Some((request, sap)) = self.answer(packet) {
-            if let Err(status) = Self::offer_call(&request, &sap) {
-                self.refuse(request.id, refusal(status), true);
+        if let Some((request, sap)) = self.answer(packet, locks) {
+            if let Err(status) = Self::offer_call(&request, &sap, locks) {
+                self.refuse(request.id, refusal(status), true, locks);
             }
-            self.set_discovery_timer();
+            self.set_discovery_timer(locks);
         }
     }
 
     /// Answers a PADI or PADR, but for a call to be offered, and the SAP to offer it to.
     #[inline(never)]
-    fn answer<'a>(&self, packet: &Repr<'a>) -> Option<(Request<'a>, Ref<Sap>)> {
+    fn answer<'a>(&self, packet: &Repr<'a>, locks: &mut Unlocked) -> Option<(Request<'a>, Ref<Sap>)> {
         let mut frame: Frame = [0; pppoe::ethernet::MAX_FRAME];
-        let mut offered = self.calls.offered.lock();
+        let mut offered = self.calls.offered.lock(locks);
         let Offered { concentrator: Some(concentrator), saps, .. } = &mut *offered else { return None };
         let (lines, settings) = (&self.lines_in_use, &self.settings.concentrator);
         let offers = Offers { saps, lines, settings, busy: packet.code == Code::Padr };
@@ -98,7 +99,7 @@ impl Adapter {
             Event::Ignored(_) => None,
             Event::Answer(answer) => {
                 drop(offered);
-                self.send_control(frame.get(..answer.len)?);
+                self.send_control(frame.get(..answer.len)?, locks);
                 None
             }
             Event::Requested(request) => {
@@ -109,31 +110,31 @@ impl Adapter {
     }
 
     /// Offers a call.
-    fn offer_call(request: &Request<'_>, sap: &Ref<Sap>) -> Result<()> {
+    fn offer_call(request: &Request<'_>, sap: &Ref<Sap>, locks: &mut Unlocked) -> Result<()> {
         let (family, adapter) = (sap.family(), sap.family().owner());
         let line = Line::take(adapter, sap.line())?;
-        let offer = Offer::new(sap, &line, request)?;
-        let (vc, activation) = Vc::incoming(family, request.id, offer, line)?;
-        let noted = adapter.calls.offered.lock().add(request.id, &vc);
-        let made = noted.and_then(|()| ndis::vc::create(ndis::AddressFamily::handle(&**family), &vc));
+        let offer = Offer::new(sap, &line, request, locks)?;
+        let (vc, activation) = Vc::incoming(family, request.id, offer, line, locks)?;
+        let noted = adapter.calls.offered.lock(locks).add(request.id, &vc);
+        let made = noted.and_then(|()| ndis::vc::create(ndis::AddressFamily::handle(&**family), &vc, locks));
         if let Err(status) = made {
-            vc.life.lock().refusal = refusal(status);
-            vc.leave_wire(true);
-            family.object_removed();
+            vc.life.lock(locks).refusal = refusal(status);
+            vc.leave_wire(true, locks);
+            family.object_removed(locks);
             return Err(status);
         }
-        Vc::activate(&vc, activation);
-        if let Some(failure) = adapter.ends_calls() {
-            Vc::lost(&vc, failure, Text::EMPTY);
-            vc.leave_wire(failure.peer_may_live());
+        Vc::activate(&vc, activation, locks);
+        if let Some(failure) = adapter.ends_calls(locks) {
+            Vc::lost(&vc, failure, Text::EMPTY, locks);
+            vc.leave_wire(failure.peer_may_live(), locks);
         }
         Ok(())
     }
 
     /// Refuses a request, or takes back the session that it has not been told of.
-    pub(super) fn refuse(&self, request: RequestId, refusal: Refusal, tell_peer: bool) {
+    pub(super) fn refuse(&self, request: RequestId, refusal: Refusal, tell_peer: bool, locks: &mut Unlocked) {
         let mut frame: Frame = [0; pppoe::ethernet::MAX_FRAME];
-        let mut offered = self.calls.offered.lock();
+        let mut offered = self.calls.offered.lock(locks);
         let vc = offered.remove(request);
         let length = offered
             .concentrator
@@ -142,32 +143,37 @@ impl Adapter {
         drop(offered);
         drop(vc);
         if let Some(bytes) = length.filter(|_| tell_peer).and_then(|length| frame.get(..length)) {
-            self.send_control(bytes);
+            self.send_control(bytes, locks);
         }
-        self.set_discovery_timer();
+        self.set_discovery_timer(locks);
     }
 
     /// Ends the calls that are being offered to a client which leaves.
-    pub(super) fn end_offers_to(&self, client: &AddressFamily) {
-        self.end_offers(Some(client), CallFailure::Aborted);
+    pub(super) fn end_offers_to(&self, client: &AddressFamily, locks: &mut Unlocked) {
+        self.end_offers(Some(client), CallFailure::Aborted, locks);
     }
 
     /// Ends the calls that are being offered, to a client or to all.
-    pub(super) fn end_offers(&self, client: Option<&AddressFamily>, failure: CallFailure) {
-        while let Some(vc) = self.calls.take_offered(client) {
-            Vc::lost(&vc, failure, Text::EMPTY);
-            vc.leave_wire(failure.peer_may_live());
+    pub(super) fn end_offers(
+        &self,
+        client: Option<&AddressFamily>,
+        failure: CallFailure,
+        locks: &mut Unlocked,
+    ) {
+        while let Some(vc) = self.calls.take_offered(client, locks) {
+            Vc::lost(&vc, failure, Text::EMPTY, locks);
+            vc.leave_wire(failure.peer_may_live(), locks);
         }
     }
 
     /// Ends the calls whose callers have given up by now.
-    pub(super) fn end_forgotten_requests(&self, time: Instant) {
+    pub(super) fn end_forgotten_requests(&self, time: Instant, locks: &mut Unlocked) {
         loop {
-            let expired = self.calls.offered.lock().expire(time);
+            let expired = self.calls.offered.lock(locks).expire(time);
             let Some((_, vc)) = expired else { return };
             if let Some(vc) = vc {
-                vc.life.lock().request = None;
-                Vc::lost(&vc, CallFailure::PeerTerminated, Text::EMPTY);
+                vc.life.lock(locks).request = None;
+                Vc::lost(&vc, CallFailure::PeerTerminated, Text::EMPTY, locks);
             }
         }
     }
@@ -175,14 +181,14 @@ impl Adapter {
 
 impl Vc {
     /// Activates the VC of an offer.
-    pub(super) fn activate_offer(&self) -> Result<Progress> {
-        let offer = self.life.lock().offer.clone();
-        self.handle.activate(offer.ok_or(Status::FAILURE)?.parameters.parameters())
+    pub(super) fn activate_offer(&self, locks: &mut Unlocked) -> Result<Progress> {
+        let offer = self.life.lock(locks).offer.clone();
+        self.handle.activate(offer.ok_or(Status::FAILURE)?.parameters.parameters(), locks)
     }
 
     /// The parameters of the offer, with other rates.
-    pub(super) fn offered_with(&self, granted: Granted) -> Result<IncomingCall> {
-        let offer = self.life.lock().offer.clone().ok_or(Status::FAILURE)?;
+    pub(super) fn offered_with(&self, granted: Granted, locks: &mut Unlocked) -> Result<IncomingCall> {
+        let offer = self.life.lock(locks).offer.clone().ok_or(Status::FAILURE)?;
         let mut storage = ndis::memory::zeroed(LONGEST_BLOCK)?;
         let media = offer.parameters.parameters().media_specific(&mut storage);
         let (kind, block, _) = media.ok_or(Status::FAILURE)?;
@@ -190,28 +196,33 @@ impl Vc {
     }
 
     /// The VC is active: asks the client.
-    pub(super) fn offer(this: &Ref<Self>, upcall: Upcall) {
-        let offer = this.life.lock().offer.clone();
+    pub(super) fn offer(this: &Ref<Self>, upcall: Upcall, locks: &mut Unlocked) {
+        let offer = this.life.lock(locks).offer.clone();
         let parameters = offer.as_ref().map(|offer| offer.parameters.parameters());
         let verdict = match (&offer, parameters) {
-            (Some(offer), Some(parameters)) if offer.sap.begin_offer() => {
+            (Some(offer), Some(parameters)) if offer.sap.begin_offer(locks) => {
                 let sap = ndis::Sap::handle(&*offer.sap);
-                let verdict = this.handle.dispatch_incoming_call(sap, parameters);
-                offer.sap.end_offer();
+                let verdict = this.handle.dispatch_incoming_call(sap, parameters, locks);
+                offer.sap.end_offer(locks);
                 verdict
             }
             // The SAP was deregistered meanwhile.
             _ => Verdict::Rejected(Status::NOT_ACCEPTED),
         };
-        Self::judge(this, verdict, parameters, |call, accepted| call.offered(upcall, accepted));
+        Self::judge(this, verdict, parameters, |call, accepted| call.offered(upcall, accepted), locks);
     }
 
     /// `CmIncomingCallComplete`.
-    pub(super) fn answered(this: &Ref<Self>, verdict: Verdict, parameters: Option<&CallParameters>) {
+    pub(super) fn answered(
+        this: &Ref<Self>,
+        verdict: Verdict,
+        parameters: Option<&CallParameters>,
+        locks: &mut Unlocked,
+    ) {
         let answer = |call: &mut Call<_, _>, accepted: Option<_>| {
             accepted.map_or(Next::Nothing, |accepted| call.answered(accepted))
         };
-        Self::judge(this, verdict, parameters, answer);
+        Self::judge(this, verdict, parameters, answer, locks);
     }
 
     /// The client has answered, or will: does what follows.
@@ -220,92 +231,99 @@ impl Vc {
         verdict: Verdict,
         parameters: Option<&CallParameters>,
         answer: impl FnOnce(&mut Call<PendedMakeCall, PendedCloseCall>, Option<bool>) -> Next<PendedCloseCall>,
+        locks: &mut Unlocked,
     ) {
         let (next, lost) = {
-            let mut life = this.life.lock();
+            let mut life = this.life.lock(locks);
+            let (life, locks) = life.parts();
             let accepted = life.judge(verdict);
-            let limits = this.adapter().limits(life.max_payload());
+            let limits = this.adapter().limits(life.max_payload(), locks);
             // Only the first answer counts.
             let is_answer = accepted == Some(true) && life.call.awaits_answer();
             let refused = is_answer && !life.takes(parameters, limits);
             let lost = if refused { life.call.lost(UNGRANTED) } else { Lost::Nothing };
             (answer(&mut life.call, accepted), lost)
         };
-        Self::go_on(this, next);
-        Self::follow(this, lost, UNGRANTED);
+        Self::go_on(this, next, locks);
+        Self::follow(this, lost, UNGRANTED, locks);
     }
 
     /// The client takes the call, perhaps with other parameters: if so activates the VC with these, which keeps the upcall
     /// until it is done.
-    pub(super) fn accept(this: &Ref<Self>, upcall: Upcall) -> Option<Upcall> {
-        let wish = this.life.lock().offer.as_ref().and_then(|offer| offer.wish.get().copied());
+    pub(super) fn accept(this: &Ref<Self>, upcall: Upcall, locks: &mut Unlocked) -> Option<Upcall> {
+        let wish = this.life.lock(locks).offer.as_ref().and_then(|offer| offer.wish.get().copied());
         if let Some(wish) = wish {
-            Self::change_by_answer(this, wish, upcall);
+            Self::change_by_answer(this, wish, upcall, locks);
             return None;
         }
-        Self::confirm(this, Ok(()));
+        Self::confirm(this, Ok(()), locks);
         Some(upcall)
     }
 
     /// The client has taken the call, and the VC is active with what it wants, or is not: opens the session, tells the peer,
     /// then the client.
-    pub(super) fn confirm(this: &Ref<Self>, activated: Result<()>) {
+    pub(super) fn confirm(this: &Ref<Self>, activated: Result<()>, locks: &mut Unlocked) {
         let established = if activated.is_ok() {
-            Self::establish(this)
+            Self::establish(this, locks)
         } else {
-            this.life.lock().refusal = refusal(Status::RESOURCES);
+            this.life.lock(locks).refusal = refusal(Status::RESOURCES);
             Err(CallFailure::Resources)
         };
         match established {
             Ok(true) => {
-                this.indicate_granted();
-                this.handle.dispatch_call_connected();
+                this.indicate_granted(locks);
+                this.handle.dispatch_call_connected(locks);
             }
-            Ok(false) => this.leave_wire(true),
+            Ok(false) => this.leave_wire(true, locks),
             Err(failure) => {
-                this.leave_wire(true);
-                Self::lost(this, failure, Text::EMPTY);
+                this.leave_wire(true, locks);
+                Self::lost(this, failure, Text::EMPTY, locks);
             }
         }
     }
 
     /// Opens the session and sends the PADS; false if the call is over by now.
     #[inline(never)]
-    fn establish(this: &Ref<Self>) -> core::result::Result<bool, CallFailure> {
+    fn establish(this: &Ref<Self>, locks: &mut Unlocked) -> core::result::Result<bool, CallFailure> {
         let mut frame: Frame = [0; pppoe::ethernet::MAX_FRAME];
         let calls = &this.adapter().calls;
-        let mut offered = calls.offered.lock();
-        let request = this.life.lock().request.ok_or(CallFailure::PeerTerminated)?;
+        let mut guard = calls.offered.lock(locks);
+        let (offered, inner) = guard.parts();
+        let request = this.life.lock(inner).request.ok_or(CallFailure::PeerTerminated)?;
         let concentrator = offered.concentrator.as_mut().ok_or(CallFailure::Resources)?;
-        let accepted =
-            concentrator.accept(now(), request, |key| calls.in_use(key), &mut frame).map_err(|error| {
-                match error {
-                    NotAccepted::Gone => CallFailure::PeerTerminated,
-                    NotAccepted::Resources => CallFailure::Resources,
-                }
+        let accepted = concentrator
+            .accept(now(), request, |key| calls.in_use(key, inner), &mut frame)
+            .map_err(|error| match error {
+                NotAccepted::Gone => CallFailure::PeerTerminated,
+                NotAccepted::Resources => CallFailure::Resources,
             })?;
         let key = accepted.session.key;
         // In the tables before the PADS is sent: the peer may be quick.
-        calls.add_session(key, this).map_err(|_| CallFailure::Resources)?;
-        let (established, offer) = this.establish_session(accepted.session, accepted.credits);
-        let vc = if established { offered.remove(request) } else { calls.remove_session(key) };
-        drop(offered);
+        calls.add_session(key, this, inner).map_err(|_| CallFailure::Resources)?;
+        let (established, offer) = this.establish_session(accepted.session, accepted.credits, inner);
+        let vc = if established { offered.remove(request) } else { calls.remove_session(key, inner) };
+        drop(guard);
         drop((vc, offer));
         if !established {
             return Ok(false);
         }
         this.statistics.reset();
         // Before the PADS is sent, and the client is told.
-        Self::open_account(this).map_err(|_| CallFailure::Resources)?;
+        Self::open_account(this, locks).map_err(|_| CallFailure::Resources)?;
         if let Some(bytes) = frame.get(..accepted.len) {
-            this.adapter().send_control(bytes);
+            this.adapter().send_control(bytes, locks);
         }
         Ok(true)
     }
 
     /// The session is the VC's, unless the call is over by now; and the offer, which has served.
-    fn establish_session(&self, session: Session, credits: Option<Agreement>) -> (bool, Option<Ref<Offer>>) {
-        let mut life = self.life.lock();
+    fn establish_session(
+        &self,
+        session: Session,
+        credits: Option<Agreement>,
+        locks: &mut Locked<impl Before<level::Life>>,
+    ) -> (bool, Option<Ref<Offer>>) {
+        let mut life = self.life.lock(locks);
         if !life.call.established() {
             return (false, None);
         }
@@ -316,12 +334,12 @@ impl Vc {
     }
 
     /// The end of a VC that the driver created.
-    pub(super) fn delete_own(this: &Ref<Self>) {
+    pub(super) fn delete_own(this: &Ref<Self>, locks: &mut Unlocked) {
         // A rate may have been granted with an answer that came too late for a session.
-        this.adapter().end_shape(this);
+        this.adapter().end_shape(this, locks);
         // It is inactive and has no call: there is no reason to refuse.
-        let _ = ndis::vc::delete(this);
-        this.family.object_removed();
+        let _ = ndis::vc::delete(this, locks);
+        this.family.object_removed(locks);
     }
 }
 

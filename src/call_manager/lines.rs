@@ -4,7 +4,7 @@
 use alloc::vec::Vec;
 use condis::status::Status;
 use condis::tapi::in_use;
-use ndis::{Ref, Result, SpinLock};
+use ndis::{Leaf, Ref, Result};
 
 use super::from_condis;
 use crate::adapter::Adapter;
@@ -12,7 +12,7 @@ use crate::adapter::Adapter;
 /// Which lines of an adapter are in use, and by how many calls.
 pub(crate) struct Lines {
     count: u32,
-    taken: SpinLock<Taken>,
+    taken: Leaf<Taken>,
 }
 
 struct Taken {
@@ -27,7 +27,7 @@ impl Lines {
     /// So many lines, all free.
     pub(crate) fn new(count: u32) -> Result<Self> {
         let words = ndis::memory::filled(in_use::words(count) as usize, |_| Ok(0))?;
-        Ok(Self { count, taken: SpinLock::new(Taken { calls: 0, words, next: 0 }) })
+        Ok(Self { count, taken: Leaf::new(Taken { calls: 0, words, next: 0 }) })
     }
 }
 
@@ -64,16 +64,29 @@ impl Taken {
             Place::Line(_) => Err(Status::TAPI_INUSE),
         }
     }
+
+    /// Takes a place, if a call could be there.
+    fn take(&mut self, wanted: Place, count: u32) -> core::result::Result<Option<u32>, Status> {
+        let number = self.find(wanted, count)?;
+        if let Some(number) = number {
+            // It is free: the lock is held since it was found.
+            let _ = in_use::take(&mut self.words, count, number);
+            self.next = number.saturating_add(1);
+        }
+        self.calls = self.calls.saturating_add(1);
+        Ok(number)
+    }
 }
 
 impl Lines {
     /// Whether a call could be there.
     pub(super) fn is_free(&self, wanted: Place) -> bool {
-        self.taken.lock().find(wanted, self.count).is_ok()
+        let count = self.count;
+        self.taken.with(move |taken| taken.find(wanted, count).is_ok())
     }
 }
 
-/// The place of a call, until it is dropped. Its lock is the innermost of all.
+/// The place of a call, until it is dropped.
 pub(super) struct Line {
     adapter: Ref<Adapter>,
     number: Option<u32>,
@@ -85,15 +98,7 @@ impl Line {
     /// Errors: `TAPI_INUSE`.
     pub(super) fn take(adapter: &Ref<Adapter>, wanted: Place) -> Result<Self> {
         let Lines { count, ref taken } = adapter.lines_in_use;
-        let mut taken = taken.lock();
-        let taken = &mut *taken;
-        let number = taken.find(wanted, count).map_err(from_condis)?;
-        if let Some(number) = number {
-            // It is free: the lock is held since it was found.
-            let _ = in_use::take(&mut taken.words, count, number);
-            taken.next = number.saturating_add(1);
-        }
-        taken.calls = taken.calls.saturating_add(1);
+        let number = taken.with(move |taken| taken.take(wanted, count)).map_err(from_condis)?;
         Ok(Self { adapter: Ref::clone(adapter), number })
     }
 
@@ -105,10 +110,12 @@ impl Line {
 
 impl Drop for Line {
     fn drop(&mut self) {
-        let mut taken = self.adapter.lines_in_use.taken.lock();
-        taken.calls = taken.calls.saturating_sub(1);
-        if let Some(number) = self.number {
-            in_use::release(&mut taken.words, number);
-        }
+        let number = self.number;
+        self.adapter.lines_in_use.taken.with(move |taken| {
+            taken.calls = taken.calls.saturating_sub(1);
+            if let Some(number) = number {
+                in_use::release(&mut taken.words, number);
+            }
+        });
     }
 }

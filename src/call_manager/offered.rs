@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use condis::config::{self, Settings};
-use ndis::{Ref, Result, Status};
+use ndis::{Ref, Result, Status, Unlocked};
 use pppoe::bounded::Bytes;
 use pppoe::concentrator::{Concentrator, Config, Limits, Rate, RequestId, Services};
 use pppoe::{Instant, SessionKey};
@@ -105,13 +105,13 @@ impl Offered {
 
 impl Adapter {
     /// Offers calls to a SAP from now on; the first one makes an access concentrator of the adapter.
-    pub(super) fn sap_added(&self, sap: &Ref<Sap>) -> Result<()> {
+    pub(super) fn sap_added(&self, sap: &Ref<Sap>, locks: &mut Unlocked) -> Result<()> {
         let (missing, secret) = {
-            let offered = self.calls.offered.lock();
+            let offered = self.calls.offered.lock(locks);
             (offered.concentrator.is_none(), offered.secret)
         };
         let fresh = if missing { Some(self.concentrator(&secret)?) } else { None };
-        let mut offered = self.calls.offered.lock();
+        let mut offered = self.calls.offered.lock(locks);
         offered.sap_added(sap)?;
         let spare = match (fresh, &mut offered.concentrator) {
             (Some(fresh), place @ None) => place.replace(fresh),
@@ -123,8 +123,8 @@ impl Adapter {
     }
 
     /// Offers no more calls to a SAP.
-    pub(super) fn sap_removed(&self, sap: &Sap) {
-        let removed = self.calls.offered.lock().sap_removed(sap);
+    pub(super) fn sap_removed(&self, sap: &Sap, locks: &mut Unlocked) {
+        let removed = self.calls.offered.lock(locks).sap_removed(sap);
         drop(removed);
     }
 

@@ -3,12 +3,13 @@
 use condis::call_parameters::flags::CALL_PARAMETERS_CHANGED;
 use condis::call_parameters::{FlowSpec, bytes_per_second};
 use condis::flow::{self, Grant, Limits};
-use ndis::{Answer, CallParameters, Granted, ModifyCall, Ref, TransmitRate};
+use ndis::{Answer, Before, CallParameters, Granted, Locked, ModifyCall, Ref, TransmitRate, Unlocked};
 
 use super::Vc;
 use super::change::By;
 use super::vc::Life;
 use crate::adapter::{Adapter, settings};
+use crate::level;
 
 /// Address, control and protocol field, which come on top of a payload.
 const FRAMING: u32 = 4;
@@ -42,63 +43,67 @@ impl Life {
 impl Vc {
     /// `CmModifyCallQoS`: another transmit rate, if it can be had; all other wishes are refused. Also of a call that is
     /// offered: the client may negotiate before it answers (`NdisClIncomingCallComplete`).
-    pub(super) fn modify_call(this: &Ref<Self>, request: ModifyCall) -> Answer {
+    pub(super) fn modify_call(this: &Ref<Self>, request: ModifyCall, locks: &mut Unlocked) -> Answer {
         let (pended, answer) = request.pend();
-        Self::request_change(this, By::Client(pended));
+        Self::request_change(this, By::Client(pended), locks);
         answer
     }
 
     /// A session is up: the call gets the rate that it asks for, as far as that can be had.
-    pub(super) fn grant_wish(this: &Ref<Self>, parameters: &mut CallParameters) {
-        let max_payload = this.life.lock().max_payload();
-        let limits = this.adapter().limits(max_payload);
+    pub(super) fn grant_wish(this: &Ref<Self>, parameters: &mut CallParameters, locks: &mut Unlocked) {
+        let max_payload = this.life.lock(locks).max_payload();
+        let limits = this.adapter().limits(max_payload, locks);
         let wish = flows(parameters).map(|(transmit, _)| flow::grant(&transmit, &limits));
-        let wish = wish.filter(|wish| this.adapter().shape(this, wish.shape.as_ref()).is_ok());
-        this.life.lock().grant = wish.unwrap_or_default();
-        parameters.grant(this.granted());
+        let wish = wish.filter(|wish| this.adapter().shape(this, wish.shape.as_ref(), locks).is_ok());
+        this.life.lock(locks).grant = wish.unwrap_or_default();
+        parameters.grant(this.granted(locks));
     }
 
     /// What the client has.
-    pub(super) fn granted(&self) -> Granted {
-        let grant = self.life.lock().grant;
-        self.granted_by(&grant)
+    pub(super) fn granted(&self, locks: &mut Unlocked) -> Granted {
+        let grant = self.life.lock(locks).grant;
+        self.granted_by(&grant, locks)
     }
 
     /// What the client would have.
-    pub(super) fn granted_by(&self, grant: &Grant) -> Granted {
-        let max_payload = self.life.lock().max_payload();
-        self.adapter().granted(max_payload.unwrap_or(self.adapter().settings.max_payload), grant)
+    pub(super) fn granted_by(&self, grant: &Grant, locks: &mut Unlocked) -> Granted {
+        let max_payload = self.life.lock(locks).max_payload();
+        self.adapter().granted(max_payload.unwrap_or(self.adapter().settings.max_payload), grant, locks)
     }
 
     /// Tells NDISWAN the rates and the frame size of the VC.
-    pub(super) fn indicate_granted(&self) {
-        let granted = self.granted();
+    pub(super) fn indicate_granted(&self, locks: &mut Unlocked) {
+        let granted = self.granted(locks);
         let max_payload = u16::try_from(granted.max_sdu).unwrap_or(u16::MAX);
-        self.indicate_link_parameters(granted.transmit.rate, granted.bytes_per_second, max_payload);
+        self.indicate_link_parameters(granted.transmit.rate, granted.bytes_per_second, max_payload, locks);
     }
 }
 
 impl Adapter {
     /// What limits a call with payloads of this size.
-    pub(super) fn limits(&self, max_payload: Option<u16>) -> Limits {
-        let speed = self.link_speed().unwrap_or(settings::MAX_LINK_SPEED);
+    pub(super) fn limits(
+        &self,
+        max_payload: Option<u16>,
+        locks: &mut Locked<impl Before<level::Link>>,
+    ) -> Limits {
+        let speed = self.link_speed(locks).unwrap_or(settings::MAX_LINK_SPEED);
         let max_payload = max_payload.unwrap_or(self.settings.max_payload);
         Limits { link_rate: bytes_per_second(speed), longest: u32::from(max_payload).saturating_add(FRAMING) }
     }
 
     /// What a call with payloads of this size gets.
-    pub(super) fn granted(&self, max_payload: u16, grant: &Grant) -> Granted {
-        let limits = self.limits(Some(max_payload));
+    pub(super) fn granted(&self, max_payload: u16, grant: &Grant, locks: &mut Unlocked) -> Granted {
+        let limits = self.limits(Some(max_payload), locks);
         let transmit =
             TransmitRate { rate: grant.rate(&limits), peak: grant.peak(&limits), burst: grant.burst() };
         Granted { bytes_per_second: limits.link_rate, transmit, max_sdu: max_payload.into() }
     }
 
     /// The link has another speed: so have the calls.
-    pub(crate) fn renew_grants(&self) {
+    pub(crate) fn renew_grants(&self, locks: &mut Unlocked) {
         let mut place = 0;
-        while let Some((at, vc)) = self.calls.session_from(place) {
-            Vc::request_change(&vc, By::Network);
+        while let Some((at, vc)) = self.calls.session_from(place, locks) {
+            Vc::request_change(&vc, By::Network, locks);
             place = at.saturating_add(1);
         }
     }

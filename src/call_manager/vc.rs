@@ -5,7 +5,7 @@ use condis::call::Call;
 use condis::flow::Grant;
 use condis::tapi::call_diagnostics::Origin;
 use condis::wan::LinkInfo;
-use ndis::{PendedCloseCall, PendedMakeCall, Ref, Result, SpinLock, VcHandle};
+use ndis::{PendedCloseCall, PendedMakeCall, Ref, Result, SpinLock, Unlocked, VcHandle};
 use pppoe::bounded::Text;
 use pppoe::concentrator::{Refusal, RequestId};
 use pppoe::credit::Agreement;
@@ -17,6 +17,7 @@ use super::lines::Line;
 use super::{AddressFamily, from_condis};
 use crate::adapter::{Adapter, Statistics, settings};
 use crate::datapath::{Outgoing, Place};
+use crate::level;
 
 /// One VC, created by a client for calls that it makes, or by the driver for one that comes in.
 ///
@@ -29,7 +30,7 @@ pub(crate) struct Vc {
     /// Where it waits for room in the transmit ring.
     pub(crate) place: Place,
     pub(crate) statistics: Statistics,
-    pub(super) life: SpinLock<Life>,
+    pub(super) life: SpinLock<Life, level::Life>,
     origin: Origin,
 }
 
@@ -70,8 +71,12 @@ impl ndis::Vc for Vc {
 
 impl Vc {
     /// `CmCreateVc`.
-    pub(super) fn create(family: &Ref<AddressFamily>, handle: VcHandle) -> Result<Ref<Self>> {
-        Self::new(family, handle, Call::new(), None)
+    pub(super) fn create(
+        family: &Ref<AddressFamily>,
+        handle: VcHandle,
+        locks: &mut Unlocked,
+    ) -> Result<Ref<Self>> {
+        Self::new(family, handle, Call::new(), None, locks)
     }
 
     /// A VC for a call that comes in, with the first step of its life. NDIS does not know it yet.
@@ -80,11 +85,12 @@ impl Vc {
         request: RequestId,
         offer: Ref<Offer>,
         line: Line,
+        locks: &mut Unlocked,
     ) -> Result<(Ref<Self>, Activation<PendedMakeCall>)> {
         let (call, activation) = Call::incoming();
         let handle = VcHandle::unborn(family.owner().handle);
-        let vc = Self::new(family, handle, call, Some((request, offer)))?;
-        vc.life.lock().line = Some(line);
+        let vc = Self::new(family, handle, call, Some((request, offer)), locks)?;
+        vc.life.lock(locks).line = Some(line);
         Ok((vc, activation))
     }
 
@@ -93,6 +99,7 @@ impl Vc {
         handle: VcHandle,
         call: Call<PendedMakeCall, PendedCloseCall>,
         incoming: Option<(RequestId, Ref<Offer>)>,
+        locks: &mut Unlocked,
     ) -> Result<Ref<Self>> {
         let origin = if incoming.is_some() { Origin::Inbound } else { Origin::Outbound };
         let (request, offer) = incoming.unzip();
@@ -118,14 +125,14 @@ impl Vc {
             statistics: Statistics::default(),
             place: Place::default(),
         })?;
-        family.object_added()?;
+        family.object_added(locks)?;
         Ok(vc)
     }
 
     /// `CmDeleteVc`.
-    pub(super) fn delete(&self) -> Result<()> {
-        self.life.lock().call.delete().map_err(from_condis)?;
-        self.family.object_removed();
+    pub(super) fn delete(&self, locks: &mut Unlocked) -> Result<()> {
+        self.life.lock(locks).call.delete().map_err(from_condis)?;
+        self.family.object_removed(locks);
         Ok(())
     }
 
@@ -140,8 +147,8 @@ impl Vc {
     }
 
     /// What NDISWAN has negotiated, and the largest information field that it may.
-    pub(crate) fn link_info(&self) -> (LinkInfo, u32) {
-        let life = self.life.lock();
+    pub(crate) fn link_info(&self, locks: &mut Unlocked) -> (LinkInfo, u32) {
+        let life = self.life.lock(locks);
         let largest = life.session.map_or_else(
             || settings::wan(&self.adapter().settings).max_frame_size,
             |session| session.max_payload.into(),
@@ -152,42 +159,42 @@ impl Vc {
     }
 
     /// NDISWAN has negotiated. Without a session there is nothing to remember it for.
-    pub(crate) fn set_link_info(&self, info: LinkInfo) {
-        let mut life = self.life.lock();
+    pub(crate) fn set_link_info(&self, info: LinkInfo, locks: &mut Unlocked) {
+        let mut life = self.life.lock(locks);
         life.link_info = life.session.map(|session| (session.key, info));
     }
 
     /// What the peer said last.
-    pub(crate) fn diagnostics(&self) -> Text {
-        self.life.lock().diagnostics
+    pub(crate) fn diagnostics(&self, locks: &mut Unlocked) -> Text {
+        self.life.lock(locks).diagnostics
     }
 
     /// Counts sends in; the session they go to, or `None` if there is none.
-    pub(crate) fn begin_sends(&self, count: u32) -> Option<Outgoing> {
-        let mut life = self.life.lock();
+    pub(crate) fn begin_sends(&self, count: u32, locks: &mut Unlocked) -> Option<Outgoing> {
+        let mut life = self.life.lock(locks);
         let session = life.session?;
         life.call.begin_sends(count).then(|| Outgoing::new(self.adapter().station, &session))
     }
 
     /// Counts received frames of a session in; false if it is not this VC's any more.
-    pub(crate) fn begin_receives(&self, key: SessionKey, count: u32) -> bool {
-        let mut life = self.life.lock();
+    pub(crate) fn begin_receives(&self, key: SessionKey, count: u32, locks: &mut Unlocked) -> bool {
+        let mut life = self.life.lock(locks);
         life.session.is_some_and(|session| session.key == key) && life.call.begin_receives(count)
     }
 
     /// Sends were completed.
-    pub(crate) fn sends_ended(this: &Ref<Self>, count: u32) {
-        let drained = this.life.lock().call.end_sends(count);
+    pub(crate) fn sends_ended(this: &Ref<Self>, count: u32, locks: &mut Unlocked) {
+        let drained = this.life.lock(locks).call.end_sends(count);
         if drained {
-            Self::deactivate(this);
+            Self::deactivate(this, locks);
         }
     }
 
     /// Receives came back.
-    pub(crate) fn receives_ended(this: &Ref<Self>, count: u32) {
-        let drained = this.life.lock().call.end_receives(count);
+    pub(crate) fn receives_ended(this: &Ref<Self>, count: u32, locks: &mut Unlocked) {
+        let drained = this.life.lock(locks).call.end_receives(count);
         if drained {
-            Self::deactivate(this);
+            Self::deactivate(this, locks);
         }
     }
 

@@ -1,6 +1,6 @@
 //! Sessions with flow control by credits (RFC 5578): their accounts are the [`Shapers`](super::shaper)'.
 
-use ndis::{Chain, Ref, Result};
+use ndis::{Chain, Ref, Result, Unlocked};
 use pppoe::credit::{Account, Agreement};
 use pppoe::extension::Flow;
 use pppoe::{Instant, SessionKey};
@@ -11,21 +11,27 @@ use crate::call_manager::Vc;
 
 impl Adapter {
     /// Holds the session of a VC to the credits that have been agreed on.
-    pub(crate) fn open_account(&self, vc: &Ref<Vc>, key: SessionKey, agreement: Agreement) -> Result<()> {
-        let mut transmit = self.transmit.lock();
+    pub(crate) fn open_account(
+        &self,
+        vc: &Ref<Vc>,
+        key: SessionKey,
+        agreement: Agreement,
+        locks: &mut Unlocked,
+    ) -> Result<()> {
+        let mut transmit = self.transmit.lock(locks);
         let opened = transmit.open_account(vc, key, agreement);
         self.set_pacer(transmit.wake());
         opened
     }
 
     /// A PADG arrived.
-    pub(crate) fn credits_granted(&self, vc: &Vc, padg: &Flow) {
-        self.with_account(vc, padg.key, |account, now| account.granted(padg, now));
+    pub(crate) fn credits_granted(&self, vc: &Vc, padg: &Flow, locks: &mut Unlocked) {
+        self.with_account(vc, padg.key, locks, |account, now| account.granted(padg, now));
     }
 
     /// A PADC arrived.
-    pub(crate) fn grant_answered(&self, vc: &Vc, padc: &Flow) {
-        self.with_account(vc, padc.key, |account, now| {
+    pub(crate) fn grant_answered(&self, vc: &Vc, padc: &Flow, locks: &mut Unlocked) {
+        self.with_account(vc, padc.key, locks, |account, now| {
             account.responded(padc, now);
             None
         });
@@ -33,8 +39,15 @@ impl Adapter {
 
     /// PPP packets arrived on a VC whose session may have an account.
     #[cold]
-    pub(super) fn credits_used(&self, vc: &Vc, key: SessionKey, packets: u32, octets: u64) {
-        self.with_account(vc, key, |account, now| {
+    pub(super) fn credits_used(
+        &self,
+        vc: &Vc,
+        key: SessionKey,
+        packets: u32,
+        octets: u64,
+        locks: &mut Unlocked,
+    ) {
+        self.with_account(vc, key, locks, |account, now| {
             account.received(packets, octets, now);
             None
         });
@@ -46,6 +59,7 @@ impl Adapter {
         &self,
         vc: &Vc,
         key: SessionKey,
+        locks: &mut Unlocked,
         act: impl FnOnce(&mut Account, Instant) -> Option<Flow>,
     ) -> bool {
         if !vc.place.may_have_account() {
@@ -53,7 +67,7 @@ impl Adapter {
         }
         let mut failed = Chain::new();
         let has_account = {
-            let mut transmit = self.transmit.lock();
+            let mut transmit = self.transmit.lock(locks);
             let has_account = transmit.with_account(vc, key, &self.desk(), act);
             if self.is_reachable() {
                 transmit.pump(&self.nic, &mut failed);
@@ -61,7 +75,7 @@ impl Adapter {
             self.set_pacer(transmit.wake());
             has_account
         };
-        self.complete(failed);
+        self.complete(failed, locks);
         has_account
     }
 

@@ -2,7 +2,7 @@
 
 use core::sync::atomic::Ordering;
 
-use ndis::{Dispatch, Ref, ReturnedChain, Throttle};
+use ndis::{Dispatch, Ref, ReturnedChain, Throttle, Unlocked};
 use pppoe::InBand;
 
 use super::receive_queue::{Arrived, BATCH, Batch, Run};
@@ -19,7 +19,7 @@ impl Adapter {
     /// The DPC's part: indicates what has arrived, as far as the throttle allows.
     ///
     /// DPCs may overlap, but frames of a VC must stay in order: the first that comes receives for all.
-    pub(crate) fn receive(&self, throttle: &mut Throttle, irql: &Dispatch) {
+    pub(crate) fn receive(&self, throttle: &mut Throttle, irql: &mut Dispatch) {
         if self.receivers.fetch_add(1, Ordering::AcqRel) != 0 {
             return;
         }
@@ -36,7 +36,7 @@ impl Adapter {
     }
 
     /// Receives until the ring is found empty, at most `budget` frames; what is left of that.
-    fn receive_some(&self, budget: u32, irql: &Dispatch) -> u32 {
+    fn receive_some(&self, budget: u32, irql: &mut Dispatch) -> u32 {
         let (mut left, mut bytes) = (budget, 0_u32);
         let mut batch = Batch::default();
         while left != 0 {
@@ -55,7 +55,7 @@ impl Adapter {
 
     /// One batch of up to `limit` frames, and what is left of it when they have been indicated; `last` is what is left of the
     /// one before.
-    fn receive_batch(&self, limit: u32, last: Batch, irql: &Dispatch) -> Batch {
+    fn receive_batch(&self, limit: u32, last: Batch, irql: &mut Dispatch) -> Batch {
         let mut batch = self.collect(limit, last, irql);
         for run in &mut batch.runs {
             self.indicate(run, batch.short, irql);
@@ -68,7 +68,7 @@ impl Adapter {
                 // The client has it.
                 batch.other = None;
             } else {
-                self.discovery_frame(frame);
+                self.discovery_frame(frame, irql);
             }
         }
         // The sessions' VCs are let go of with no lock held.
@@ -77,7 +77,7 @@ impl Adapter {
     }
 
     /// Takes up to `limit` frames out of the ring, and finds the VCs of their sessions.
-    fn collect(&self, limit: u32, last: Batch, irql: &Dispatch) -> Batch {
+    fn collect(&self, limit: u32, last: Batch, irql: &mut Dispatch) -> Batch {
         let routes = self.calls.routes();
         let mut batch = {
             let mut queue = self.receive.lock_at_dispatch(irql);
@@ -96,25 +96,25 @@ impl Adapter {
 
     /// Copies a discovery frame out of the device's reach and hands it to the calls.
     #[inline(never)]
-    fn discovery_frame(&self, arrived: Arrived) {
+    fn discovery_frame(&self, arrived: Arrived, locks: &mut Unlocked) {
         let mut frame = [0; pppoe::ethernet::MAX_FRAME];
         let Some(frame) = frame.get_mut(..arrived.length) else { return };
         if self.receive_buffers.read(arrived.buffer, frame) {
-            self.discovery_received(frame);
+            self.discovery_received(frame, locks);
         }
     }
 
     /// A session frame with credits in front of its PPP packet: takes them off and indicates the rest. False if the session
     /// has none of that.
     #[inline(never)]
-    fn credits_in_band(&self, arrived: &Arrived, short: bool, irql: &Dispatch) -> bool {
+    fn credits_in_band(&self, arrived: &Arrived, short: bool, irql: &mut Dispatch) -> bool {
         let mut head = [0; InBand::LEN];
         if arrived.length < head.len() || !self.receive_buffers.read(arrived.buffer, &mut head) {
             return false;
         }
         let Some(frame) = InBand::parse(&head, arrived.length, self.station) else { return false };
         let Some(vc) = self.calls.routes().find(frame.head.key) else { return false };
-        let credited = self.with_account(&vc, frame.head.key, |account, now| {
+        let credited = self.with_account(&vc, frame.head.key, irql, |account, now| {
             account.granted_in_band(frame.credits, now);
             None
         });
@@ -125,9 +125,9 @@ impl Adapter {
     }
 
     /// Indicates the frames of one VC; to be copied at once if buffers are `short`.
-    fn indicate(&self, run: &mut Run, short: bool, irql: &Dispatch) {
+    fn indicate(&self, run: &mut Run, short: bool, irql: &mut Dispatch) {
         let count = run.arrivals.len();
-        let Some(vc) = run.vc.take().filter(|vc| count != 0 && self.admit(vc, run, count)) else {
+        let Some(vc) = run.vc.take().filter(|vc| count != 0 && self.admit(vc, run, count, irql)) else {
             let mut queue = self.receive.lock_at_dispatch(irql);
             queue.drop_frames(&self.receive_buffers, run);
             if self.is_reachable() {
@@ -137,35 +137,36 @@ impl Adapter {
         };
         vc.count_received(count.into(), run.bytes);
         if vc.place.may_have_account() {
-            self.credits_used(&vc, run.key, count, run.bytes);
+            self.credits_used(&vc, run.key, count, run.bytes, irql);
         }
         if short {
-            self.receives_returned(run.arrivals.indicate_copied(&vc, irql));
+            let chain = run.arrivals.indicate_copied(&vc, irql);
+            self.receives_returned(chain, irql);
         } else {
             run.arrivals.indicate(&vc, irql);
         }
         // One more than the frames was counted in, so that the VC outlives the call into NDIS.
-        Vc::receives_ended(&vc, 1);
+        Vc::receives_ended(&vc, 1, irql);
     }
 
     /// Counts frames of a session in, with the adapter and with the VC; false if they must be dropped.
-    fn admit(&self, vc: &Ref<Vc>, run: &Run, count: u32) -> bool {
-        if self.begin_receives(count) {
-            if vc.begin_receives(run.key, count.saturating_add(1)) {
+    fn admit(&self, vc: &Ref<Vc>, run: &Run, count: u32, locks: &mut Unlocked) -> bool {
+        if self.begin_receives(count, locks) {
+            if vc.begin_receives(run.key, count.saturating_add(1), locks) {
                 return true;
             }
-            self.end_in_flight(count);
+            self.end_in_flight(count, locks);
         }
         self.statistics.receive_discarded(count.into());
         false
     }
 
     /// `MiniportReturnNetBufferLists`: buffers go back to the card, VCs and pauses may have waited for that.
-    pub(crate) fn receives_returned(&self, mut chain: ReturnedChain<Vc>) {
+    pub(crate) fn receives_returned(&self, mut chain: ReturnedChain<Vc>, locks: &mut Unlocked) {
         while !chain.is_empty() {
             let mut runs = [const { None }; RUNS];
             {
-                let mut queue = self.receive.lock();
+                let mut queue = self.receive.lock(locks);
                 for place in &mut runs {
                     *place = queue.take_back(&self.receive_buffers, &mut chain);
                     if chain.is_empty() {
@@ -177,8 +178,8 @@ impl Adapter {
                 }
             }
             for (vc, count) in runs.iter_mut().map_while(Option::take) {
-                Vc::receives_ended(&vc, count);
-                self.end_in_flight(count);
+                Vc::receives_ended(&vc, count, locks);
+                self.end_in_flight(count, locks);
             }
         }
     }

@@ -4,7 +4,7 @@ use core::ffi::c_void;
 use core::time::Duration;
 
 use condis::token_bucket::Shape;
-use ndis::{Chain, Dispatch, NetBufferList, Ref, Result, Status, TimerHandler};
+use ndis::{Chain, Dispatch, NetBufferList, Ref, Result, Status, TimerHandler, Unlocked};
 
 use super::{Outgoing, Transmit};
 use crate::adapter::Adapter;
@@ -15,7 +15,7 @@ use crate::call_manager::Vc;
 pub(crate) enum Pacer {}
 
 impl TimerHandler<Pacer> for Adapter {
-    fn expired(this: &Ref<Self>, irql: &Dispatch) {
+    fn expired(this: &Ref<Self>, irql: &mut Dispatch) {
         loop {
             let mut failed = Chain::new();
             let silent = {
@@ -27,31 +27,31 @@ impl TimerHandler<Pacer> for Adapter {
                 this.set_pacer(transmit.wake());
                 silent
             };
-            this.complete(failed);
+            this.complete(failed, irql);
             let Some((vc, key)) = silent else { break };
-            this.peer_is_silent(&vc, key);
+            this.peer_is_silent(&vc, key, irql);
         }
     }
 }
 
 impl Adapter {
     /// Sends a chain on a VC. Lists that cannot be sent are completed at once.
-    pub(crate) fn send(&self, vc: &Ref<Vc>, mut chain: Chain<Vc>) {
+    pub(crate) fn send(&self, vc: &Ref<Vc>, mut chain: Chain<Vc>, locks: &mut Unlocked) {
         let count = chain.len();
-        if let Err(refusal) = self.begin_sends(count) {
+        if let Err(refusal) = self.begin_sends(count, locks) {
             chain.set_status(refusal);
-            chain.complete_sends(|_, _| ());
+            chain.complete_sends(locks, |_, _, _| ());
             return;
         }
-        let Some(outgoing) = vc.begin_sends(count) else {
+        let Some(outgoing) = vc.begin_sends(count, locks) else {
             chain.set_status(Status::VC_NOT_ACTIVATED);
-            chain.complete_sends(|_, _| ());
-            self.end_in_flight(count);
+            chain.complete_sends(locks, |_, _, _| ());
+            self.end_in_flight(count, locks);
             return;
         };
         let mut failed = Chain::new();
         {
-            let mut transmit = self.transmit.lock();
+            let mut transmit = self.transmit.lock(locks);
             let runs = self.is_reachable();
             if runs {
                 transmit.send(vc, &outgoing, &mut chain, &self.nic, &mut failed);
@@ -65,10 +65,10 @@ impl Adapter {
             chain.set_status(Status::RESOURCES);
             failed.append(chain);
         }
-        self.complete(failed);
+        self.complete(failed, locks);
         if self.is_stopped() {
             // The card went between the count and the queue, perhaps after the rest had been abandoned.
-            self.abandon_sends(Status::NOT_ACCEPTED);
+            self.abandon_sends(Status::NOT_ACCEPTED, locks);
         }
     }
 
@@ -90,10 +90,10 @@ impl Adapter {
     }
 
     /// Holds a VC to a shape from now on, or no more.
-    pub(crate) fn shape(&self, vc: &Ref<Vc>, shape: Option<&Shape>) -> Result<()> {
+    pub(crate) fn shape(&self, vc: &Ref<Vc>, shape: Option<&Shape>, locks: &mut Unlocked) -> Result<()> {
         let mut failed = Chain::new();
         let shaped = {
-            let mut transmit = self.transmit.lock();
+            let mut transmit = self.transmit.lock(locks);
             let shaped = transmit.shape(vc, shape).map(|mut unheld| {
                 unheld.set_status(Status::RESOURCES);
                 failed.append(unheld);
@@ -104,16 +104,16 @@ impl Adapter {
             self.set_pacer(transmit.wake());
             shaped
         };
-        self.complete(failed);
+        self.complete(failed, locks);
         shaped
     }
 
     /// Ends the shape and the account of a VC whose session is over: what it holds cannot go anywhere.
-    pub(crate) fn end_shape(&self, vc: &Vc) {
-        let ended = self.transmit.lock().end_shape(vc);
+    pub(crate) fn end_shape(&self, vc: &Vc, locks: &mut Unlocked) {
+        let ended = self.transmit.lock(locks).end_shape(vc);
         if let Some((vc, mut held)) = ended {
             held.set_status(Status::REQUEST_ABORTED);
-            self.complete(held);
+            self.complete(held, locks);
             drop(vc);
         }
     }
@@ -126,15 +126,15 @@ impl Adapter {
     }
 
     /// Gives lists back to their senders, with the status they carry, and follows what waited for that.
-    pub(super) fn complete(&self, chain: Chain<Vc>) {
-        chain.complete_sends(|vc, count| {
-            Vc::sends_ended(vc, count);
-            self.end_in_flight(count);
+    pub(super) fn complete(&self, chain: Chain<Vc>, locks: &mut Unlocked) {
+        chain.complete_sends(locks, |vc, count, locks| {
+            Vc::sends_ended(vc, count, locks);
+            self.end_in_flight(count, locks);
         });
     }
 
     /// The DPC's part: completes what the card has finished and sends what waited for room.
-    pub(crate) fn sends_done(&self, irql: &Dispatch) {
+    pub(crate) fn sends_done(&self, irql: &mut Dispatch) {
         let mut done = Chain::new();
         {
             let mut transmit = self.transmit.lock_at_dispatch(irql);
@@ -143,60 +143,65 @@ impl Adapter {
                 transmit.pump(&self.nic, &mut done);
             }
         }
-        self.complete(done);
+        self.complete(done, irql);
     }
 
     /// Sends what waited for a card that did not run.
-    pub(crate) fn pump(&self) {
+    pub(crate) fn pump(&self, locks: &mut Unlocked) {
         let mut failed = Chain::new();
-        self.transmit.lock().pump(&self.nic, &mut failed);
-        self.complete(failed);
+        self.transmit.lock(locks).pump(&self.nic, &mut failed);
+        self.complete(failed, locks);
     }
 
     /// The same outside of the DPC, for a halt that waits with interrupts as they may be.
-    pub(crate) fn complete_finished_sends(&self) {
+    pub(crate) fn complete_finished_sends(&self, locks: &mut Unlocked) {
         let mut done = Chain::new();
-        self.transmit.lock().reclaim(&mut done);
-        self.complete(done);
+        self.transmit.lock(locks).reclaim(&mut done);
+        self.complete(done, locks);
     }
 
     /// `MiniportCancelSend`.
-    pub(crate) fn cancel_sends(&self, cancel_id: *mut c_void) {
-        self.abort_backlog(Status::SEND_ABORTED, |list| list.has_cancel_id(cancel_id));
+    pub(crate) fn cancel_sends(&self, cancel_id: *mut c_void, locks: &mut Unlocked) {
+        self.abort_backlog(Status::SEND_ABORTED, |list| list.has_cancel_id(cancel_id), locks);
     }
 
     /// Completes the queued lists that `choose` picks; those in the ring complete by themselves.
-    pub(crate) fn abort_backlog(&self, status: Status, choose: impl FnMut(&NetBufferList<Vc>) -> bool) {
-        let mut aborted = self.transmit.lock().remove_queued(choose);
+    pub(crate) fn abort_backlog(
+        &self,
+        status: Status,
+        choose: impl FnMut(&NetBufferList<Vc>) -> bool,
+        locks: &mut Unlocked,
+    ) {
+        let mut aborted = self.transmit.lock(locks).remove_queued(choose);
         aborted.set_status(status);
-        self.complete(aborted);
+        self.complete(aborted, locks);
     }
 
     /// Completes the queued lists of one VC, whose call ends.
-    pub(crate) fn abort_sends_of(&self, vc: &Vc) {
-        let mut aborted = self.transmit.lock().remove_queued_of(vc);
+    pub(crate) fn abort_sends_of(&self, vc: &Vc, locks: &mut Unlocked) {
+        let mut aborted = self.transmit.lock(locks).remove_queued_of(vc);
         aborted.set_status(Status::REQUEST_ABORTED);
-        self.complete(aborted);
+        self.complete(aborted, locks);
     }
 
     /// Completes everything that was to be sent: the card is stopped or gone.
-    pub(crate) fn abandon_sends(&self, status: Status) {
-        let mut abandoned = self.transmit.lock().abandon();
+    pub(crate) fn abandon_sends(&self, status: Status, locks: &mut Unlocked) {
+        let mut abandoned = self.transmit.lock(locks).abandon();
         abandoned.set_status(status);
-        self.complete(abandoned);
+        self.complete(abandoned, locks);
     }
 
     /// Completes everything that waits for the wire. Callable while the card runs.
-    pub(crate) fn disown_sends(&self, status: Status) {
-        let mut disowned = self.transmit.lock().disown();
+    pub(crate) fn disown_sends(&self, status: Status, locks: &mut Unlocked) {
+        let mut disowned = self.transmit.lock(locks).disown();
         disowned.set_status(status);
-        self.complete(disowned);
+        self.complete(disowned, locks);
     }
 
     /// Sends a discovery frame. One that is lost for want of room is repeated, or, if it is a PADT, missed.
-    pub(crate) fn send_control(&self, frame: &[u8]) {
+    pub(crate) fn send_control(&self, frame: &[u8], locks: &mut Unlocked) {
         if self.is_reachable() {
-            self.transmit.lock().send_control(&self.nic, frame);
+            self.transmit.lock(locks).send_control(&self.nic, frame);
         }
     }
 }

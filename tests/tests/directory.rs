@@ -35,14 +35,14 @@ mod status {
 mod spin_lock {
     use std::sync::{Mutex, MutexGuard};
 
-    pub(crate) struct SpinLock<T>(Mutex<T>);
+    pub(crate) struct Leaf<T>(Mutex<T>);
 
-    impl<T> SpinLock<T> {
+    impl<T> Leaf<T> {
         pub(crate) const fn new(value: T) -> Self {
             Self(Mutex::new(value))
         }
 
-        pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
+        pub(crate) fn acquire(&self) -> MutexGuard<'_, T> {
             self.0.lock().expect("nobody panics with the lock")
         }
     }

@@ -10,6 +10,7 @@ mod check;
 #[cfg(test)]
 mod client_header;
 mod command;
+mod compile_fail;
 mod coverage;
 mod files;
 mod image_stamp;
@@ -63,6 +64,8 @@ enum Commands {
     Package(build::Options),
     /// Remove steps from the driver, one at a time, and see the simulator notice
     Mutants(mutants::Options),
+    /// Compile what the types of crate `ndis` must refuse
+    CompileFail(build::Options),
     /// Make the table of what is covered by which test, docs/coverage.md
     Coverage,
     /// Compare the headers in `wdk/` with those of a real WDK
@@ -86,6 +89,7 @@ fn dispatch(cli: Cli) -> Result<()> {
         Commands::Test(options) => test::run(&workspace, &options),
         Commands::Clippy(options) => check::clippy(&workspace, &options),
         Commands::Doc(options) => check::doc(&workspace, &options),
+        Commands::CompileFail(options) => compile_fail::run(&workspace, &options).map(drop),
         Commands::Coverage => coverage::run(&workspace),
         Commands::WdkDiff { dir } => wdk_diff::run(&dir),
         Commands::Mutants(options) => mutants::run(&workspace, &options),

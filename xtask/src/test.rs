@@ -2,6 +2,7 @@
 
 use crate::build;
 use crate::command::{line, progress};
+use crate::compile_fail;
 use crate::referees;
 use crate::workspace::{self, Workspace};
 use anyhow::{Context, Result, ensure};
@@ -84,8 +85,8 @@ impl Totals {
     }
 }
 
-/// Builds the driver, then runs the tests of the host's crates and the scenarios, which find the
-/// driver through the environment variable `MCM_SYS`; then the scenarios once more, on QEMU's cards.
+/// Builds the driver, sees that its types refuse what they are there to refuse, then runs the tests of the host's crates and
+/// the scenarios, which find the driver through the environment variable `MCM_SYS`; then the scenarios once more, on QEMU's cards.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let start = Instant::now();
     if !options.build.setup.no_install
@@ -97,6 +98,18 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let image = build::run(workspace, &options.build)?;
     let mut totals = Totals::default();
     let mut passed = true;
+    if options.arguments.is_empty() {
+        totals.programs += 1;
+        match compile_fail::run(workspace, &options.build) {
+            Ok(cases) => totals.passed += cases,
+            Err(error) => {
+                eprintln!("error: {error:#}");
+                totals.failed += 1;
+                totals.failures.push("compile-fail".to_owned());
+                passed = false;
+            }
+        }
+    }
     for (cards, selection) in selections(workspace, options)? {
         if cards == Cards::Qemu && !referees::missing(workspace, |it| it == Cards::QEMU).is_empty() {
             let qemu = Cards::QEMU;

@@ -10,6 +10,7 @@ use ndis_sys::{
 use crate::answer::Answer;
 use crate::initialize::Initialize;
 use crate::irql::Passive;
+use crate::lock_order::Unlocked;
 use crate::miniport::AdapterHandle;
 use crate::reference::Ref;
 use crate::status::{Result, Status};
@@ -64,7 +65,7 @@ unsafe impl Sync for AddressFamilyHandle {}
 impl AddressFamilyHandle {
     /// `NdisMCmNotifyCloseAddressFamily`: asks the client to close its calls, its SAPs and the family. What it does
     /// comes through the handlers, perhaps after this returned.
-    pub fn notify_close(&self, _irql: &Passive) {
+    pub fn notify_close(&self, _irql: &mut Passive) {
         // SAFETY: the family is open. PENDING and SUCCESS differ only in who waits: the owner waits for the close.
         let _ = unsafe { NdisCmNotifyCloseAddressFamily(self.0) };
     }
@@ -111,8 +112,8 @@ impl<F: Send + Sync + 'static> CloseAddressFamily<F> {
 }
 
 impl<F: Send + Sync + 'static> PendedCloseAddressFamily<F> {
-    /// `NdisMCmCloseAddressFamilyComplete`. IRQL <= `DISPATCH_LEVEL`, no lock held.
-    pub fn complete(self) {
+    /// `NdisMCmCloseAddressFamilyComplete`. IRQL <= `DISPATCH_LEVEL`.
+    pub fn complete(self, _locks: &mut Unlocked) {
         drop(self);
     }
 }

@@ -9,6 +9,7 @@ use ndis_sys::{
 };
 
 use crate::answer::Answer;
+use crate::lock_order::Unlocked;
 use crate::status::Status;
 
 /// Where `CO_SPECIFIC_PARAMETERS.Parameters` begins; `sizeof` is four bytes more.
@@ -194,8 +195,8 @@ impl PendedMakeCall {
     }
 
     /// `NdisMCmMakeCallComplete`: SUCCESS after the VC was activated, or why there is no call.
-    /// IRQL <= `DISPATCH_LEVEL`, no lock held: the client may use or delete the VC from within.
-    pub fn complete(mut self, status: Status) {
+    /// IRQL <= `DISPATCH_LEVEL`; the client may use or delete the VC from within.
+    pub fn complete(mut self, status: Status, _locks: &mut Unlocked) {
         self.finish(status);
     }
 
@@ -260,8 +261,8 @@ impl PendedModifyCall {
     }
 
     /// `NdisMCmModifyCallQoSComplete`: SUCCESS after the VC was activated with the parameters, or why the call stays as it
-    /// was. IRQL <= `DISPATCH_LEVEL`, no lock held.
-    pub fn complete(mut self, status: Status) {
+    /// was. IRQL <= `DISPATCH_LEVEL`.
+    pub fn complete(mut self, status: Status, _locks: &mut Unlocked) {
         self.finish(status);
     }
 
@@ -322,9 +323,9 @@ pub struct PendedCloseCall {
 unsafe impl Send for PendedCloseCall {}
 
 impl PendedCloseCall {
-    /// `NdisMCmCloseCallComplete`. IRQL <= `DISPATCH_LEVEL`, no lock held: the client may use or delete the VC from
+    /// `NdisMCmCloseCallComplete`. IRQL <= `DISPATCH_LEVEL`; the client may use or delete the VC from
     /// within.
-    pub fn complete(mut self, status: Status) {
+    pub fn complete(mut self, status: Status, _locks: &mut Unlocked) {
         self.finish(status);
     }
 

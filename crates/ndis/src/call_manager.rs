@@ -16,9 +16,10 @@ use crate::address_family;
 use crate::address_family::{AddressFamily, AddressFamilyHandle, AddressFamilyId, CloseAddressFamily};
 use crate::answer::Answer;
 use crate::call::{CallParameters, CloseCall, MakeCall, ModifyCall};
+use crate::lock_order::Unlocked;
 use crate::miniport::{Miniport, adapter};
 use crate::net_buffer_list::Chain;
-use crate::oid::OidRequest;
+use crate::oid::{Caller, OidRequest};
 use crate::receive::ReturnedChain;
 use crate::reference::Ref;
 use crate::sap::{DeregisterSap, Sap, SapHandle};
@@ -42,12 +43,14 @@ pub trait CallManager: Miniport {
         this: &Ref<Self>,
         family: AddressFamilyId,
         handle: AddressFamilyHandle,
+        locks: &mut Unlocked,
     ) -> Result<Ref<Self::AddressFamily>>;
 
     /// `CmCloseAf`: finish once the calls and SAPs of this client are gone.
     fn close_address_family(
         family: &Ref<Self::AddressFamily>,
         request: CloseAddressFamily<Self::AddressFamily>,
+        locks: &mut Unlocked,
     ) -> Answer;
 
     /// `CmRegisterSap`: `sap` is the variable part of `CO_SAP`, the client's memory, valid for the call only.
@@ -56,42 +59,56 @@ pub trait CallManager: Miniport {
         sap_type: u32,
         sap: &[u8],
         handle: SapHandle,
+        locks: &mut Unlocked,
     ) -> Result<Ref<Self::Sap>>;
 
     /// `CmDeregisterSap`: finish once no call is being dispatched to it, and none will be.
-    fn deregister_sap(sap: &Ref<Self::Sap>, request: DeregisterSap<Self::Sap>) -> Answer;
+    fn deregister_sap(
+        sap: &Ref<Self::Sap>,
+        request: DeregisterSap<Self::Sap>,
+        locks: &mut Unlocked,
+    ) -> Answer;
 
     /// `CmCreateVc`.
-    fn create_vc(family: &Ref<Self::AddressFamily>, handle: VcHandle) -> Result<Ref<Self::Vc>>;
+    fn create_vc(
+        family: &Ref<Self::AddressFamily>,
+        handle: VcHandle,
+        locks: &mut Unlocked,
+    ) -> Result<Ref<Self::Vc>>;
 
     /// `CmDeleteVc`: refuse while there is a call.
-    fn delete_vc(vc: &Ref<Self::Vc>) -> Result<()>;
+    fn delete_vc(vc: &Ref<Self::Vc>, locks: &mut Unlocked) -> Result<()>;
 
     /// `CmMakeCall`.
-    fn make_call(vc: &Ref<Self::Vc>, request: MakeCall) -> Answer;
+    fn make_call(vc: &Ref<Self::Vc>, request: MakeCall, locks: &mut Unlocked) -> Answer;
 
     /// `CmCloseCall`.
-    fn close_call(vc: &Ref<Self::Vc>, request: CloseCall) -> Answer;
+    fn close_call(vc: &Ref<Self::Vc>, request: CloseCall, locks: &mut Unlocked) -> Answer;
 
     /// `CmModifyCallQoS`.
-    fn modify_call(vc: &Ref<Self::Vc>, request: ModifyCall) -> Answer;
+    fn modify_call(vc: &Ref<Self::Vc>, request: ModifyCall, locks: &mut Unlocked) -> Answer;
 
     /// `CmIncomingCallComplete`: the client's answer to a call offered with PENDING; its parameters are given back, perhaps
     /// changed by the client. May be called before the offer has returned.
-    fn incoming_call_complete(vc: &Ref<Self::Vc>, verdict: Verdict, parameters: Option<&CallParameters>);
+    fn incoming_call_complete(
+        vc: &Ref<Self::Vc>,
+        verdict: Verdict,
+        parameters: Option<&CallParameters>,
+        locks: &mut Unlocked,
+    );
 
     /// `CmActivateVcComplete`: ends an activation that pended. Pages disagree on whether NDIS calls this for a miniport
     /// call manager, and so when: it may come before PENDING is returned, or when nothing pended.
-    fn vc_activated(vc: &Ref<Self::Vc>, result: Result<()>);
+    fn vc_activated(vc: &Ref<Self::Vc>, result: Result<()>, locks: &mut Unlocked);
 
     /// `CmDeactivateVcComplete`: the same for a deactivation.
-    fn vc_deactivated(vc: &Ref<Self::Vc>);
+    fn vc_deactivated(vc: &Ref<Self::Vc>, locks: &mut Unlocked);
 
     /// `MiniportCoSendNetBufferLists`: every list must be completed once, whatever happens.
-    fn send(vc: &Ref<Self::Vc>, chain: Chain<Self::Vc>);
+    fn send(vc: &Ref<Self::Vc>, chain: Chain<Self::Vc>, locks: &mut Unlocked);
 
     /// `MiniportReturnNetBufferLists`: lists of any VCs come back.
-    fn receives_returned(this: &Ref<Self>, chain: ReturnedChain<Self::Vc>);
+    fn receives_returned(this: &Ref<Self>, chain: ReturnedChain<Self::Vc>, locks: &mut Unlocked);
 
     /// `MiniportCoOidRequest`: not serialised.
     fn co_oid_request(this: &Ref<Self>, vc: Option<&Ref<Self::Vc>>, request: &mut OidRequest<'_>) -> Status;
@@ -151,7 +168,7 @@ unsafe extern "C" fn co_send<A: CallManager>(vc: NDIS_HANDLE, chain: PNET_BUFFER
     let vc = unsafe { Ref::<A::Vc>::borrow_raw(vc) };
     // SAFETY: NDIS passes a valid chain, ours from here on.
     let chain = unsafe { Chain::from_send(&vc, chain) };
-    A::send(&vc, chain);
+    A::send(&vc, chain, &mut Unlocked::documented());
 }
 
 unsafe extern "C" fn co_oid_request<A: CallManager>(
@@ -164,7 +181,7 @@ unsafe extern "C" fn co_oid_request<A: CallManager>(
     // SAFETY: NULL, or the context of a VC (see `co_send`).
     let vc = unsafe { optional::<A::Vc>(vc) };
     // SAFETY: the request is valid and ours until the handler answers.
-    let Some(mut request) = (unsafe { OidRequest::new(request, None) }) else {
+    let Some(mut request) = (unsafe { OidRequest::new(request, Caller::Any(Unlocked::documented())) }) else {
         return Status::INVALID_DATA.code();
     };
     A::co_oid_request(adapter, vc.as_deref(), &mut request).code()
@@ -187,7 +204,7 @@ unsafe extern "C" fn create_vc<A: CallManager>(
     // SAFETY: the context that CmOpenAf returned.
     let family = unsafe { Ref::<A::AddressFamily>::borrow_raw(family) };
     let handle = VcHandle::new(family.adapter(), vc);
-    match A::create_vc(&family, handle) {
+    match A::create_vc(&family, handle, &mut Unlocked::documented()) {
         Ok(made) => {
             // SAFETY: NDIS passes a valid place for the context.
             unsafe { context.write(Ref::into_raw(made)) };
@@ -200,7 +217,7 @@ unsafe extern "C" fn create_vc<A: CallManager>(
 unsafe extern "C" fn delete_vc<A: CallManager>(context: NDIS_HANDLE) -> NDIS_STATUS {
     // SAFETY: the context that CmCreateVc returned.
     let vc = unsafe { Ref::<A::Vc>::borrow_raw(context) };
-    if let Err(status) = A::delete_vc(&vc) {
+    if let Err(status) = A::delete_vc(&vc, &mut Unlocked::documented()) {
         return status.code();
     }
     vc.handle().delete();
@@ -223,7 +240,7 @@ unsafe extern "C" fn open_af<A: CallManager>(
         return Status::BAD_VERSION.code();
     }
     let id = AddressFamilyId(family.AddressFamily);
-    match A::open_address_family(adapter, id, AddressFamilyHandle(handle)) {
+    match A::open_address_family(adapter, id, AddressFamilyHandle(handle), &mut Unlocked::documented()) {
         Ok(made) => {
             // SAFETY: NDIS passes a valid place for the context.
             unsafe { af_context.write(Ref::into_raw(made)) };
@@ -238,7 +255,7 @@ unsafe extern "C" fn close_af<A: CallManager>(context: NDIS_HANDLE) -> NDIS_STAT
     // `A::close_address_family` returns.
     let family = Ref::clone(&*unsafe { Ref::<A::AddressFamily>::borrow_raw(context) });
     let request = CloseAddressFamily::new(family.handle().0, context);
-    let status = A::close_address_family(&family, request).into_status();
+    let status = A::close_address_family(&family, request, &mut Unlocked::documented()).into_status();
     if status == Status::SUCCESS {
         // SAFETY: the count that CmOpenAf handed to NDIS, which does not use the context after a successful close.
         drop(unsafe { Ref::<A::AddressFamily>::from_raw(context) });
@@ -260,7 +277,7 @@ unsafe extern "C" fn register_sap<A: CallManager>(
     let bytes = unsafe { &raw const (*sap).Sap }.cast::<u8>();
     // SAFETY: SapLength bytes follow (CO_SAP).
     let bytes = unsafe { slice::from_raw_parts(bytes, fixed.SapLength as usize) };
-    match A::register_sap(&family, fixed.SapType, bytes, SapHandle(handle)) {
+    match A::register_sap(&family, fixed.SapType, bytes, SapHandle(handle), &mut Unlocked::documented()) {
         Ok(made) => {
             // SAFETY: NDIS passes a valid place for the context.
             unsafe { sap_context.write(Ref::into_raw(made)) };
@@ -274,7 +291,9 @@ unsafe extern "C" fn deregister_sap<A: CallManager>(context: NDIS_HANDLE) -> NDI
     // SAFETY: the context that CmRegisterSap returned. Counted once more: the deregistration may be completed before
     // `A::deregister_sap` returns.
     let sap = Ref::clone(&*unsafe { Ref::<A::Sap>::borrow_raw(context) });
-    let status = A::deregister_sap(&sap, DeregisterSap::new(sap.handle().0, context)).into_status();
+    let status =
+        A::deregister_sap(&sap, DeregisterSap::new(sap.handle().0, context), &mut Unlocked::documented())
+            .into_status();
     if status == Status::SUCCESS {
         // SAFETY: the count that CmRegisterSap handed to NDIS, which does not use the context after the deregistration.
         drop(unsafe { Ref::<A::Sap>::from_raw(context) });
@@ -296,7 +315,13 @@ unsafe extern "C" fn make_call<A: CallManager>(
         unsafe { party_context.write(ptr::null_mut()) };
     }
     let Some(parameters) = NonNull::new(parameters) else { return Status::INVALID_DATA.code() };
-    A::make_call(&vc, MakeCall::new(vc.handle().raw(), parameters, !party.is_null())).into_status().code()
+    A::make_call(
+        &vc,
+        MakeCall::new(vc.handle().raw(), parameters, !party.is_null()),
+        &mut Unlocked::documented(),
+    )
+    .into_status()
+    .code()
 }
 
 unsafe extern "C" fn close_call<A: CallManager>(
@@ -308,7 +333,9 @@ unsafe extern "C" fn close_call<A: CallManager>(
     // SAFETY: the context that CmCreateVc returned; counted once more as in `make_call`.
     let vc = Ref::clone(&*unsafe { Ref::<A::Vc>::borrow_raw(context) });
     let data = NonNull::new(data.cast::<u8>()).map(|bytes| (bytes, size));
-    A::close_call(&vc, CloseCall::new(vc.handle().raw(), data)).into_status().code()
+    A::close_call(&vc, CloseCall::new(vc.handle().raw(), data), &mut Unlocked::documented())
+        .into_status()
+        .code()
 }
 
 unsafe extern "C" fn cm_oid_request<A: CallManager>(
@@ -322,7 +349,7 @@ unsafe extern "C" fn cm_oid_request<A: CallManager>(
     // SAFETY: NULL, or the context that CmCreateVc returned.
     let vc = unsafe { optional::<A::Vc>(vc) };
     // SAFETY: the request is valid and ours until the handler answers.
-    let Some(mut request) = (unsafe { OidRequest::new(request, None) }) else {
+    let Some(mut request) = (unsafe { OidRequest::new(request, Caller::Any(Unlocked::documented())) }) else {
         return Status::INVALID_DATA.code();
     };
     A::cm_oid_request(&family, vc.as_deref(), &mut request).code()
@@ -340,7 +367,7 @@ unsafe extern "C" fn incoming_call_complete<A: CallManager>(
     // An answer that says that it is none is none.
     let verdict =
         if status == Status::PENDING { Verdict::Rejected(Status::FAILURE) } else { Verdict::of(status) };
-    A::incoming_call_complete(&vc, verdict, parameters.as_ref());
+    A::incoming_call_complete(&vc, verdict, parameters.as_ref(), &mut Unlocked::documented());
 }
 
 /// Point-to-multipoint does not exist in PPPoE.
@@ -365,13 +392,13 @@ unsafe extern "C" fn activate_vc_complete<A: CallManager>(
 ) {
     // SAFETY: the context of the VC; counted once more as in `make_call`.
     let vc = Ref::clone(&*unsafe { Ref::<A::Vc>::borrow_raw(context) });
-    A::vc_activated(&vc, Status::from_raw(status).ok());
+    A::vc_activated(&vc, Status::from_raw(status).ok(), &mut Unlocked::documented());
 }
 
 unsafe extern "C" fn deactivate_vc_complete<A: CallManager>(_status: NDIS_STATUS, context: NDIS_HANDLE) {
     // SAFETY: the context of the VC; counted once more as in `make_call`.
     let vc = Ref::clone(&*unsafe { Ref::<A::Vc>::borrow_raw(context) });
-    A::vc_deactivated(&vc);
+    A::vc_deactivated(&vc, &mut Unlocked::documented());
 }
 
 unsafe extern "C" fn modify_call_qos<A: CallManager>(
@@ -382,7 +409,7 @@ unsafe extern "C" fn modify_call_qos<A: CallManager>(
     let vc = Ref::clone(&*unsafe { Ref::<A::Vc>::borrow_raw(context) });
     let Some(parameters) = NonNull::new(parameters) else { return Status::INVALID_DATA.code() };
     let request = ModifyCall::new(vc.handle().raw(), parameters);
-    A::modify_call(&vc, request).into_status().code()
+    A::modify_call(&vc, request, &mut Unlocked::documented()).into_status().code()
 }
 
 /// The driver sends no requests to clients, so none can complete.

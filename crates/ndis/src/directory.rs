@@ -19,7 +19,7 @@ use alloc::vec::Vec;
 
 use crate::memory::{boxed, push_reserved};
 use crate::reference::{Ref, prefetch};
-use crate::spin_lock::SpinLock;
+use crate::spin_lock::Leaf;
 use crate::status::{Result, Status};
 
 /// Slots of the smallest array.
@@ -46,7 +46,7 @@ pub struct Directory<T, S> {
     readers: AtomicUsize,
     /// Whether the last reader has something to drop.
     retired: AtomicBool,
-    writer: SpinLock<Writer<T>>,
+    writer: Leaf<Writer<T>>,
     spread: S,
 }
 
@@ -142,14 +142,14 @@ impl<T, S: Spread> Directory<T, S> {
             array: AtomicPtr::new(ptr::null_mut()),
             readers: AtomicUsize::new(0),
             retired: AtomicBool::new(false),
-            writer: SpinLock::new(writer),
+            writer: Leaf::new(writer),
             spread,
         }
     }
 
     /// Makes room for so many entries, and keeps it. Takes 40 bytes for each; IRQL <= `DISPATCH_LEVEL`, but better below.
     pub fn try_reserve(&self, entries: usize) -> Result<()> {
-        let mut writer = self.writer.lock();
+        let mut writer = self.writer.acquire();
         writer.least =
             entries.saturating_mul(2).checked_next_power_of_two().ok_or(Status::RESOURCES)?.max(MIN_SLOTS);
         writer.values.try_reserve(entries).map_err(|_| Status::RESOURCES)?;
@@ -166,7 +166,7 @@ impl<T, S: Spread> Directory<T, S> {
 
     /// Adds an entry; false if there is one with this key. IRQL <= `DISPATCH_LEVEL`.
     pub fn insert(&self, key: NonZeroU64, value: &Ref<T>) -> Result<bool> {
-        let mut writer = self.writer.lock();
+        let mut writer = self.writer.acquire();
         let live = writer.live.saturating_add(1);
         let kept = writer.values.len();
         writer.values.try_reserve(live.saturating_add(kept)).map_err(|_| Status::RESOURCES)?;
@@ -193,7 +193,7 @@ impl<T, S: Spread> Directory<T, S> {
 
     /// Removes an entry; false if there was none. IRQL <= `DISPATCH_LEVEL`.
     pub fn remove(&self, key: NonZeroU64) -> bool {
-        let mut writer = self.writer.lock();
+        let mut writer = self.writer.acquire();
         let Some((slot, true)) = self.array().and_then(|array| array.find(key, &self.spread)) else {
             return false;
         };
@@ -287,7 +287,7 @@ impl<T, S: Spread> Directory<T, S> {
     /// [`Directory::insert`] and [`Directory::remove`], with no lock held that the drop of a `T` takes.
     pub fn collect(&self) {
         while self.retired.load(Ordering::SeqCst) {
-            let mut writer = self.writer.lock();
+            let mut writer = self.writer.acquire();
             // What is in the lists was unlinked under this lock: who begins to read from now on cannot find it.
             if self.readers.load(Ordering::SeqCst) != 0 {
                 return;

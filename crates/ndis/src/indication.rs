@@ -7,6 +7,7 @@ use ndis_sys::{
 };
 
 use crate::header::header;
+use crate::lock_order::Unlocked;
 use crate::miniport::AdapterHandle;
 use crate::status::Status;
 
@@ -35,16 +36,22 @@ fn indication(
 
 impl AdapterHandle {
     /// `NdisMCoIndicateStatusEx` for the adapter or, with a handle, for one of its VCs; NDIS copies the data.
-    /// IRQL <= `DISPATCH_LEVEL`, no lock held.
-    pub(crate) fn indicate_co_status(self, vc: Option<NDIS_HANDLE>, code: Status, data: &mut [u8]) {
+    /// IRQL <= `DISPATCH_LEVEL`.
+    pub(crate) fn indicate_co_status(
+        self,
+        vc: Option<NDIS_HANDLE>,
+        code: Status,
+        data: &mut [u8],
+        _locks: &mut Unlocked,
+    ) {
         let mut status = indication(self, code, data.as_mut_ptr(), data.len());
         // SAFETY: the indication and its buffer live across the call.
         unsafe { NdisMCoIndicateStatusEx(self.0, vc.unwrap_or(ptr::null_mut()), &raw mut status) };
     }
 
     /// `NDIS_STATUS_LINK_STATE`: the speed in bits per second of a full-duplex link, or that there is none.
-    /// IRQL <= `DISPATCH_LEVEL`, no lock held.
-    pub fn indicate_link_state(self, speed: Option<u64>, full_duplex: bool) {
+    /// IRQL <= `DISPATCH_LEVEL`.
+    pub fn indicate_link_state(self, speed: Option<u64>, full_duplex: bool, _locks: &mut Unlocked) {
         use ndis_sys::{_NET_IF_MEDIA_CONNECT_STATE as Connect, _NET_IF_MEDIA_DUPLEX_STATE as Duplex};
         let mut state = NDIS_LINK_STATE {
             Header: header(

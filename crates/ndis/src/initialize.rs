@@ -36,6 +36,11 @@ impl<'a> Initialize<'a> {
         &self.irql
     }
 
+    /// The same, to be lent to locks.
+    pub const fn irql_mut(&mut self) -> &mut Passive {
+        &mut self.irql
+    }
+
     /// The context that the registration attributes announce.
     pub(crate) const fn context(&self) -> *mut c_void {
         self.context

@@ -43,7 +43,7 @@ pub trait InterruptHandler: Send + Sync + 'static {
     fn service(&self, message: Option<u32>) -> Serviced;
 
     /// `MiniportInterruptDPC`/`MiniportMessageInterruptDPC`.
-    fn dpc(this: &Ref<Self>, message: Option<u32>, throttle: &mut Throttle, irql: &Dispatch)
+    fn dpc(this: &Ref<Self>, message: Option<u32>, throttle: &mut Throttle, irql: &mut Dispatch)
     where
         Self: Sized;
 
@@ -171,7 +171,7 @@ unsafe fn dpc<T: InterruptHandler>(context: NDIS_HANDLE, message: Option<u32>, t
     let parameters = unsafe { throttle.cast::<NDIS_RECEIVE_THROTTLE_PARAMETERS>().as_mut() };
     let limit = parameters.as_ref().map_or(u32::MAX, |parameters| parameters.MaxNblsToIndicate);
     let mut throttle = Throttle { max_to_indicate: limit, more_pending: false };
-    T::dpc(&target, message, &mut throttle, &Dispatch::documented());
+    T::dpc(&target, message, &mut throttle, &mut Dispatch::documented());
     if let Some(parameters) = parameters {
         parameters.set_MoreNblsPending(throttle.more_pending.into());
     }

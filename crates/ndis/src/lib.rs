@@ -7,7 +7,8 @@
 //! - contexts are reference-counted ([`Ref`], [`Weak`]), never bare pointers;
 //! - a request that may be answered later is a token whose only ways out are its completions
 //!   ([`MakeCall`], [`CloseCall`], [`PauseRequest`], ...);
-//! - the IRQL that a function needs is an argument ([`Passive`], [`Dispatch`]);
+//! - the IRQL that a function needs is an argument ([`Passive`], [`Dispatch`]), and so is what it needs of the locks that
+//!   are held ([`Locked`], [`Unlocked`]);
 //! - allocation can fail, and nothing panics.
 //!
 //! Names are those of the NDIS documentation. This is the only crate of the driver with `unsafe` code: one operation a
@@ -33,6 +34,7 @@ pub mod initialize;
 pub mod interrupt;
 pub mod io_space;
 pub mod irql;
+pub mod lock_order;
 pub mod log;
 pub mod memory;
 pub mod miniport;
@@ -70,6 +72,7 @@ pub use initialize::Initialize;
 pub use interrupt::{Interrupt, InterruptHandler, Serviced, Throttle};
 pub use io_space::IoSpace;
 pub use irql::{Dispatch, Passive};
+pub use lock_order::{Before, Locked, Unlocked};
 pub use log::ErrorCode;
 pub use miniport::{AdapterHandle, HaltAction, Miniport, PauseRequest, PendedPause, PnpEvent};
 pub use net_buffer_list::{Chain, NetBuffer, NetBufferList};
@@ -80,7 +83,7 @@ pub use receive::{Arrivals, ReceivePool, ReturnedChain};
 pub use reference::{Ref, Weak};
 pub use resources::Resource;
 pub use sap::{DeregisterSap, PendedDeregisterSap, Sap, SapHandle};
-pub use spin_lock::SpinLock;
+pub use spin_lock::{Leaf, SpinLock};
 pub use status::{Result, Status};
 pub use time::{now, sleep, stall, ticks};
 pub use timer::{Timer, TimerHandler};

@@ -17,9 +17,10 @@ use crate::answer::Answer;
 use crate::call_manager::CallManager;
 use crate::initialize::Initialize;
 use crate::irql::Passive;
+use crate::lock_order::Unlocked;
 use crate::log::ErrorCode;
 use crate::memory::boxed;
-use crate::oid::OidRequest;
+use crate::oid::{Caller, OidRequest};
 use crate::once::Once;
 use crate::receive::ReturnedChain;
 use crate::reference::Ref;
@@ -36,8 +37,8 @@ unsafe impl Sync for AdapterHandle {}
 
 impl AdapterHandle {
     /// `NdisMRemoveMiniport`: the card has failed for good; NDIS takes the adapter down as if it were removed.
-    /// IRQL <= `DISPATCH_LEVEL`, no lock held.
-    pub fn remove(self) {
+    /// IRQL <= `DISPATCH_LEVEL`.
+    pub fn remove(self, _locks: &mut Unlocked) {
         // SAFETY: the handle is that of an initialised adapter. There is nothing to do if NDIS declines.
         let _ = unsafe { NdisMRemoveMiniport(self.0) };
     }
@@ -69,26 +70,26 @@ pub trait Miniport: Sized + Send + Sync + 'static {
 
     /// The last part of `MiniportInitializeEx`: connects interrupts and timers, which refer back to the adapter.
     /// On an error the adapter is [dropped](Ref::try_drop_last) as by a halt, without a call of [`Miniport::halt`].
-    fn connect(this: &Ref<Self>, init: &Initialize<'_>) -> Result<()>;
+    fn connect(this: &Ref<Self>, init: &mut Initialize<'_>) -> Result<()>;
 
     /// `MiniportHaltEx`: stop the hardware and wait until no client refers to the adapter. The adapter is dropped
     /// afterwards, inside the handler, as soon as the caller's is the last reference.
-    fn halt(this: &Ref<Self>, action: HaltAction, irql: &Passive);
+    fn halt(this: &Ref<Self>, action: HaltAction, irql: &mut Passive);
 
     /// `MiniportPause`.
-    fn pause(this: &Ref<Self>, request: PauseRequest, irql: &Passive) -> Answer;
+    fn pause(this: &Ref<Self>, request: PauseRequest, irql: &mut Passive) -> Answer;
 
     /// `MiniportRestart`.
-    fn restart(this: &Ref<Self>, irql: &Passive) -> Status;
+    fn restart(this: &Ref<Self>, irql: &mut Passive) -> Status;
 
     /// `MiniportOidRequest`.
     fn oid_request(this: &Ref<Self>, request: &mut OidRequest<'_>) -> Status;
 
     /// `MiniportCancelSend`: queued sends with this cancel id end with `SEND_ABORTED`. IRQL <= `DISPATCH_LEVEL`.
-    fn cancel_send(this: &Ref<Self>, cancel_id: *mut c_void);
+    fn cancel_send(this: &Ref<Self>, cancel_id: *mut c_void, locks: &mut Unlocked);
 
     /// `MiniportDevicePnPEventNotify`.
-    fn pnp_event(this: &Ref<Self>, event: PnpEvent, irql: &Passive);
+    fn pnp_event(this: &Ref<Self>, event: PnpEvent, irql: &mut Passive);
 
     /// `MiniportShutdownEx`: only quiesce the hardware: no lock, no allocation, no NDIS call.
     /// IRQL: `PASSIVE_LEVEL`, or `HIGH_LEVEL` in a bug check.
@@ -138,9 +139,9 @@ unsafe extern "C" fn initialize<A: CallManager>(
     let context = Box::into_raw(context);
     // SAFETY: NDIS passes valid parameters for the duration of the call.
     let parameters = unsafe { parameters.as_ref() };
-    let init = Initialize::new(AdapterHandle(handle), context.cast(), parameters, Passive::documented());
+    let mut init = Initialize::new(AdapterHandle(handle), context.cast(), parameters, Passive::documented());
     // SAFETY: allocated above, and freed only by `take_down`.
-    let built = bring_up::<A>(&init, unsafe { &*context });
+    let built = bring_up::<A>(&mut init, unsafe { &*context });
     if let Err(status) = built {
         // SAFETY: allocated above; with an error returned NDIS will not use the context.
         unsafe { take_down(context, init.irql()) };
@@ -150,7 +151,7 @@ unsafe extern "C" fn initialize<A: CallManager>(
 }
 
 /// Builds the adapter, puts it where callbacks find it, connects it, and offers its address families.
-fn bring_up<A: CallManager>(init: &Initialize<'_>, context: &AdapterContext<A>) -> Result<()> {
+fn bring_up<A: CallManager>(init: &mut Initialize<'_>, context: &AdapterContext<A>) -> Result<()> {
     let adapter = A::initialize(init)?;
     let kept = Ref::clone(&adapter);
     if context.adapter.set(kept).is_err() {
@@ -178,11 +179,11 @@ unsafe fn take_down<A>(context: *mut AdapterContext<A>, _irql: &Passive) {
 }
 
 unsafe extern "C" fn halt<A: CallManager>(context: NDIS_HANDLE, action: NDIS_HALT_ACTION) {
-    let irql = Passive::documented();
+    let mut irql = Passive::documented();
     // SAFETY: NDIS passes the registered context.
     if let Some(adapter) = unsafe { adapter::<A>(context) } {
         #[expect(clippy::cast_sign_loss, reason = "a C enumeration of small values")]
-        A::halt(adapter, HaltAction(action as u32), &irql);
+        A::halt(adapter, HaltAction(action as u32), &mut irql);
     }
     // SAFETY: registered by `initialize`; NDIS does not use the context after the halt handler.
     unsafe { take_down(context.cast::<AdapterContext<A>>(), &irql) };
@@ -209,8 +210,8 @@ impl PauseRequest {
 }
 
 impl PendedPause {
-    /// `NdisMPauseComplete`. IRQL <= `DISPATCH_LEVEL`, no lock held.
-    pub fn complete(self) {
+    /// `NdisMPauseComplete`. IRQL <= `DISPATCH_LEVEL`.
+    pub fn complete(self, _locks: &mut Unlocked) {
         drop(self);
     }
 }
@@ -229,7 +230,7 @@ unsafe extern "C" fn pause<A: CallManager>(
     // SAFETY: NDIS passes the registered context.
     let Some(adapter) = (unsafe { adapter::<A>(context) }) else { return Status::SUCCESS.code() };
     let handle = A::handle(adapter);
-    A::pause(adapter, PauseRequest(handle), &Passive::documented()).into_status().code()
+    A::pause(adapter, PauseRequest(handle), &mut Passive::documented()).into_status().code()
 }
 
 unsafe extern "C" fn restart<A: CallManager>(
@@ -238,7 +239,7 @@ unsafe extern "C" fn restart<A: CallManager>(
 ) -> NDIS_STATUS {
     // SAFETY: NDIS passes the registered context.
     let Some(adapter) = (unsafe { adapter::<A>(context) }) else { return Status::FAILURE.code() };
-    A::restart(adapter, &Passive::documented()).code()
+    A::restart(adapter, &mut Passive::documented()).code()
 }
 
 unsafe extern "C" fn oid_request<A: CallManager>(
@@ -248,7 +249,8 @@ unsafe extern "C" fn oid_request<A: CallManager>(
     // SAFETY: NDIS passes the registered context.
     let Some(adapter) = (unsafe { adapter::<A>(context) }) else { return Status::NOT_ACCEPTED.code() };
     // SAFETY: the request is valid and ours until the handler answers.
-    let Some(mut request) = (unsafe { OidRequest::new(request, Some(Passive::documented())) }) else {
+    let Some(mut request) = (unsafe { OidRequest::new(request, Caller::Passive(Passive::documented())) })
+    else {
         return Status::INVALID_DATA.code();
     };
     A::oid_request(adapter, &mut request).code()
@@ -287,14 +289,15 @@ unsafe extern "C" fn return_net_buffer_lists<A: CallManager>(
     // SAFETY: NDIS passes the registered context.
     if let Some(adapter) = unsafe { adapter::<A>(context) } {
         // SAFETY: the chain consists of lists that this adapter indicated, ours again from here on.
-        A::receives_returned(adapter, unsafe { ReturnedChain::new(chain) });
+        let chain = unsafe { ReturnedChain::new(chain) };
+        A::receives_returned(adapter, chain, &mut Unlocked::documented());
     }
 }
 
 unsafe extern "C" fn cancel_send<A: CallManager>(context: NDIS_HANDLE, cancel_id: *mut c_void) {
     // SAFETY: NDIS passes the registered context.
     if let Some(adapter) = unsafe { adapter::<A>(context) } {
-        A::cancel_send(adapter, cancel_id);
+        A::cancel_send(adapter, cancel_id, &mut Unlocked::documented());
     }
 }
 
@@ -311,7 +314,7 @@ unsafe extern "C" fn device_pnp_event_notify<A: CallManager>(
     };
     // SAFETY: NDIS passes the registered context.
     if let Some(adapter) = unsafe { adapter::<A>(context) } {
-        A::pnp_event(adapter, event, &Passive::documented());
+        A::pnp_event(adapter, event, &mut Passive::documented());
     }
 }
 

@@ -6,6 +6,7 @@ use ndis_sys::_NDIS_REQUEST_TYPE as Type;
 use ndis_sys::{NDIS_OID_REQUEST, PNDIS_OID_REQUEST};
 
 use crate::irql::Passive;
+use crate::lock_order::Unlocked;
 
 /// What a request wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,16 +23,23 @@ pub enum RequestKind {
 pub struct OidRequest<'a> {
     raw: &'a mut NDIS_OID_REQUEST,
     kind: RequestKind,
-    passive: Option<Passive>,
+    caller: Caller,
+}
+
+/// The token of the handler that got a request.
+pub(crate) enum Caller {
+    /// `MiniportOidRequest`.
+    Passive(Passive),
+    /// The CoNDIS handlers.
+    Any(Unlocked),
 }
 
 impl OidRequest<'_> {
     /// Wraps a request; `None` for a kind that does not reach a miniport.
     ///
     /// # Safety
-    /// `request` must be NULL or valid and ours until the wrapper is dropped; `passive` says whether the handler runs
-    /// at `PASSIVE_LEVEL`.
-    pub(crate) unsafe fn new(request: PNDIS_OID_REQUEST, passive: Option<Passive>) -> Option<Self> {
+    /// `request` must be NULL or valid and ours until the wrapper is dropped.
+    pub(crate) unsafe fn new(request: PNDIS_OID_REQUEST, caller: Caller) -> Option<Self> {
         // SAFETY: by the caller's promise.
         let raw = unsafe { request.as_mut() }?;
         let kind = match raw.RequestType {
@@ -40,7 +48,7 @@ impl OidRequest<'_> {
             Type::NdisRequestMethod => RequestKind::Method,
             _ => return None,
         };
-        Some(Self { raw, kind, passive })
+        Some(Self { raw, kind, caller })
     }
 
     /// What the request wants.
@@ -49,8 +57,19 @@ impl OidRequest<'_> {
     }
 
     /// `PASSIVE_LEVEL`, on the path that guarantees it: `MiniportOidRequest`.
-    pub const fn passive(&self) -> Option<&Passive> {
-        self.passive.as_ref()
+    pub const fn passive(&mut self) -> Option<&mut Passive> {
+        match &mut self.caller {
+            Caller::Passive(irql) => Some(irql),
+            Caller::Any(_) => None,
+        }
+    }
+
+    /// The handler was called with no lock held.
+    pub fn locks(&mut self) -> &mut Unlocked {
+        match &mut self.caller {
+            Caller::Passive(irql) => irql,
+            Caller::Any(locks) => locks,
+        }
     }
 
     /// The object identifier.

@@ -205,8 +205,8 @@ impl Arrivals {
     }
 
     /// `NdisMCoIndicateReceiveNetBufferLists`: lends all lists to the VC's client. They come back through
-    /// `MiniportReturnNetBufferLists`, perhaps before this returns. No lock held.
-    pub fn indicate<V: Vc>(&mut self, vc: &Ref<V>, _irql: &Dispatch) {
+    /// `MiniportReturnNetBufferLists`, perhaps before this returns.
+    pub fn indicate<V: Vc>(&mut self, vc: &Ref<V>, _irql: &mut Dispatch) {
         let (head, count) = self.take(vc);
         if count != 0 {
             // SAFETY: NDIS has the lists until it returns them.
@@ -217,7 +217,7 @@ impl Arrivals {
     /// The same where buffers run short: the client copies what it wants before this returns, and the lists are ours
     /// again (`NDIS_RECEIVE_FLAGS_RESOURCES`).
     #[must_use = "the buffers of the chain are free again"]
-    pub fn indicate_copied<V: Vc>(&mut self, vc: &Ref<V>, _irql: &Dispatch) -> ReturnedChain<V> {
+    pub fn indicate_copied<V: Vc>(&mut self, vc: &Ref<V>, _irql: &mut Dispatch) -> ReturnedChain<V> {
         let (head, count) = self.take(vc);
         if count != 0 {
             // SAFETY: with this flag NDIS keeps none of the lists, and leaves them linked as they were.

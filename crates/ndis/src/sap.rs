@@ -6,6 +6,7 @@ use core::marker::PhantomData;
 use ndis_sys::{NDIS_HANDLE, NdisCmDeregisterSapComplete};
 
 use crate::answer::Answer;
+use crate::lock_order::Unlocked;
 use crate::reference::Ref;
 use crate::status::Status;
 
@@ -61,8 +62,8 @@ impl<S: Send + Sync + 'static> DeregisterSap<S> {
 }
 
 impl<S: Send + Sync + 'static> PendedDeregisterSap<S> {
-    /// `NdisMCmDeregisterSapComplete`. IRQL <= `DISPATCH_LEVEL`, no lock held.
-    pub fn complete(self) {
+    /// `NdisMCmDeregisterSapComplete`. IRQL <= `DISPATCH_LEVEL`.
+    pub fn complete(self, _locks: &mut Unlocked) {
         drop(self);
     }
 }

@@ -6,6 +6,7 @@ use core::ptr::{self, NonNull};
 
 use ndis_sys::{NET_BUFFER_LIST, NdisMCoSendNetBufferListsComplete};
 
+use crate::lock_order::Unlocked;
 use crate::net_buffer_list::{Chain, next_of, set_status, vc_context};
 use crate::reference::Ref;
 use crate::status::Status;
@@ -36,8 +37,12 @@ impl<V: Vc> Chain<V> {
     }
 
     /// Completes every list of the chain with the status it carries, VC by VC, and reports to `completed` how many
-    /// each VC got back, after NDIS has them. IRQL <= `DISPATCH_LEVEL`, no lock held: a completion may send again.
-    pub fn complete_sends(mut self, mut completed: impl FnMut(&Ref<V>, u32)) {
+    /// each VC got back, after NDIS has them. IRQL <= `DISPATCH_LEVEL`; a completion may send again.
+    pub fn complete_sends(
+        mut self,
+        locks: &mut Unlocked,
+        mut completed: impl FnMut(&Ref<V>, u32, &mut Unlocked),
+    ) {
         while let Some(first) = NonNull::new(self.head()) {
             // SAFETY: a list of this chain is valid and owned.
             let context = vc_context(unsafe { first.as_ref() });
@@ -53,7 +58,7 @@ impl<V: Vc> Chain<V> {
             // SAFETY: all lists of the run were sent on this VC and are given back once; the VC stays alive, since
             // its call cannot end before its sends are counted out by `completed`.
             unsafe { NdisMCoSendNetBufferListsComplete(vc.handle().raw(), run.into_raw(), 0) };
-            completed(&vc, count);
+            completed(&vc, count, locks);
             // SAFETY: the references of the run's other lists, which are out of the driver.
             unsafe { Ref::discount_contexts(&vc, count.wrapping_sub(1)) };
         }

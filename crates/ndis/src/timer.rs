@@ -23,7 +23,7 @@ use crate::status::{Result, Status};
 /// What a timer does when it expires. `K` tells the timers of one type of target apart.
 pub trait TimerHandler<K = ()>: Send + Sync + 'static {
     /// `NdisTimerFunction`. May run once more after the timer was set again.
-    fn expired(this: &Ref<Self>, irql: &Dispatch)
+    fn expired(this: &Ref<Self>, irql: &mut Dispatch)
     where
         Self: Sized;
 }
@@ -118,6 +118,6 @@ unsafe extern "C" fn expired<T: TimerHandler<K>, K>(
     // SAFETY: the context of the allocation, which Drop keeps until this DPC has ended.
     let context = unsafe { &*context.cast_const().cast::<Context<T>>() };
     if let Some(target) = context.target.upgrade() {
-        T::expired(&target, &Dispatch::documented());
+        T::expired(&target, &mut Dispatch::documented());
     }
 }

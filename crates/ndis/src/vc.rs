@@ -12,6 +12,7 @@ use ndis_sys::{
 
 use crate::address_family::AddressFamilyHandle;
 use crate::call::CallParameters;
+use crate::lock_order::Unlocked;
 use crate::miniport::AdapterHandle;
 use crate::reference::Ref;
 use crate::sap::SapHandle;
@@ -63,8 +64,8 @@ impl Verdict {
 }
 
 /// `NdisMCmCreateVc`: a VC for an incoming call, towards the client that opened the family. `vc` is its context from
-/// then on, until [`delete`]; its handle comes to life. The client may refuse. IRQL <= `DISPATCH_LEVEL`, no lock held.
-pub fn create<V: Vc>(family: &AddressFamilyHandle, vc: &Ref<V>) -> Result<()> {
+/// then on, until [`delete`]; its handle comes to life. The client may refuse. IRQL <= `DISPATCH_LEVEL`.
+pub fn create<V: Vc>(family: &AddressFamilyHandle, vc: &Ref<V>, _locks: &mut Unlocked) -> Result<()> {
     let context = Ref::into_raw(Ref::clone(vc));
     let adapter = vc.handle().adapter.0;
     let mut handle: NDIS_HANDLE = ptr::null_mut();
@@ -80,8 +81,8 @@ pub fn create<V: Vc>(family: &AddressFamilyHandle, vc: &Ref<V>) -> Result<()> {
 }
 
 /// `NdisMCmDeleteVc`: the end of a VC that [`create`] made; it is inactive and has no call.
-/// IRQL <= `DISPATCH_LEVEL`, no lock held.
-pub fn delete<V: Vc>(vc: &Ref<V>) -> Result<()> {
+/// IRQL <= `DISPATCH_LEVEL`.
+pub fn delete<V: Vc>(vc: &Ref<V>, _locks: &mut Unlocked) -> Result<()> {
     let raw = vc.handle().raw.swap(ptr::null_mut(), Ordering::AcqRel);
     if raw.is_null() {
         return Err(Status::CLOSING);
@@ -125,24 +126,29 @@ impl VcHandle {
     }
 
     /// `NdisMCmActivateVc`: data may flow with these parameters, which must live until the activation is complete.
-    /// IRQL <= `DISPATCH_LEVEL`, no lock held.
-    pub fn activate(&self, parameters: &CallParameters) -> Result<Progress> {
+    /// IRQL <= `DISPATCH_LEVEL`.
+    pub fn activate(&self, parameters: &CallParameters, _locks: &mut Unlocked) -> Result<Progress> {
         let vc = self.live()?;
         // SAFETY: the VC lives, and so do the parameters.
         Progress::of(unsafe { NdisMCmActivateVc(vc, parameters.raw()) })
     }
 
     /// `NdisMCmDeactivateVc`, after the last send was completed and the last receive returned.
-    /// IRQL <= `DISPATCH_LEVEL`, no lock held.
-    pub fn deactivate(&self) -> Result<Progress> {
+    /// IRQL <= `DISPATCH_LEVEL`.
+    pub fn deactivate(&self, _locks: &mut Unlocked) -> Result<Progress> {
         let vc = self.live()?;
         // SAFETY: the VC lives.
         Progress::of(unsafe { NdisMCmDeactivateVc(vc) })
     }
 
     /// `NdisMCmDispatchIncomingCall`: offers a call on an active VC that [`create`] made. The parameters must live until
-    /// the client has answered. IRQL <= `DISPATCH_LEVEL`, no lock held.
-    pub fn dispatch_incoming_call(&self, sap: &SapHandle, parameters: &CallParameters) -> Verdict {
+    /// the client has answered. IRQL <= `DISPATCH_LEVEL`.
+    pub fn dispatch_incoming_call(
+        &self,
+        sap: &SapHandle,
+        parameters: &CallParameters,
+        _locks: &mut Unlocked,
+    ) -> Verdict {
         let Ok(vc) = self.live() else { return Verdict::Rejected(Status::CLOSING) };
         // SAFETY: the VC lives, the SAP is registered, and the parameters live.
         let status = unsafe { NdisCmDispatchIncomingCall(sap.0, vc, parameters.raw()) };
@@ -150,8 +156,8 @@ impl VcHandle {
     }
 
     /// `NdisMCmDispatchCallConnected`: the call that the client accepted is up.
-    /// IRQL <= `DISPATCH_LEVEL`, no lock held.
-    pub fn dispatch_call_connected(&self) {
+    /// IRQL <= `DISPATCH_LEVEL`.
+    pub fn dispatch_call_connected(&self, _locks: &mut Unlocked) {
         if let Ok(vc) = self.live() {
             // SAFETY: the VC lives.
             unsafe { NdisCmDispatchCallConnected(vc) };
@@ -159,8 +165,8 @@ impl VcHandle {
     }
 
     /// `NdisMCmDispatchIncomingCallQoSChange`: the call goes on with these parameters, with which the VC was activated.
-    /// IRQL <= `DISPATCH_LEVEL`, no lock held.
-    pub fn dispatch_qos_change(&self, parameters: &CallParameters) {
+    /// IRQL <= `DISPATCH_LEVEL`.
+    pub fn dispatch_qos_change(&self, parameters: &CallParameters, _locks: &mut Unlocked) {
         if let Ok(vc) = self.live() {
             // SAFETY: the VC lives, and so do the parameters for the duration of the call.
             unsafe { NdisCmDispatchIncomingCallQoSChange(vc, parameters.raw()) };
@@ -168,18 +174,18 @@ impl VcHandle {
     }
 
     /// `NdisMCmDispatchIncomingCloseCall`: the call is over for the given reason; the client will close it.
-    /// IRQL <= `DISPATCH_LEVEL`, no lock held.
-    pub fn dispatch_incoming_close(&self, reason: Status) {
+    /// IRQL <= `DISPATCH_LEVEL`.
+    pub fn dispatch_incoming_close(&self, reason: Status, _locks: &mut Unlocked) {
         if let Ok(vc) = self.live() {
             // SAFETY: the VC lives; there is no close data.
             unsafe { NdisCmDispatchIncomingCloseCall(reason.code(), vc, ptr::null_mut(), 0) };
         }
     }
 
-    /// `NdisMCoIndicateStatusEx` for this VC; NDIS copies the data. IRQL <= `DISPATCH_LEVEL`, no lock held.
-    pub fn indicate_status(&self, code: Status, data: &mut [u8]) {
+    /// `NdisMCoIndicateStatusEx` for this VC; NDIS copies the data. IRQL <= `DISPATCH_LEVEL`.
+    pub fn indicate_status(&self, code: Status, data: &mut [u8], locks: &mut Unlocked) {
         if let Ok(vc) = self.live() {
-            self.adapter.indicate_co_status(Some(vc), code, data);
+            self.adapter.indicate_co_status(Some(vc), code, data, locks);
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::status::{Result, Status};
 /// What a work item does.
 pub trait WorkHandler: Send + Sync + 'static {
     /// `NDIS_IO_WORKITEM_FUNCTION`.
-    fn work(this: &Ref<Self>, irql: &Passive)
+    fn work(this: &Ref<Self>, irql: &mut Passive)
     where
         Self: Sized;
 }
@@ -86,7 +86,7 @@ unsafe extern "C" fn run<T: WorkHandler>(context: *mut c_void, _item: NDIS_HANDL
     // SAFETY: the context of the item, alive while it is busy.
     let context = unsafe { &*context.cast_const().cast::<Context<T>>() };
     if let Some(target) = context.target.upgrade() {
-        T::work(&target, &Passive::documented());
+        T::work(&target, &mut Passive::documented());
     }
     context.busy.store(false, Ordering::Release);
 }
