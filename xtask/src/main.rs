@@ -22,6 +22,7 @@ mod referees;
 mod run;
 mod setup;
 mod shadow;
+mod stack;
 mod target;
 mod test;
 mod toolchain;
@@ -60,6 +61,8 @@ enum Commands {
     Clippy(build::Options),
     /// Document all crates; warnings are errors
     Doc(build::Options),
+    /// Print how much stack the driver takes: its entry points, the deepest path from each, the largest frames
+    Stack(build::Options),
     /// Stage mcm.sys and its INF (catalog and signature need Windows)
     Package(build::Options),
     /// Remove steps from the driver, one at a time, and see the simulator notice
@@ -90,6 +93,7 @@ fn dispatch(cli: Cli) -> Result<()> {
         Commands::Clippy(options) => check::clippy(&workspace, &options),
         Commands::Doc(options) => check::doc(&workspace, &options),
         Commands::CompileFail(options) => compile_fail::run(&workspace, &options).map(drop),
+        Commands::Stack(options) => stack::run(&workspace, &options),
         Commands::Coverage => coverage::run(&workspace),
         Commands::WdkDiff { dir } => wdk_diff::run(&dir),
         Commands::Mutants(options) => mutants::run(&workspace, &options),
