@@ -29,7 +29,7 @@ use self::card::Card;
 pub(crate) use self::hardware::{Buffers, Burst, ReceiveRing, Registers, TransmitRing, Vacancies};
 pub(crate) use self::statistics::Statistics;
 use crate::call_manager::{AddressFamily, Calls, Lines};
-use crate::datapath::{Pacer, ReceiveQueue, Transmit};
+use crate::datapath::{Pacer, ReceiveQueue, Receivers, Transmit};
 use crate::level;
 
 /// One adapter. Fields are dropped in this order: what calls back first, what others stand on last.
@@ -56,8 +56,7 @@ pub(crate) struct Adapter {
     link: SpinLock<Option<(u64, bool)>, level::Link>,
     /// Causes that the service routine found and the DPC has not looked at.
     causes: AtomicU32,
-    /// DPCs that want to receive: the first of them does it for all.
-    pub(crate) receivers: AtomicU32,
+    pub(crate) receivers: Receivers,
     /// How many messages the card has to interrupt by; none: it has its line.
     messages: AtomicU32,
     card: Card,
@@ -113,7 +112,7 @@ impl Miniport for Adapter {
     }
 
     fn shutdown(&self) {
-        if self.is_reachable() {
+        if let Some(_access) = self.card.access() {
             self.nic.quiesce();
         }
     }

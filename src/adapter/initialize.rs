@@ -17,7 +17,7 @@ use super::settings::{self, MAX_LINK_SPEED, link_config};
 use super::{Adapter, Statistics};
 use crate::POOL_TAG;
 use crate::call_manager::{Calls, Lines};
-use crate::datapath::{ReceiveQueue, Transmit};
+use crate::datapath::{ReceiveQueue, Receivers, Transmit};
 
 /// Writes the error-log entry that belongs to a failed step and passes the status on.
 fn logged<T>(init: &Initialize<'_>, code: ErrorCode, step: Step, result: Result<T>) -> Result<T> {
@@ -114,7 +114,7 @@ pub(super) fn initialize(init: &Initialize<'_>) -> Result<Ref<Adapter>> {
         families: SpinLock::new(Vec::new()),
         link: SpinLock::new(link),
         causes: AtomicU32::new(0),
-        receivers: AtomicU32::new(0),
+        receivers: Receivers::new(),
         messages: AtomicU32::new(0),
         card: Card::new(),
         lookahead: AtomicU32::new(settings.max_payload.into()),

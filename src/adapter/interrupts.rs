@@ -3,18 +3,21 @@
 use core::sync::atomic::Ordering;
 
 use e1000::{Causes, Delivery, Vector};
-use ndis::{Dispatch, InterruptHandler, Ref, Serviced, Throttle};
+use ndis::{Dispatch, InterruptHandler, Ref, Serviced, Throttle, Unlocked};
 
 use super::Adapter;
+use crate::datapath::Left;
 
 impl InterruptHandler for Adapter {
     fn service(&self, message: Option<u32>) -> Serviced {
-        if !self.is_reachable() {
-            return Serviced::NotOurs;
+        let Some(access) = self.card.access_to_mask() else { return Serviced::NotOurs };
+        if !access.runs() {
+            return self.silence(message);
         }
-        let causes = match self.vector(message) {
-            Some(vector) => self.nic.acknowledge(vector).map(Some),
-            None => self.nic.claim_line(self.delivery()),
+        let causes = match self.source(message) {
+            Some(Source::Vector(vector)) => self.nic.acknowledge(vector).map(Some),
+            Some(Source::Everything) => self.nic.claim_line(self.delivery()),
+            None => return Serviced::NotOurs,
         };
         match causes {
             Ok(Some(causes)) => {
@@ -22,7 +25,7 @@ impl InterruptHandler for Adapter {
                 Serviced::QueueDpc
             }
             Ok(None) => {
-                self.mask_if_stopped();
+                self.mask_unless_running();
                 Serviced::NotOurs
             }
             // A card that is gone interrupts nobody; the notification of its removal will come.
@@ -31,8 +34,11 @@ impl InterruptHandler for Adapter {
     }
 
     fn dpc(this: &Ref<Self>, message: Option<u32>, throttle: &mut Throttle, irql: &mut Dispatch) {
-        let vector = this.vector(message);
-        let mine = vector.map_or(Causes::all(), causes_of);
+        let Some(source) = this.source(message) else { return };
+        let (vector, mine) = match source {
+            Source::Everything => (None, Causes::all()),
+            Source::Vector(vector) => (Some(vector), causes_of(vector)),
+        };
         let found = this.causes.fetch_and(!mine.bits(), Ordering::AcqRel);
         let causes = Causes::from_bits_truncate(found) & mine;
         if causes.transmit() || vector == Some(Vector::Transmit) {
@@ -41,32 +47,41 @@ impl InterruptHandler for Adapter {
         if causes.link() {
             this.link_changed(irql);
         }
-        // A throttled pass is continued by NDIS with the DPC, without a new cause; the card stays masked meanwhile.
-        if causes.receive() || vector != Some(Vector::Transmit) {
-            this.receive(throttle, irql);
+        // Frames are no business of the other messages' DPCs, nor is the throttle.
+        let left = match vector {
+            None | Some(Vector::Receive) => this.receive(throttle, irql),
+            Some(Vector::Transmit | Vector::Other) => Left::Nothing,
+        };
+        match left {
+            Left::Nothing => this.rearm(source, false),
+            Left::Frames => this.rearm(source, true),
+            // The card stays masked until that.
+            Left::ToNdis | Left::ToAnother => {}
         }
-        if throttle.more_pending || !this.is_reachable() {
-            return;
-        }
-        match vector {
-            Some(vector) => this.nic.rearm(vector),
-            None => this.nic.rearm_line(this.delivery()),
-        }
-        this.mask_if_stopped();
     }
 
     fn disable(&self, _message: Option<u32>) {
-        if self.is_reachable() {
+        if let Some(_access) = self.card.access() {
             self.nic.disable_interrupts();
         }
     }
 
     fn enable(&self, _message: Option<u32>) {
-        if self.is_reachable() {
+        if let Some(_access) = self.card.access() {
             // A card that has gone meanwhile will be reported as removed.
             let _ = self.nic.enable_interrupts(self.delivery());
+            self.mask_unless_running();
         }
     }
+}
+
+/// What an interrupt tells of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Source {
+    /// All there is: the line, or a message that does its work.
+    Everything,
+    /// What has a message of its own.
+    Vector(Vector),
 }
 
 /// What a vector reports: the other causes belong to other DPCs.
@@ -79,18 +94,51 @@ fn causes_of(vector: Vector) -> Causes {
 }
 
 impl Adapter {
-    /// Masks the card again if another processor has stopped it while this one unmasked it: nobody would serve it.
-    fn mask_if_stopped(&self) {
-        if self.is_stopped() {
+    /// The end of a DPC: unmasks what it has served, and has the card interrupt for frames that are left to the next one.
+    fn rearm(&self, source: Source, again: bool) {
+        let Some(_access) = self.card.access() else { return };
+        match source {
+            Source::Vector(vector) => self.nic.rearm(vector),
+            Source::Everything => self.nic.rearm_line(self.delivery()),
+        }
+        if again {
+            self.nic.receive_again(self.delivery());
+        }
+        self.mask_unless_running();
+    }
+
+    /// Masks the card again if another processor takes it while this one unmasked it: nobody would serve it. With leave to
+    /// touch it.
+    pub(super) fn mask_unless_running(&self) {
+        if !self.is_reachable() {
             self.nic.disable_interrupts();
         }
     }
 
-    /// The vector of a message, unless the card has but one and treats it like the line.
-    fn vector(&self, message: Option<u32>) -> Option<Vector> {
+    /// An interrupt while somebody takes the card, or after it was given up: masks it, so that its line does not keep this
+    /// processor from that. What it tells of ends with the reset, or is found after it.
+    #[cold]
+    fn silence(&self, message: Option<u32>) -> Serviced {
+        let by_line = self.source(message) == Some(Source::Everything);
+        let ours = by_line && matches!(self.nic.claim_line(self.delivery()), Ok(Some(_)));
+        self.nic.disable_interrupts();
+        if ours { Serviced::Done } else { Serviced::NotOurs }
+    }
+
+    /// Those who touch the card with a ring's lock held have done so when this returns, and the card is masked.
+    pub(super) fn let_go_of_card(&self, locks: &mut Unlocked) {
+        drop(self.transmit.lock(locks));
+        drop(self.receive.lock(locks));
+        self.nic.disable_interrupts();
+        // The mask is at the card before its interrupts are nobody's.
+        let _ = self.nic.is_present();
+    }
+
+    /// What an interrupt tells of; `None`: a message that the card does not send.
+    fn source(&self, message: Option<u32>) -> Option<Source> {
         match self.delivery() {
-            Delivery::Messages => message.and_then(Vector::from_message),
-            Delivery::Line | Delivery::Single => None,
+            Delivery::Messages => message.and_then(Vector::from_message).map(Source::Vector),
+            Delivery::Line | Delivery::Single => Some(Source::Everything),
         }
     }
 }

@@ -63,7 +63,10 @@ impl Adapter {
         state.can_receive() && state.begin(count)
     }
 
-    /// Whether registers may be touched. Callable at any IRQL.
+    /// Whether registers may be touched, by those who have a ring's lock; others need [`Card::access`]. Callable at any
+    /// IRQL.
+    ///
+    /// [`Card::access`]: super::card::Card::access
     pub(crate) fn is_reachable(&self) -> bool {
         self.card.is_running()
     }
@@ -75,7 +78,7 @@ impl Adapter {
 
     /// The card was pulled: nothing on it completes any more, so everything is completed here.
     pub(super) fn removed(&self, irql: &mut Passive) {
-        self.card.stop(irql);
+        self.card.stop(irql, |_| ());
         self.end_everything(irql);
     }
 
@@ -98,8 +101,11 @@ impl Adapter {
         self.state.lock(irql).set_asleep(true);
         self.end_all_calls(CallFailure::GoingDown, irql);
         self.drain_transmit(irql);
-        let stopped =
-            if self.card.stop(irql) { self.nic.stop(&Wait(irql)).map_err(hardware_status) } else { Ok(()) };
+        let stopped = if self.card.stop(irql, |locks| self.let_go_of_card(locks)) {
+            self.nic.stop(&Wait(irql)).map_err(hardware_status)
+        } else {
+            Ok(())
+        };
         self.abandon_sends(Status::REQUEST_ABORTED, irql);
         stopped
     }
@@ -118,12 +124,9 @@ impl Adapter {
         self.end_all_calls(CallFailure::GoingDown, irql);
         self.close_families(irql);
         self.drain_transmit(irql);
-        if self.card.stop(irql) {
-            self.nic.disable_interrupts();
+        if self.card.stop(irql, |locks| self.let_go_of_card(locks)) {
             // Fails only if the card is gone or cannot be reset; there is nothing else to try then.
             let _ = self.nic.stop(&Wait(irql));
-            // An interrupt routine or DPC that began before may have unmasked what it had served.
-            self.nic.disable_interrupts();
         }
         self.abandon_sends(Status::REQUEST_ABORTED, irql);
     }

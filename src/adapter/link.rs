@@ -29,9 +29,7 @@ impl Adapter {
 
     /// The card reports a change: tells NDIS, and ends calls that have lost their wire.
     pub(super) fn link_changed(&self, locks: &mut Unlocked) {
-        if !self.is_reachable() {
-            return;
-        }
+        let Some(access) = self.card.access() else { return };
         let now = {
             // Held while the PHY is asked, which two must not do at once.
             let mut known = self.link.lock(locks);
@@ -43,6 +41,7 @@ impl Adapter {
             *known = now;
             now
         };
+        drop(access);
         let full_duplex = now.is_some_and(|(_, full_duplex)| full_duplex);
         self.handle.indicate_link_state(now.map(|(speed, _)| speed), full_duplex, locks);
         if now.is_none() {

@@ -106,9 +106,9 @@ impl Adapter {
 
     /// What the card counted, folded into a running total: its counters clear when read, and stop when full.
     fn hardware_statistics(&self, locks: &mut Unlocked) -> e1000::Statistics {
-        let reachable = self.is_reachable();
+        let access = self.card.access();
         let mut total = self.hardware_statistics.lock(locks);
-        if reachable {
+        if access.is_some() {
             let _ = self.nic.update_statistics(&mut total);
         }
         *total

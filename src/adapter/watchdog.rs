@@ -43,16 +43,15 @@ impl Adapter {
     }
 
     fn look_after_card(&self, irql: &mut Dispatch) {
-        if !self.is_reachable() {
-            // Stopped, or recovering: whoever starts the card sets the watchdog again.
-            return;
-        }
+        // Stopped, or recovering: whoever starts the card sets the watchdog again.
+        let Some(access) = self.card.access() else { return };
         if !self.nic.is_present() {
             self.fail_for_good(irql);
             return;
         }
         let _ = self.nic.update_statistics(&mut self.hardware_statistics.lock(irql));
-        self.nic.prod(self.delivery());
+        self.prod();
+        self.mask_unless_running();
         self.link_changed(irql);
         self.sends_done(irql);
         if self.link_speed(irql).is_none() {
@@ -61,6 +60,7 @@ impl Adapter {
         }
         let transmitter = self.transmit.lock(irql).health(&self.nic);
         let receiver = self.receive.lock(irql).health(&self.nic);
+        drop(access);
         for (health, hung) in [(transmitter, TRANSMITTER_HUNG), (receiver, RECEIVER_HUNG)] {
             if matches!(health, Health::Hung | Health::Lost) {
                 self.handle.log_error(ErrorCode::HARDWARE_FAILURE, hung);
@@ -82,10 +82,9 @@ impl Adapter {
 
     /// Resets the card and goes on where it stopped: frames that wait are sent, calls stay up.
     fn recover(&self, irql: &mut Passive) {
-        if !self.card.begin_recovery() {
+        if !self.card.begin_recovery(irql, |locks| self.let_go_of_card(locks)) {
             return;
         }
-        self.nic.disable_interrupts();
         let station = MacAddress(self.station.0);
         let recovered = self.nic.recover(&Wait(irql), station, self.link_config());
         // What the card had sent before it hung must not be sent again.
@@ -102,7 +101,7 @@ impl Adapter {
 
     /// The card does not answer any more, with no removal announced, or does not do its work.
     fn fail_for_good(&self, locks: &mut Unlocked) {
-        if self.card.stop_at_once() {
+        if self.card.fail() {
             self.nic.quiesce();
             self.give_up(locks);
         }

@@ -1,42 +1,72 @@
 //! Receives, from the ring to the client and back.
 
-use core::sync::atomic::Ordering;
-
+use e1000::Nic;
 use ndis::{Dispatch, Ref, ReturnedChain, Throttle, Unlocked};
 use pppoe::InBand;
 
 use super::receive_queue::{Arrived, BATCH, Batch, Run};
-use crate::adapter::Adapter;
+use crate::adapter::{Adapter, Registers};
 use crate::call_manager::Vc;
 
-/// Frames that one DPC indicates when NDIS sets no limit; a storm must not keep a processor from everything else.
+/// Frames that one DPC indicates when NDIS sets no lower limit; a storm must not keep a processor from everything else.
 const BUDGET: u32 = 256;
+
+/// What a DPC has left undone, and to whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Left {
+    /// Nothing.
+    Nothing,
+    /// Frames, after as many as the driver allows itself: the card has to interrupt for them.
+    Frames,
+    /// Frames, after as many as NDIS allows: it calls the DPC again, with the card masked meanwhile.
+    ToNdis,
+    /// Everything: another DPC is at it, which unmasks the card.
+    ToAnother,
+}
 
 /// Returned lists of different VCs that are counted before the lock on the buffers is let go.
 const RUNS: usize = 8;
 
 impl Adapter {
     /// The DPC's part: indicates what has arrived, as far as the throttle allows.
-    ///
-    /// DPCs may overlap, but frames of a VC must stay in order: the first that comes receives for all.
-    pub(crate) fn receive(&self, throttle: &mut Throttle, irql: &mut Dispatch) {
-        if self.receivers.fetch_add(1, Ordering::AcqRel) != 0 {
-            return;
+    pub(crate) fn receive(&self, throttle: &mut Throttle, irql: &mut Dispatch) -> Left {
+        if !self.receivers.enter() {
+            return Left::ToAnother;
         }
-        let budget = throttle.max_to_indicate.min(BUDGET);
-        let mut left = budget;
+        let mut left = throttle.max_to_indicate.min(BUDGET);
         loop {
-            let served = self.receivers.load(Ordering::Acquire);
-            left = self.receive_some(left, irql);
-            throttle.more_pending = left == 0;
-            if self.receivers.compare_exchange(served, 0, Ordering::AcqRel, Ordering::Acquire).is_ok() {
-                break;
+            let served = self.receivers.served();
+            let more;
+            (left, more) = self.receive_some(left, irql);
+            // NDIS calls the DPC again only if it has set the limit, and then whenever it is asked to.
+            throttle.more_pending = more && throttle.max_to_indicate <= BUDGET;
+            if self.receivers.leave(served, throttle.more_pending) {
+                return match more {
+                    false => Left::Nothing,
+                    true if throttle.more_pending => Left::ToNdis,
+                    true => Left::Frames,
+                };
             }
         }
     }
 
-    /// Receives until the ring is found empty, at most `budget` frames; what is left of that.
-    fn receive_some(&self, budget: u32, irql: &mut Dispatch) -> u32 {
+    /// The watchdog's part: unmasks the card and has it interrupt, unless a DPC is about to do that.
+    pub(crate) fn prod(&self) {
+        if !self.receivers.enter_idle() {
+            return;
+        }
+        loop {
+            let served = self.receivers.served();
+            self.nic.prod(self.delivery());
+            // A DPC that has come since relies on this.
+            if self.receivers.leave(served, false) {
+                return;
+            }
+        }
+    }
+
+    /// Receives until the ring is found empty, at most `budget` frames; what is left of that, and whether the ring has more.
+    fn receive_some(&self, budget: u32, irql: &mut Dispatch) -> (u32, bool) {
         let (mut left, mut bytes) = (budget, 0_u32);
         let mut batch = Batch::default();
         while left != 0 {
@@ -47,10 +77,16 @@ impl Adapter {
                 break;
             }
         }
-        let moderated = self.settings.interrupt_moderation && self.is_reachable();
+        let moderated = self.settings.interrupt_moderation;
         let brought = moderated.then(|| (self.delivery(), budget.saturating_sub(left), bytes));
-        self.receive.lock_at_dispatch(irql).finish(&self.nic, &self.receive_buffers, batch, brought);
-        left
+        let mut queue = self.receive.lock_at_dispatch(irql);
+        queue.finish(self.reachable(), &self.receive_buffers, batch, brought);
+        (left, left == 0 && queue.has_arrived())
+    }
+
+    /// The card, for those who have a ring's lock, while it runs.
+    fn reachable(&self) -> Option<&Nic<Registers>> {
+        self.is_reachable().then_some(&self.nic)
     }
 
     /// One batch of up to `limit` frames, and what is left of it when they have been indicated; `last` is what is left of the
@@ -82,7 +118,7 @@ impl Adapter {
         let mut batch = {
             let mut queue = self.receive.lock_at_dispatch(irql);
             let expect = |key| routes.prefetch(key);
-            queue.collect(&self.nic, &self.receive_buffers, self.station, limit, last, expect)
+            queue.collect(self.reachable(), &self.receive_buffers, self.station, limit, last, expect)
         };
         // Among many VCs each is news to the caches: all are asked for before the first is needed.
         if let [_, _, ..] = *batch.runs {
@@ -130,9 +166,7 @@ impl Adapter {
         let Some(vc) = run.vc.take().filter(|vc| count != 0 && self.admit(vc, run, count, irql)) else {
             let mut queue = self.receive.lock_at_dispatch(irql);
             queue.drop_frames(&self.receive_buffers, run);
-            if self.is_reachable() {
-                queue.refill(&self.nic, &self.receive_buffers);
-            }
+            queue.refill(self.reachable(), &self.receive_buffers);
             return;
         };
         vc.count_received(count.into(), run.bytes);
@@ -173,9 +207,7 @@ impl Adapter {
                         break;
                     }
                 }
-                if self.is_reachable() {
-                    queue.refill(&self.nic, &self.receive_buffers);
-                }
+                queue.refill(self.reachable(), &self.receive_buffers);
             }
             for (vc, count) in runs.iter_mut().map_while(Option::take) {
                 Vc::receives_ended(&vc, count, locks);

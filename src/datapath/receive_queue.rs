@@ -114,10 +114,10 @@ impl ReceiveQueue {
 
     /// Takes up to `limit` frames, no more than [`BATCH`], out of the ring, and sorts them by session, up to the first that
     /// is no session's: what that does must not overtake what came before it. `expect` hears of each session. `last` is the
-    /// batch before, of which nothing is left but that frame.
+    /// batch before, of which nothing is left but that frame. Without a card that runs, buffers stay where they are.
     pub(super) fn collect(
         &mut self,
-        nic: &Nic<Registers>,
+        nic: Option<&Nic<Registers>>,
         buffers: &Buffers,
         own: Address,
         limit: u32,
@@ -238,12 +238,13 @@ impl ReceiveQueue {
     /// Takes the last batch back, and fits the time between interrupts to what one brought, frames and bytes.
     pub(super) fn finish(
         &mut self,
-        nic: &Nic<Registers>,
+        nic: Option<&Nic<Registers>>,
         buffers: &Buffers,
         last: Batch,
         brought: Option<(Delivery, u32, u32)>,
     ) {
         self.done(buffers, last);
+        let Some(nic) = nic else { return };
         self.ring.doorbell(nic);
         let Some((delivery, frames, bytes)) = brought else { return };
         if let Some(class) = self.moderation.update(frames, bytes) {
@@ -269,8 +270,14 @@ impl ReceiveQueue {
         chain.pop_run(pool, |buffer| give(&mut vacancies, spare, buffers, buffer))
     }
 
-    /// Fills the ring up, if too much of it is empty, and tells the card what is new in it.
-    pub(super) fn refill(&mut self, nic: &Nic<Registers>, buffers: &Buffers) {
+    /// Whether the card has filled the descriptor that is next.
+    pub(super) fn has_arrived(&self) -> bool {
+        self.ring.has_arrived()
+    }
+
+    /// Fills the ring up, if too much of it is empty, and tells a card that runs what is new in it.
+    pub(super) fn refill(&mut self, nic: Option<&Nic<Registers>>, buffers: &Buffers) {
+        let Some(nic) = nic else { return };
         // Clients are about to return what they have just been given: that fills small gaps for nothing.
         if self.ring.free() > self.ring.posted() / 4 {
             self.fill(buffers);

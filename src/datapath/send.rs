@@ -200,8 +200,9 @@ impl Adapter {
 
     /// Sends a discovery frame. One that is lost for want of room is repeated, or, if it is a PADT, missed.
     pub(crate) fn send_control(&self, frame: &[u8], locks: &mut Unlocked) {
+        let mut transmit = self.transmit.lock(locks);
         if self.is_reachable() {
-            self.transmit.lock(locks).send_control(&self.nic, frame);
+            transmit.send_control(&self.nic, frame);
         }
     }
 }

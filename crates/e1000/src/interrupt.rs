@@ -223,20 +223,34 @@ impl<R: Registers> Nic<R> {
         self.unmask(vector.causes());
     }
 
-    /// Makes up for interrupts that were lost: unmasks the rings' causes, and interrupts for them as if they had happened.
+    /// Interrupts for the receive ring as if a frame had arrived: for frames that are left in it. After [`Nic::rearm`] or
+    /// [`Nic::rearm_line`]; up to device IRQL.
+    pub fn receive_again(&self, delivery: Delivery) {
+        self.trigger(match delivery {
+            Delivery::Line => Causes::RXT0,
+            Delivery::Single => Causes::RXT0.union(Causes::RXQ0),
+            Delivery::Messages => Causes::RXQ0,
+        });
+    }
+
+    /// Makes up for interrupts that were lost: unmasks the card, and interrupts for the rings as if something had happened.
     /// A lost message of the link leaves its cause set, which would keep further ones back: it is cleared, and the caller
     /// has to look at the link afterwards. For a watchdog; up to `DISPATCH_LEVEL`.
     pub fn prod(&self, delivery: Delivery) {
         match delivery {
-            Delivery::Line => self.trigger(Causes::RXT0),
+            Delivery::Line => {
+                self.unmask(delivery.causes());
+                self.trigger(Causes::RXT0);
+            }
             Delivery::Single => {
                 // A cause whose message was lost sends no other while it is set.
                 self.bus.write(Icr::from_bits(Causes::MESSAGES.bits()));
+                self.unmask(delivery.causes());
                 self.trigger(Causes::RXT0.union(Causes::QUEUES));
             }
             Delivery::Messages => {
                 self.bus.write(Icr::from_bits(Causes::OTHER_VECTOR.bits()));
-                self.unmask(Causes::MESSAGES);
+                self.unmask(delivery.causes());
                 self.trigger(Causes::QUEUES);
             }
         }
