@@ -17,7 +17,7 @@ use crate::{
     machine::Step,
     nic::Model,
     report,
-    scenario::{Backend, Ending, MAX_FRAME, MIN_FRAME, Peer, Scenario},
+    scenario::{Backend, Ending, MAX_BURST, MAX_FRAME, MIN_FRAME, Peer, Scenario},
     wire::rp_pppoe::{clean_up_when_interrupted, leave_it_to_the_handler},
 };
 
@@ -37,6 +37,7 @@ Examples:
   ndis-sim --backend qemu --nic 82545em              (package qemu-system-x86)
   ndis-sim --bad-cable --ending network --seed 1 --runs 200
   ndis-sim --reading activation-later --reading halt-unpaused
+  ndis-sim --burst 480 --reading more-pending-ignored (480 frames arrive at once)
   ndis-sim --peer rp-pppoe --pcap run.pcapng        (root; packages pppoe and iproute2)
   ndis-sim --peer rp-pppoe-client --incoming 3       (the same)
   ndis-sim --peer eth1 --service internet --json    (root or CAP_NET_RAW)
@@ -71,6 +72,9 @@ struct Arguments {
     /// Frames sent on each call, each of which has to come back
     #[arg(long, value_name = "N", default_value_t = 10)]
     frames: u32,
+    /// Frames besides, of all calls together, that come back to the card all at once (1 to 1500; embedded peer only)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_BURST)))]
+    burst: Option<u32>,
     /// Bytes of a frame from the PPP protocol field on (42 to 1494)
     #[arg(long, value_name = "BYTES", default_value_t = 512, value_parser = frame_size)]
     size: usize,
@@ -205,6 +209,9 @@ fn scenario(arguments: &Arguments) -> Result<Scenario, String> {
     if arguments.peer.is_real() && (arguments.bad_cable || arguments.ending == EndingArgument::Network) {
         return Err(format!("--bad-cable and --ending network need --peer embedded, not {}", arguments.peer));
     }
+    if arguments.peer.is_real() && arguments.burst.is_some() {
+        return Err(format!("--burst needs --peer embedded, not {}", arguments.peer));
+    }
     if arguments.pcap.is_some() && arguments.runs > 1 {
         return Err("--pcap holds one run: leave --runs out".to_owned());
     }
@@ -229,6 +236,7 @@ fn scenario(arguments: &Arguments) -> Result<Scenario, String> {
         calls,
         incoming,
         frames: arguments.frames,
+        burst: arguments.burst.unwrap_or(0),
         size: arguments.size,
         seed: arguments.seed,
         service: arguments.service.clone(),
@@ -293,6 +301,8 @@ mod tests {
             ("--nic 82599", "82540em, 82545em or 82574l"),
             ("--backend vmware", "in-process or by qemu"),
             ("--size 2000", "42 to 1494"),
+            ("--burst 0", "1..=1500"),
+            ("--burst 2000", "1..=1500"),
             ("--size many", "not a number"),
             ("--calls 65535", "0..=65534"),
             ("--cpus 0", "1 to 64"),
@@ -307,6 +317,8 @@ mod tests {
     #[test]
     fn what_needs_the_embedded_peer_says_so() {
         let arguments = parse("--sys Cargo.toml --peer rp-pppoe --bad-cable").expect("valid on its own");
+        assert!(scenario(&arguments).expect_err("a contradiction").contains("--peer embedded"));
+        let arguments = parse("--sys Cargo.toml --peer rp-pppoe --burst 9").expect("valid on its own");
         assert!(scenario(&arguments).expect_err("a contradiction").contains("--peer embedded"));
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ndis_sim::{
-    ndis::{Course, Family, HaltAction, Readings, status},
+    ndis::{Course, Family, HaltAction, Limits, Readings, status},
     nic::Model,
     scenario::Scenario,
     wire::access_concentrator::HangUp,
@@ -119,6 +119,8 @@ fn the_command_makes_clean_runs_under_every_reading() {
         Some(Readings { miniport_vc_handlers: true, every_answer_completed: true, ..base }),
         Some(Readings { one_address_family: true, ..base }),
         Some(Readings { halt_unpaused: true, serial_co_oids: true, ..base }),
+        Some(Readings { more_pending_ignored: true, receive_limits: Limits::Never, ..base }),
+        Some(Readings { receive_limits: Limits::Always, ..base }),
         None,
     ];
     for (seed, readings) in (1..).zip(all) {

@@ -2,7 +2,7 @@
 
 use clap::ValueEnum;
 
-use crate::ndis::{Course, Readings};
+use crate::ndis::{Course, Limits, Readings};
 
 /// One way to read one document. The others are read as most pages say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -34,6 +34,12 @@ pub(super) enum Reading {
     HaltUnpaused,
     /// Requests to MiniportCoOidRequest and CmRequest come one at a time
     SerialCoOids,
+    /// MoreNblsPending is ignored after a DPC that may indicate all (NDIS_INDICATE_ALL_NBLS)
+    MorePendingIgnored,
+    /// DPCs may always indicate all frames they have
+    ThrottleNever,
+    /// Every DPC may indicate 1 to 300 frames only
+    ThrottleAlways,
     /// All drawn from the seed, but for one-address-family and halt-unpaused
     Drawn,
 }
@@ -72,6 +78,9 @@ impl Reading {
             Self::OneAddressFamily => readings.one_address_family = true,
             Self::HaltUnpaused => readings.halt_unpaused = true,
             Self::SerialCoOids => readings.serial_co_oids = true,
+            Self::MorePendingIgnored => readings.more_pending_ignored = true,
+            Self::ThrottleNever => readings.receive_limits = Limits::Never,
+            Self::ThrottleAlways => readings.receive_limits = Limits::Always,
             Self::Drawn => {}
         }
     }

@@ -15,6 +15,7 @@ use super::ownership::{Ownership, Resource};
 use super::pend::Pend;
 use super::status::Status;
 use super::tables::{CallManagerHandlers, CoMiniportCharacteristics, MiniportCharacteristics};
+use super::throttle::Throttle;
 use super::vc::Vc;
 use super::{finding, note};
 use crate::machine::{Machine, Step};
@@ -66,6 +67,7 @@ pub struct Adapter {
     pub(super) restarting: Pend,
     pub(super) restart_status: Cell<Status>,
     pub(super) oids: Queue,
+    pub(super) throttle: Throttle,
     pub(super) removed: Cell<bool>,
     pub(super) error_logged: Cell<bool>,
     pub(super) removal_requested: Cell<bool>,
@@ -95,6 +97,7 @@ impl Adapter {
             restarting: Pend::default(),
             restart_status: Cell::new(0),
             oids: Queue::default(),
+            throttle: Throttle::default(),
             removed: Cell::new(false),
             error_logged: Cell::new(false),
             removal_requested: Cell::new(false),

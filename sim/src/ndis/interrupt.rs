@@ -14,14 +14,15 @@ use super::status::{self, Status};
 use super::tables::{InterruptCharacteristics, ObjectHeader};
 use super::{finding, note, raw};
 use crate::machine::{DISPATCH_LEVEL, HIGH_LEVEL, IrqlRange, LockKind, Machine, Step, enter};
+use crate::pci::Mask;
 
 /// `NDIS_OBJECT_TYPE_MINIPORT_INTERRUPT`, revision 1.
 const CHARACTERISTICS: ObjectHeader = ObjectHeader::new(0x84, 1, 96);
 /// `NDIS_CONNECT_LINE_BASED` and `NDIS_CONNECT_MESSAGE_BASED`.
 const LINE_BASED: u32 = 1;
 const MESSAGE_BASED: u32 = 2;
-/// `NDIS_INDICATE_ALL_NBLS`.
-const ALL: u32 = u32::MAX;
+/// NDIS does not say when it calls a DPC again whose driver has more to indicate: not later than this.
+const CONTINUED_WITHIN: Duration = Duration::from_micros(100);
 
 /// A queued DPC: its processor (none for the default one), message and context.
 type Dpc = (Option<usize>, u32, usize);
@@ -103,6 +104,7 @@ pub(super) unsafe extern "win64" fn deregister(handle: Handle) {
     let _call = enter("NdisMDeregisterInterruptEx", IrqlRange::PASSIVE);
     let Some(it) = find(handle, "SDV.Init_DeRegisterInterrupt") else { return };
     if let Some(slot) = it.adapter.slot() {
+        slot.watch_mask(None);
         if it.messages {
             slot.connect_messages(None);
         } else {
@@ -189,6 +191,16 @@ impl Interrupt {
 
     fn connect(self: &Rc<Self>) {
         let Some(slot) = self.adapter.slot() else { return };
+        let adapter = Rc::downgrade(&self.adapter);
+        slot.watch_mask(Some(Rc::new(move |change| {
+            let Some(adapter) = adapter.upgrade() else { return };
+            match change {
+                Mask::Open(message) => {
+                    adapter.throttle.unmasked(message.map_or(0, u32::from), &adapter.name())
+                }
+                Mask::Reset => adapter.throttle.reset(),
+            }
+        })));
         let it = Rc::clone(self);
         if self.messages {
             slot.connect_messages(Some(Rc::new(move |message| {
@@ -287,9 +299,8 @@ impl Interrupt {
         let it = Rc::clone(self);
         self.adapter.machine().queue_dpc(cpu, "interrupt", move || {
             it.queued.borrow_mut().remove(&key);
-            let more = it.run_dpc(message, context);
-            if more {
-                it.queue_one(cpu, message, context);
+            if it.run_dpc(message, context) {
+                it.continue_dpc(key);
             }
             it.busy.set(it.busy.get() - 1);
             it.adapter.ndis().changed();
@@ -297,11 +308,27 @@ impl Interrupt {
         true
     }
 
-    /// The DPC; true if the driver has more frames to indicate.
-    fn run_dpc(&self, message: u32, context: usize) -> bool {
+    /// Queues a DPC again that has left frames, at once or after a while.
+    fn continue_dpc(self: &Rc<Self>, (cpu, message, context): Dpc) {
         let machine = Machine::current();
-        let limit = if machine.chance(1, 2) { ALL } else { 16 };
-        let throttle = Block::of("NDIS_RECEIVE_THROTTLE_PARAMETERS", [limit, 0]);
+        if !machine.chance(1, 4) {
+            self.queue_one(cpu, message, context);
+            return;
+        }
+        let span = u64::try_from(CONTINUED_WITHIN.as_nanos()).unwrap_or(0);
+        let delay = Duration::from_nanos(machine.below(span));
+        self.busy.set(self.busy.get() + 1);
+        let it = Rc::clone(self);
+        machine.after(delay, move || {
+            it.queue_one(cpu, message, context);
+            it.busy.set(it.busy.get() - 1);
+        });
+    }
+
+    /// The DPC; true if NDIS calls it again for frames that it has left.
+    fn run_dpc(&self, message: u32, context: usize) -> bool {
+        let pass = self.adapter.throttle.begin(message);
+        let throttle = Block::of("NDIS_RECEIVE_THROTTLE_PARAMETERS", [pass.limit, 0]);
         let at = throttle.address();
         if self.messages {
             let handler = self.table.message.dpc;
@@ -319,6 +346,6 @@ impl Interrupt {
             callback!("MiniportInterruptDpc", Level::AsIs, self.table.line.dpc, self.context, context, at, 0);
         }
         let [_, more] = raw::read(at as *const [u32; 2]);
-        more & 1 != 0
+        self.adapter.throttle.end(&pass, more & 1 != 0, &self.adapter.name())
     }
 }

@@ -50,6 +50,7 @@ mod system;
 mod tables;
 #[cfg(test)]
 pub(crate) mod tests;
+mod throttle;
 mod timer;
 mod vc;
 mod work_item;
@@ -72,6 +73,7 @@ pub use receive::Received;
 pub(crate) use rules::RULES;
 pub use sap::Sap;
 pub use send::{Frames, SendId};
+pub use throttle::Limits;
 pub use vc::{CallState, Creator, Vc};
 
 use crate::machine::{DISPATCH_LEVEL, Event, EventId, Machine, Step};

@@ -2,6 +2,7 @@
 //! reading; ARCHITECTURE.md lists the documents.
 
 use super::Ndis;
+use super::throttle::Limits;
 use crate::machine::Machine;
 
 /// How NDIS ends `NdisMCmActivateVc` and `NdisMCmDeactivateVc`.
@@ -42,6 +43,11 @@ pub struct Readings {
     pub halt_unpaused: bool,
     /// Requests to `MiniportCoOidRequest` and `ProtocolCoOidRequest` are serialised.
     pub serial_co_oids: bool,
+    /// How often a DPC may not indicate all the frames it has.
+    pub receive_limits: Limits,
+    /// `MoreNblsPending` means nothing in a DPC that may indicate all (`NDIS_RECEIVE_THROTTLE_PARAMETERS`: the driver has
+    /// to say `FALSE` then).
+    pub more_pending_ignored: bool,
 }
 
 impl Readings {
@@ -54,6 +60,8 @@ impl Readings {
         one_address_family: false,
         halt_unpaused: false,
         serial_co_oids: false,
+        receive_limits: Limits::Sometimes,
+        more_pending_ignored: false,
     };
 
     /// One reading for each question, drawn from the machine's seed. Those that change what a script may do stay as
@@ -71,6 +79,9 @@ impl Readings {
             miniport_vc_handlers: machine.chance(1, 2),
             every_answer_completed: machine.chance(1, 2),
             serial_co_oids: machine.chance(1, 2),
+            receive_limits: [Limits::Never, Limits::Sometimes, Limits::Always]
+                [usize::try_from(machine.below(3)).unwrap_or(0)],
+            more_pending_ignored: machine.chance(1, 2),
             ..Self::default()
         }
     }

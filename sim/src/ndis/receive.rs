@@ -74,6 +74,8 @@ pub(super) unsafe extern "win64" fn indicate(handle: Handle, first: usize, count
         finding("CO-243", Some(vc.name()), text);
         return give_back(&vc, &lists, flags);
     }
+    let receive = vc.adapter().slot().and_then(|slot| slot.receive_message());
+    vc.adapter().throttle.indicated(lists.len(), receive, &vc.name());
     let by_value = flags & RESOURCES != 0;
     let received: Vec<Received> = lists.iter().filter_map(|&at| accept(&vc, Nbl(at), !by_value)).collect();
     let kept: Vec<Rc<PoolNbl>> = received.iter().map(|it| Rc::clone(&it.list)).collect();

@@ -297,6 +297,7 @@ pub(crate) const RULES: &[Rule] = &[
     rule("CO-225", Severity::S1, "NDIS_RECEIVE_FLAGS_DISPATCH_LEVEL is given at DISPATCH_LEVEL only."),
     rule("CO-226", Severity::S1, "No spin lock is held when receives are indicated."),
     rule("CO-231", Severity::S0, "A pool is freed once, after what was allocated from it."),
+    rule("CO-232", Severity::S1, "An interrupt DPC indicates no more lists than MaxNblsToIndicate."),
     rule(
         "CO-233",
         Severity::S2,
@@ -348,6 +349,21 @@ pub(crate) const RULES: &[Rule] = &[
         "CO-296",
         Severity::S1,
         "An interrupt service routine sets QueueDefaultInterruptDpc and clears TargetProcessors, whatever it returns.",
+    ),
+    rule(
+        "CO-341",
+        Severity::S1,
+        "A DPC that may indicate all its frames leaves MoreNblsPending FALSE, whatever it has left.",
+    ),
+    rule(
+        "CO-342",
+        Severity::S1,
+        "While NDIS is to call a DPC again (MoreNblsPending), its interrupt stays masked.",
+    ),
+    rule(
+        "CO-343",
+        Severity::S1,
+        "Frames are indicated by the DPC of the message that tells of received frames, under its throttle.",
     ),
     rule(
         "CO-312",

@@ -139,7 +139,7 @@ impl E1000 {
             MDIC => self.write_mdic(p.now(), value),
             ICR => self.write_icr(value),
             ICS => self.raise(value),
-            IMS => self.write_ims(value),
+            IMS => self.write_ims(p, value),
             IMC => self.write_imc(value),
             RDBAL | TDBAL => self.regs.set(off, value & !0xf),
             RFCTL => {
@@ -275,6 +275,10 @@ impl Device for E1000 {
 
     fn causes(&self) -> Option<u64> {
         Some(self.irq.caused)
+    }
+
+    fn receive_message(&self) -> Option<u16> {
+        self.message_of(cause::RXQ0)
     }
 
     fn receive(&mut self, p: &dyn Platform, frame: &[u8]) {

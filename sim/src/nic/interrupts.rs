@@ -11,7 +11,7 @@ use super::{
     registers::{CTRL_EXT, EIAC, EITR, IAM, ITR, IVAR, cause, ctrl_ext},
     timers::Timer,
 };
-use crate::pci::Platform;
+use crate::pci::{Mask, Platform};
 
 /// Unit of ITR and EITR.
 const THROTTLE_UNIT: Duration = Duration::from_nanos(256);
@@ -104,8 +104,23 @@ impl E1000 {
         self.irq.icr
     }
 
+    /// The message of a cause that has one.
+    pub(super) fn message_of(&self, bit: u32) -> Option<u16> {
+        let field = VECTORED.into_iter().position(|it| it == bit).filter(|_| self.msix.enabled())?;
+        let allocation = self.regs.get(IVAR) >> (4 * field) & 0xf;
+        (allocation & 8 != 0).then_some(allocation as u16 & 7)
+    }
+
     /// Software writes IMS.
-    pub(super) fn write_ims(&mut self, value: u32) {
+    pub(super) fn write_ims(&mut self, p: &dyn Platform, value: u32) {
+        if !self.msix.enabled() && value & self.causes() != 0 {
+            p.mask(Mask::Open(None));
+        }
+        for message in
+            VECTORED.into_iter().filter(|bit| value & bit != 0).filter_map(|bit| self.message_of(bit))
+        {
+            p.mask(Mask::Open(Some(message)));
+        }
         let new = value & self.causes() & !self.irq.ims;
         self.irq.ims |= new;
         if self.msix.enabled() && self.irq.icr & new & OTHERS != 0 {
@@ -187,6 +202,7 @@ impl E1000 {
 
     /// What a reset does to the interrupt logic.
     pub(super) fn reset_interrupts(&mut self, p: &dyn Platform) {
+        p.mask(Mask::Reset);
         self.set_line(p, false);
         self.irq = Interrupts { caused: self.irq.caused, ..Interrupts::default() };
     }

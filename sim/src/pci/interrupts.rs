@@ -5,7 +5,7 @@ use std::{
     rc::Rc,
 };
 
-use super::{Device, Line, Message, Slot, command, offset};
+use super::{Device, Line, Mask, Message, Slot, command, offset};
 use crate::verifier::{Rule, Severity, rule};
 
 /// The line of the one slot.
@@ -37,6 +37,7 @@ pub(crate) const RULES: &[Rule] = &[
 
 type LineHandler = Rc<dyn Fn() -> bool>;
 type MessageHandler = Rc<dyn Fn(u32)>;
+type MaskWatcher = Rc<dyn Fn(Mask)>;
 
 /// State of both mechanisms.
 #[derive(Default)]
@@ -50,6 +51,7 @@ pub(super) struct Routing {
     served: Cell<u64>,
     line: RefCell<Option<LineHandler>>,
     messages: RefCell<Option<MessageHandler>>,
+    watcher: RefCell<Option<MaskWatcher>>,
 }
 
 impl Routing {
@@ -111,6 +113,24 @@ impl Slot {
             self.program_messages();
         }
         self.switch_messages(enable);
+    }
+
+    /// Who hears of what the driver does to the mask, from within its access.
+    pub fn watch_mask(&self, watcher: Option<MaskWatcher>) {
+        self.interrupts.watcher.replace(watcher);
+    }
+
+    /// The driver changes the mask.
+    pub(super) fn mask_changed(&self, change: Mask) {
+        let watcher = self.interrupts.watcher.borrow().clone();
+        if let Some(watcher) = watcher {
+            watcher(change);
+        }
+    }
+
+    /// The message that tells of received frames, if the card knows.
+    pub fn receive_message(&self) -> Option<u16> {
+        self.with_device(|device| device.receive_message())
     }
 
     /// Fills the MSI-X table as the bus driver does.

@@ -55,6 +55,11 @@ pub trait Device {
         None
     }
 
+    /// The message that tells of received frames, if messages are in use and the device knows.
+    fn receive_message(&self) -> Option<u16> {
+        None
+    }
+
     /// Takes one frame from the wire: destination address to last payload byte, without the FCS.
     fn receive(&mut self, p: &dyn Platform, frame: &[u8]);
 
@@ -63,6 +68,15 @@ pub trait Device {
 
     /// The deadline the device gave to [`Platform::schedule`] has passed.
     fn timer(&mut self, p: &dyn Platform);
+}
+
+/// What a driver does to a card's interrupt mask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mask {
+    /// The card may interrupt by this message, or by its line.
+    Open(Option<u16>),
+    /// The card is reset.
+    Reset,
 }
 
 /// What the machine provides to a device.
@@ -82,6 +96,9 @@ pub trait Platform {
 
     /// Sends the MSI-X message of table entry `vector`.
     fn message(&self, vector: u16);
+
+    /// The driver changes what the card may interrupt for.
+    fn mask(&self, _change: Mask) {}
 
     /// Puts one frame, without its FCS, on the wire.
     fn transmit(&self, frame: &[u8]);

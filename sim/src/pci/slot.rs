@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use super::{BarKind, BarResource, Device, Line, Platform, Resources, command, interrupts, offset};
+use super::{BarKind, BarResource, Device, Line, Mask, Platform, Resources, command, interrupts, offset};
 use crate::{
     machine::{EventId, Machine, Mmio},
     memory::dma::Domain,
@@ -370,6 +370,10 @@ impl Platform for Slot {
 
     fn message(&self, vector: u16) {
         self.send_message(vector);
+    }
+
+    fn mask(&self, change: Mask) {
+        self.mask_changed(change);
     }
 
     fn transmit(&self, frame: &[u8]) {

@@ -10,6 +10,7 @@ use super::{
     Correction, Fidelity, StartError, bus,
     cable::Cable,
     configuration::Windows,
+    interrupts::RXQ0,
     messages::Messages,
     process::{self, NETWORK, Process, Started},
     qmp::Qmp,
@@ -22,7 +23,7 @@ use super::{
 use crate::{
     memory::{dma::Domain, shared::SharedMemory},
     nic::Model,
-    pci::{Bar, Device, Platform, offset},
+    pci::{Bar, Device, Mask, Platform, offset},
     verifier::{Rule, Severity, rule},
 };
 
@@ -177,6 +178,7 @@ impl Card {
         match off {
             CTRL if value & CTRL_RST != 0 && self.fidelity.has(Correction::Reset) => {
                 self.audit_memory(p);
+                p.mask(Mask::Reset);
                 let (command, power_state) = (self.shadow.command, self.shadow.power_state);
                 self.reset();
                 (self.shadow.command, self.shadow.power_state) = (command, power_state);
@@ -185,6 +187,7 @@ impl Card {
             _ => {
                 self.shadow.set(off, value);
                 self.follow_mask(off, value);
+                self.tell_mask(p, off, value);
                 self.write_window(off, value);
             }
         }
@@ -321,6 +324,10 @@ impl Device for Card {
         }
         self.settle(p);
         Self::look_again(p);
+    }
+
+    fn receive_message(&self) -> Option<u16> {
+        self.message_of(RXQ0)
     }
 
     fn receive(&mut self, p: &dyn Platform, frame: &[u8]) {

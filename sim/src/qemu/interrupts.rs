@@ -7,10 +7,12 @@ use super::{
     card::Card,
     registers::{EIAC, ICS, IMC, IMS, IVAR},
 };
-use crate::pci::{Platform, command};
+use crate::pci::{Mask, Platform, command};
 
 /// Causes that have a field of four bits in IVAR: bits 20 to 24 of ICR.
 const VECTORED: std::ops::Range<u32> = 20..25;
+/// The number of the cause of a received frame among them.
+pub(super) const RXQ0: u32 = 20;
 
 impl Card {
     /// Takes what QEMU has reported and tells the machine; whether there was anything.
@@ -75,6 +77,26 @@ impl Card {
             IMC => *armed &= !value,
             _ => {}
         }
+    }
+
+    /// Tells the machine that software lets the card interrupt.
+    pub(super) fn tell_mask(&self, p: &dyn Platform, off: u64, value: u32) {
+        if off != IMS || value == 0 {
+            return;
+        }
+        if !self.shadow.uses_messages() {
+            return p.mask(Mask::Open(None));
+        }
+        for message in VECTORED.filter(|bit| value >> bit & 1 != 0).filter_map(|bit| self.message_of(bit)) {
+            p.mask(Mask::Open(Some(message)));
+        }
+    }
+
+    /// The message of a cause that has a field in IVAR.
+    pub(super) fn message_of(&self, bit: u32) -> Option<u16> {
+        let field = self.shadow.get(IVAR) >> (4 * bit.checked_sub(VECTORED.start)?) & 0xf;
+        let valid = self.shadow.uses_messages() && field & 8 != 0;
+        valid.then(|| u16::try_from(field & 7).unwrap_or(0))
     }
 
     /// The vectors whose messages are on their way: such a message masks its causes in EIAC when it is held back, too.

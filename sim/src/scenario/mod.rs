@@ -3,6 +3,7 @@
 
 mod audit;
 mod backend;
+mod burst;
 mod destination;
 mod dialler;
 mod outcome;
@@ -17,6 +18,7 @@ mod traffic;
 use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 
 pub use backend::Backend;
+pub use burst::MAX_BURST;
 pub use outcome::{Found, Outcome};
 pub(crate) use run::RULES;
 pub use run::RunError;
@@ -104,6 +106,8 @@ pub struct Scenario {
     pub incoming: u32,
     /// Frames sent on each call; each is expected back.
     pub frames: u32,
+    /// Frames that arrive at the card at once, besides, of all calls together; 0 for none (embedded peer only).
+    pub burst: u32,
     /// Bytes of a frame from the PPP protocol field on, [`MIN_FRAME`] to [`MAX_FRAME`].
     pub size: usize,
     /// Seed of every decision of the run.
@@ -139,6 +143,7 @@ impl Scenario {
             calls: 1,
             incoming: 0,
             frames: 10,
+            burst: 0,
             size: 512,
             seed: 1,
             service: String::new(),

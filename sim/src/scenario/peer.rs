@@ -6,8 +6,9 @@ use super::{Ending, Peer, RunError, Scenario};
 use crate::machine::Machine;
 use crate::ndis::wait_for;
 use crate::wire::{
-    AccessConcentrator, Hosts, Hub, Impaired, LinuxInterface, RpPppoe, RpPppoeHosts, Wire,
+    AccessConcentrator, Burst, Hosts, Hub, Impaired, LinuxInterface, RpPppoe, RpPppoeHosts, Wire,
     access_concentrator::{self, HangUp, Tally},
+    burst,
     host::{Control, Dial},
     impair::Plan,
     rp_pppoe::{self, RpPppoeClients},
@@ -55,6 +56,8 @@ pub(super) struct Connected {
     pub(super) ready: Ready,
     /// Who dials the card.
     pub(super) hosts: Callers,
+    /// Has frames arrive at once, if that is wanted.
+    pub(super) burst: Option<burst::Control>,
 }
 
 /// Who dials the card.
@@ -102,19 +105,19 @@ pub(super) fn connect(scenario: &Scenario) -> Result<Connected, RunError> {
             let peer = RpPppoe::start(&settings).map_err(|error| RunError::Peer(error.to_string()))?;
             let relays = peer.relays();
             let ready = Ready::Relays(Box::new(move || relays.map_or(0, |relays| relays.listening())));
-            Ok(Connected { wire: Box::new(peer), tally: None, ready, hosts: Callers::Nobody })
+            Ok(Connected { wire: Box::new(peer), tally: None, ready, hosts: Callers::Nobody, burst: None })
         }
         Peer::RpPppoeClient => {
             let peer = RpPppoeHosts::start().map_err(|error| RunError::Peer(error.to_string()))?;
             let clients = peer.clients();
             let hosts = Callers::RpPppoe(clients.clone());
             let ready = Ready::Relays(Box::new(move || clients.listening()));
-            Ok(Connected { wire: Box::new(peer), tally: None, ready, hosts })
+            Ok(Connected { wire: Box::new(peer), tally: None, ready, hosts, burst: None })
         }
         Peer::Interface(name) => {
             let peer = LinuxInterface::open(name).map_err(|error| RunError::Peer(error.to_string()))?;
             let (ready, hosts) = (Ready::After(DEAF_AFTER_PADS), Callers::Nobody);
-            Ok(Connected { wire: Box::new(peer), tally: None, ready, hosts })
+            Ok(Connected { wire: Box::new(peer), tally: None, ready, hosts, burst: None })
         }
     }
 }
@@ -143,5 +146,9 @@ fn embedded(scenario: &Scenario) -> Connected {
     if scenario.bad_cable {
         wire = Box::new(Impaired::new(wire, Plan::hostile(), scenario.seed));
     }
-    Connected { wire, tally, ready: Ready::AtOnce, hosts }
+    let burst = (scenario.burst != 0).then(burst::Control::default);
+    if let Some(control) = &burst {
+        wire = Box::new(Burst::new(wire, control.clone()));
+    }
+    Connected { wire, tally, ready: Ready::AtOnce, hosts, burst }
 }

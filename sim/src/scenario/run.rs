@@ -89,7 +89,7 @@ fn on_this_thread(
         Some(path) => Some(PcapTee::create(path).map_err(|error| RunError::Capture(path.clone(), error))?),
         None => None,
     };
-    let Connected { wire, tally, ready, hosts } = peer::connect(scenario)?;
+    let Connected { wire, tally, ready, hosts, burst } = peer::connect(scenario)?;
     let card = scenario.backend.card(&machine, scenario.nic, MAC, Faults::default())?;
     let slot = Slot::new(card, wire, pcap);
     let tale = Rc::new(Tale::default());
@@ -100,6 +100,7 @@ fn on_this_thread(
         slot: Rc::clone(&slot),
         ready,
         hosts,
+        burst,
         tale: Rc::clone(&tale),
         removed: Rc::default(),
     };

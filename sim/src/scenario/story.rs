@@ -22,6 +22,7 @@ use crate::{
         wait_for,
     },
     pci::Slot,
+    wire::burst,
 };
 
 /// Time for what a person would wait for: a link, a call, the end of a call.
@@ -50,6 +51,8 @@ pub(super) struct Story {
     pub(super) ready: Ready,
     /// Who dials the card.
     pub(super) hosts: Callers,
+    /// Has frames arrive at once, if that is wanted.
+    pub(super) burst: Option<burst::Control>,
     pub(super) tale: Rc<Tale>,
     /// The card has been pulled out.
     pub(super) removed: Rc<Cell<bool>>,
@@ -106,7 +109,12 @@ impl Story {
     fn keywords(&self) -> Keywords {
         let calls = self.scenario.calls.saturating_add(self.scenario.incoming);
         let endpoints = Value::Integer(calls.clamp(4, 65_534));
-        Keywords::from([("WanEndpoints".to_owned(), endpoints)])
+        let mut keywords = Keywords::from([("WanEndpoints".to_owned(), endpoints)]);
+        if self.scenario.burst != 0 {
+            let buffers = Value::Integer(super::burst::buffers(self.scenario.burst));
+            keywords.insert("*ReceiveBuffers".to_owned(), buffers);
+        }
+        keywords
     }
 
     /// From restart to halt.

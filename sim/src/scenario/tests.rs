@@ -30,6 +30,7 @@ fn told(seed: u64, deviation: &'static str) -> Vec<String> {
             slot: Slot::new(Box::new(card), Box::new(Unconnected), None),
             ready: Ready::AtOnce,
             hosts: Callers::Nobody,
+            burst: None,
             tale: Rc::default(),
             removed: Rc::new(Cell::new(false)),
         };

@@ -19,7 +19,7 @@ const WINDOW: usize = 128;
 /// sees the frames of all sessions in it.
 const REAL_WINDOW: usize = 32;
 /// Frames given to the driver at once.
-const BATCH: usize = 8;
+const BATCH: u32 = 8;
 
 impl Story {
     /// Sends the frames of all calls and waits for them to come back.
@@ -44,6 +44,7 @@ impl Story {
                 break;
             }
         }
+        self.burst(vcs);
         // What is under way when a call ends is nobody's loss: count what came, and let sends end.
         wait_for(PATIENCE, || vcs.iter().all(|vc| Record::of(vc).in_driver.get() == 0));
         let total = |count: fn(&Record) -> u64| vcs.iter().map(|vc| count(&Record::of(vc))).sum::<u64>();
@@ -63,17 +64,24 @@ impl Story {
         }
         let left = (self.scenario.frames - record.sent.get()) as usize;
         let missing = record.pattern.missing();
-        let now = left.min(window.saturating_sub(missing)).min(BATCH);
+        let now = left.min(window.saturating_sub(missing));
         if now == 0 {
             return missing != 0;
         }
+        Self::give(vc, u32::try_from(now).unwrap_or(u32::MAX));
+        true
+    }
+
+    /// Gives the driver some of `most` new frames of a call; how many.
+    pub(super) fn give(vc: &Rc<Vc>, most: u32) -> u32 {
+        let record = Record::of(vc);
+        let now = most.min(BATCH);
         let frames = (0..now).map(|_| [&HDLC[..], &record.pattern.next()].concat());
         let frames = Frames::singles(frames.collect::<Vec<_>>());
-        let count = u32::try_from(now).unwrap_or(0);
-        record.sent.set(record.sent.get() + count);
-        record.in_driver.set(record.in_driver.get() + count);
+        record.sent.set(record.sent.get() + now);
+        record.in_driver.set(record.in_driver.get() + now);
         send_at_some_irql(vc, &frames);
-        true
+        now
     }
 }
 

@@ -2,6 +2,7 @@
 //! access concentrator behind one.
 
 pub mod access_concentrator;
+pub mod burst;
 pub mod credits;
 pub(crate) mod describe;
 pub mod frame;
@@ -15,6 +16,7 @@ pub mod rp_pppoe;
 use std::{os::fd::RawFd, time::Duration};
 
 pub use access_concentrator::AccessConcentrator;
+pub use burst::Burst;
 pub use host::Hosts;
 pub use hub::Hub;
 pub use impair::Impaired;

@@ -4,7 +4,7 @@ use std::{rc::Rc, time::Duration};
 
 use ndis_sim::{
     machine::{FailPlan, Machine},
-    ndis::{self, Course, Driver, Family, HaltAction, Readings, State, client, oid::OidRequest},
+    ndis::{self, Course, Driver, Family, HaltAction, Limits, Readings, State, client, oid::OidRequest},
     nic::Model,
 };
 use scenarios::{Card, Lab, Setup, lab};
@@ -51,6 +51,8 @@ pub(crate) fn readings(seed: u64) -> Option<Readings> {
         one_address_family: dice.below(4) == 0,
         halt_unpaused: dice.below(2) == 0,
         serial_co_oids: dice.below(2) == 0,
+        receive_limits: dice.pick(&[Limits::Never, Limits::Sometimes, Limits::Always]),
+        more_pending_ignored: dice.below(2) == 0,
     })
 }
 

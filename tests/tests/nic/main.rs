@@ -1,6 +1,7 @@
 //! The card misbehaves, the cable misbehaves, the bus misbehaves: what the driver has to survive. Each case ends
 //! without a finding, with nothing left over.
 
+mod bursts;
 mod common;
 mod frames;
 mod interrupts;

@@ -138,6 +138,11 @@ pub(super) unsafe extern "win64" fn delete_vc(vc: usize) -> Status {
     status::SUCCESS
 }
 
+/// The context of the one VC.
+pub(super) fn own_vc() -> usize {
+    mini(|it| *it.vcs.borrow().keys().next().expect("one"))
+}
+
 pub(super) fn handle_of(vc: usize) -> Handle {
     mini(|mini| mini.vcs.borrow().get(&vc).copied()).unwrap_or(0) as Handle
 }

@@ -263,10 +263,6 @@ fn own_sap() -> usize {
     mini(|it| *it.saps.borrow().keys().next().expect("one"))
 }
 
-fn own_vc() -> usize {
-    mini(|it| *it.vcs.borrow().keys().next().expect("one"))
-}
-
 fn delete_in_use() {
     let bench = Bench::start().expect("a start");
     let af = bench.open();
@@ -300,7 +296,7 @@ fn take_a_call() {
     let vc = bench.recorder.incoming.take();
     if let Some(vc) = vc {
         ndis_client::close_call(&vc);
-        calls::delete_own(own_vc());
+        calls::delete_own(calls::own_vc());
     }
     ndis_client::deregister_sap(&sap);
     if deviates("offers on a dead SAP") {
@@ -326,7 +322,7 @@ fn change_a_call() {
     ndis_client::modify_call(&vc, &parameters);
     ndis_client::modify_call(&vc, &parameters);
     ndis_client::close_call(&vc);
-    calls::delete_own(own_vc());
+    calls::delete_own(calls::own_vc());
     ndis_client::deregister_sap(&sap);
     bench.close(&af);
     bench.stop();
@@ -352,7 +348,7 @@ fn pause_with_frames_held() {
     }
     bench.adapter.pause();
     if deviates("indicates while paused") {
-        data::indicate(own_vc(), b"late");
+        data::indicate(calls::own_vc(), b"late");
     }
 }
 
@@ -360,7 +356,7 @@ fn misuse_services() {
     let bench = Bench::start().expect("a start");
     let af = bench.open();
     let vc = bench.connect(&af).expect("a call");
-    misuse::commit(calls::handle_of(own_vc()));
+    misuse::commit(calls::handle_of(calls::own_vc()));
     bench.disconnect(&vc);
     bench.close(&af);
     bench.stop();

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use super::mini::{adapter, deviates, mini, ndis};
+use super::{calls, data};
 use crate::machine::{DISPATCH_LEVEL, Machine};
 use crate::ndis::handle::Handle;
 use crate::ndis::net_buffer::layout::{Mdl, Nbl};
@@ -21,6 +22,8 @@ pub(super) struct Card {
     interrupt: Cell<usize>,
     /// The scatter/gather list that `MiniportProcessSGList` was given last.
     list: Cell<usize>,
+    /// Frames that have arrived and that no DPC has indicated.
+    arrived: Cell<u32>,
 }
 
 /// Interrupt cause and mask registers.
@@ -28,6 +31,11 @@ const ICR: usize = 0xC0;
 const ICS: usize = 0xC8;
 const IMS: usize = 0xD0;
 const IMC: usize = 0xD8;
+/// Interrupt vector allocation: receives are told by message 0.
+const IVAR: usize = 0xE4;
+const RECEIVES_BY_MESSAGE_0: u32 = 8;
+/// A frame was received.
+const RXQ0: u32 = 1 << 20;
 /// Link status change.
 const LSC: u32 = 4;
 const SHARED: u32 = 4096;
@@ -167,7 +175,8 @@ unsafe extern "win64" fn message_isr(context: usize, _message: u32, queue: usize
     unsafe { isr(context, queue, target) }
 }
 
-unsafe extern "win64" fn dpc(_context: usize, _own: usize, _throttle: usize, _reserved: usize) {
+unsafe extern "win64" fn dpc(_context: usize, _own: usize, throttle: usize, _reserved: usize) {
+    receive(throttle);
     if deviates("endless DPC") {
         Machine::current().stall(Duration::from_secs(1));
         let handle = card(|it| it.interrupt.get()) as Handle;
@@ -184,6 +193,48 @@ unsafe extern "win64" fn message_dpc(
 ) {
     // SAFETY: the arguments are those of the line's DPC.
     unsafe { dpc(context, own, throttle, reserved) };
+}
+
+/// Indicates what has arrived, as far as NDIS allows.
+fn receive(throttle: usize) {
+    let [limit, _]: [u32; 2] = raw::read(throttle as *const [u32; 2]);
+    let left = card(|it| it.arrived.get());
+    let most = match () {
+        () if deviates("indicates above the limit") => left,
+        () if deviates("leaves frames without a limit") => limit.min(100),
+        () => limit,
+    };
+    let now = left.min(most);
+    for _ in 0..now {
+        data::indicate(calls::own_vc(), b"a frame");
+    }
+    card(|it| it.arrived.set(left - now));
+    if left > now {
+        if deviates("unmasks and leaves frames") {
+            write(IMS, RXQ0);
+        }
+        raw::write((throttle + 4) as *mut u32, 1);
+    }
+}
+
+/// Has so many frames arrive, and the DPC called.
+pub(super) fn flood(frames: u32) {
+    write(IVAR, RECEIVES_BY_MESSAGE_0);
+    card(|it| it.arrived.set(frames));
+    let message = u32::from(deviates("receives by another message"));
+    let handle = card(|it| it.interrupt.get()) as Handle;
+    ndis!(interrupt::queue_dpc, handle, message, 1, 0);
+    if deviates("unmasks before the next DPC") {
+        for _ in 0..1000 {
+            Machine::current().stall(Duration::from_nanos(200));
+            write(IMS, RXQ0);
+        }
+    }
+}
+
+/// Whether all of them have been indicated.
+pub(super) fn is_drained() -> bool {
+    card(|it| it.arrived.get()) == 0
 }
 
 unsafe extern "win64" fn synchronized(_context: usize) -> u8 {

@@ -1,8 +1,8 @@
 //! The driver on a card: what it may obtain, when, and how it gives it back.
 
 use super::trips::trips;
-use super::{Bench, hardware, mini, run};
-use crate::ndis::status;
+use super::{Bench, SECOND, hardware, mini, run};
+use crate::ndis::{Limits, Readings, set_readings, status, wait_for};
 use crate::nic::Model;
 
 trips! {
@@ -37,6 +37,15 @@ trips! {
         "list in little space" => "DV.E6.0x24",
         "fails with DMA" => "SDV.Init_RegisterSG",
     }
+    limited(flood_with_limits) {
+        "indicates above the limit" => "CO-232",
+        "unmasks and leaves frames" => "CO-342",
+        "unmasks before the next DPC" => "CO-342",
+        "receives by another message" => "CO-343",
+    }
+    unlimited(flood_without_limits) {
+        "leaves frames without a limit" => "CO-341",
+    }
     power(sleep_and_wake) {
         "refuses power" => "NV.NdisOidComplete",
     }
@@ -54,6 +63,27 @@ fn life_on(model: Model, messages: bool) {
 
 fn life_on_a_card() {
     life_on(Model::I82540em, false);
+}
+
+fn flood_with_limits() {
+    flood(Readings { receive_limits: Limits::Always, ..Readings::default() });
+}
+
+fn flood_without_limits() {
+    flood(Readings { receive_limits: Limits::Never, ..Readings::default() });
+}
+
+/// More frames arrive than most limits allow a DPC.
+fn flood(readings: Readings) {
+    set_readings(readings);
+    let bench = Bench::start_on(Some(Model::I82574l), true).expect("a start");
+    let af = bench.open();
+    let vc = bench.connect(&af).expect("a call");
+    hardware::flood(400);
+    assert!(wait_for(SECOND, hardware::is_drained), "all is indicated");
+    bench.disconnect(&vc);
+    bench.close(&af);
+    bench.stop();
 }
 
 fn sleep_and_wake() {

@@ -10,7 +10,7 @@ use self::{registers::Wrong, write_back::Spoiler};
 use crate::{
     memory::dma::Domain,
     nic::{Fault, Faults, Model},
-    pci::{Bar, Device, Platform},
+    pci::{Bar, Device, Mask, Platform},
 };
 
 /// What the card has said and the platform is to be told.
@@ -135,6 +135,10 @@ impl<D: Device> Device for Faulty<D> {
         self.card.causes()
     }
 
+    fn receive_message(&self) -> Option<u16> {
+        self.card.receive_message()
+    }
+
     fn receive(&mut self, p: &dyn Platform, frame: &[u8]) {
         if !self.gone() {
             self.act(p, |card, p| card.receive(p, frame));
@@ -190,6 +194,10 @@ impl Platform for Between<'_> {
         if self.faults.has(Fault::MessagesTwice) {
             self.outer.message(vector);
         }
+    }
+
+    fn mask(&self, change: Mask) {
+        self.outer.mask(change);
     }
 
     fn transmit(&self, frame: &[u8]) {
