@@ -10,6 +10,7 @@
 //! - [`nt`]: what the kernel exports; [`ndis`]: what `ndis.sys` exports.
 //! - [`pci`], [`nic`], [`wire`]: the bus, the card and what it is plugged into; [`qemu`]: the card once more, played by
 //!   QEMU.
+//! - [`traffic`]: what the driver says of frames, held against the wire.
 //! - [`clients`]: the call-manager clients that drive the adapter from above.
 //! - [`scenario`], [`report`], [`cli`]: whole runs, what they came to, and the command that makes them.
 
@@ -26,5 +27,6 @@ pub mod pci;
 pub mod qemu;
 pub mod report;
 pub mod scenario;
+pub mod traffic;
 pub mod verifier;
 pub mod wire;

@@ -170,6 +170,16 @@ impl Machine {
         self.scheduler.current.borrow().clone()
     }
 
+    /// Whether an activity other than the current one is in the driver, though it may wait there.
+    pub(crate) fn driver_is_at_work_elsewhere(&self) -> bool {
+        let current = self.current_thread();
+        let at_work = |it: &Rc<Activity>| Some(it.id) != current && !it.extent.borrow().is_empty();
+        let scheduler = &self.scheduler;
+        scheduler.cpus.borrow().iter().flat_map(|cpu| &cpu.stack).any(at_work)
+            || scheduler.ready.borrow().iter().any(at_work)
+            || scheduler.blocked.borrow().values().any(at_work)
+    }
+
     /// The current activity; `None` in host context.
     pub fn current_thread(&self) -> Option<ThreadId> {
         self.with_activity(|activity| activity.id)

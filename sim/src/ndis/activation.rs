@@ -123,6 +123,7 @@ pub(super) unsafe extern "win64" fn deactivate(handle: Handle) -> Status {
         finding("CO-078", Some(vc.name()), format!("deactivated with {receives} receives not returned"));
     }
     vc.active.set(false);
+    vc.call_ended();
     vc.change.set(Some(Change::Deactivation));
     if readings().miniport_vc_handlers {
         let status = callback!(

@@ -15,7 +15,7 @@ use super::pend::Returned;
 use super::readings::readings;
 use super::status::{self, Status};
 use super::tables::ObjectHeader;
-use super::{finding, note, oid, resources};
+use super::{finding, note, oid, resources, rest};
 use crate::machine::{HIGH_LEVEL, IrqlRange, Step, enter};
 
 /// `NDIS_HALT_ACTION`.
@@ -106,6 +106,9 @@ impl Adapter {
         self.expect(State::Halted);
         self.handle.set(handle::open(Kind::Adapter, Rc::clone(self)));
         self.ndis().add_adapter(self);
+        if let Some(slot) = self.slot() {
+            slot.traffic().begin();
+        }
         self.state.set(State::Initializing);
         self.phase.set(Phase::Initialize);
         self.error_logged.set(false);
@@ -238,6 +241,7 @@ impl Adapter {
     /// Stops the flow of data: `MiniportPause`. Clients may keep their VCs and calls.
     pub fn pause(self: &Rc<Self>) {
         self.expect(State::Running);
+        rest::check(self);
         self.state.set(State::Pausing);
         self.pausing.start();
         let parameters = Block::of(
@@ -349,6 +353,7 @@ impl Adapter {
         if !readings().halt_unpaused {
             self.expect(State::Paused);
         }
+        rest::check(self);
         oid::drain(self);
         self.phase.set(Phase::Halt);
         note(Step::new("NT", format!("{} halts", self.name())));

@@ -41,6 +41,7 @@ mod readings;
 mod receive;
 mod refused;
 mod resources;
+mod rest;
 mod role;
 mod rules;
 mod sap;

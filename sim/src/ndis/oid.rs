@@ -143,6 +143,13 @@ pub(crate) struct Queue {
     outstanding: Cell<usize>,
 }
 
+impl Queue {
+    /// Whether the driver has a request.
+    pub(super) fn is_busy(&self) -> bool {
+        self.current.get() || self.co_current.get() || self.outstanding.get() != 0
+    }
+}
+
 impl Request {
     fn new(adapter: &Rc<Adapter>, path: Path, what: OidRequest, done: Done) -> Rc<Self> {
         let buffer = what.buffer.as_ref().map(|data| Block::new("InformationBuffer", data));

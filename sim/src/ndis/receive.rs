@@ -6,12 +6,13 @@ use std::rc::Rc;
 use super::adapter::Adapter;
 use super::callback::{Level, callback};
 use super::handle::Handle;
-use super::net_buffer::layout::{self, Nb, Nbl};
+use super::net_buffer::layout::{self, Mdl, Nb, Nbl};
 use super::net_buffer::{Owner, PoolNbl};
 use super::send::flags as level_flags;
 use super::vc::{self, Vc};
 use super::{finding, raw};
 use crate::machine::{IrqlRange, enter};
+use crate::traffic::{Packet, session_before};
 
 /// `NDIS_RECEIVE_FLAGS_RESOURCES`.
 const RESOURCES: u32 = 2;
@@ -115,6 +116,7 @@ fn accept(vc: &Rc<Vc>, nbl: Nbl, must_return: bool) -> Option<Received> {
         return None;
     };
     let data = frame(vc, &list, *nb)?;
+    compare(vc, &list, *nb, &data);
     list.set_owner(Owner::Client);
     list.remember();
     if must_return {
@@ -134,6 +136,24 @@ fn frame(vc: &Rc<Vc>, list: &Rc<PoolNbl>, nb: Nb) -> Option<Vec<u8>> {
             finding("CO-222", Some(vc.name()), format!("{}: {text}", list.name()));
             None
         }
+    }
+}
+
+/// Bytes before the data that are looked at for the headers of a session frame.
+const HEAD: u32 = 28;
+
+/// Holds an indication against what has arrived, if the headers that the frame came with still lie before its data.
+fn compare(vc: &Vc, list: &PoolNbl, nb: Nb, data: &[u8]) {
+    let Some(slot) = vc.adapter().slot() else { return };
+    let packet = Packet::of(data);
+    slot.traffic().heard(vc.call_id(), packet);
+    let offset = nb.current_mdl_offset();
+    let length = offset.min(HEAD);
+    let Ok(begin) = Mdl(nb.current_mdl()).address() else { return };
+    let head = raw::bytes(begin + (offset - length) as usize, length as usize);
+    if let Some(session) = session_before(&head) {
+        let who = format!("{} {}", vc.name(), list.name());
+        slot.traffic().indicated(vc.call_id(), session, packet, &who);
     }
 }
 

@@ -13,6 +13,7 @@ use super::status::{self, Status};
 use super::vc::{self, Vc};
 use super::{deadline, finding, raw};
 use crate::machine::{DISPATCH_LEVEL, EventId, IrqlRange, enter};
+use crate::traffic::{CallId, Packet, Traffic};
 
 /// Names a frame list that a client sent.
 pub type SendId = u64;
@@ -64,6 +65,9 @@ struct Sent {
     /// As given to the driver; see [`Sent::changes`].
     before: Before,
     watch: EventId,
+    /// The call that it is sent on, and its frames by their contents.
+    call: CallId,
+    packets: Vec<Packet>,
     /// The driver's handler has returned.
     taken: bool,
 }
@@ -224,7 +228,13 @@ pub fn send(vc: &Rc<Vc>, frames: &Frames) -> Vec<SendId> {
             late.then(|| format!("{} send {id}", watched.name()))
         });
         let before = Before::of(nbl);
-        vc.sends.pending.borrow_mut().insert(nbl.0, Sent { id, nbl, blocks, before, watch, taken: false });
+        let call = vc.call_id();
+        let packets: Vec<Packet> = list.iter().map(|frame| Packet::in_frame(frame)).collect();
+        if let Some(traffic) = traffic_of(vc) {
+            traffic.sent(call, &packets);
+        }
+        let sent = Sent { id, nbl, blocks, before, watch, call, packets, taken: false };
+        vc.sends.pending.borrow_mut().insert(nbl.0, sent);
         vc.adapter().ndis().sent(nbl.0, vc);
         match previous.replace(nbl) {
             None => first = nbl.0,
@@ -284,6 +294,10 @@ const FINAL: &[Status] = &[
     status::CLOSING,
 ];
 
+/// Those of them that say that something is wrong with a frame, or was when it was to be sent.
+const ABOUT_FRAMES: &[Status] =
+    &[status::FAILURE, status::INVALID_LENGTH, status::INVALID_DATA, status::INVALID_PACKET];
+
 pub(super) unsafe extern "win64" fn complete(handle: Handle, first: usize, flags: u32) {
     let _call = enter("NdisMCoSendNetBufferListsComplete", IrqlRange::DISPATCH_OR_BELOW);
     let Some(vc) = vc::find(handle) else { return };
@@ -319,6 +333,11 @@ fn take(vc: &Rc<Vc>, at: usize) -> Option<Sent> {
     None
 }
 
+/// What the card has sent and received.
+fn traffic_of(vc: &Vc) -> Option<&Traffic> {
+    vc.adapter().slot().map(|slot| slot.traffic())
+}
+
 /// Checks a completed list and gives its memory back.
 fn check(vc: &Rc<Vc>, sent: Sent) -> (SendId, Status) {
     vc.adapter().machine().cancel(sent.watch);
@@ -328,6 +347,21 @@ fn check(vc: &Rc<Vc>, sent: Sent) -> (SendId, Status) {
         finding("CO-187", who(), "completed without a status".to_owned());
     } else if !FINAL.contains(&status) {
         finding("CO-187", who(), format!("completed with {}", status::name(status)));
+    }
+    if let Some(traffic) = traffic_of(vc) {
+        let who = format!("{} send {}", vc.name(), sent.id);
+        if status == status::SUCCESS {
+            traffic.succeeded(sent.call, &sent.packets, &who);
+        } else {
+            traffic.ended_otherwise(sent.call, &sent.packets);
+        }
+        if status == status::RESOURCES {
+            traffic.starved(sent.call, &sent.packets);
+        } else if ABOUT_FRAMES.contains(&status) {
+            traffic.failed(sent.call, &sent.packets, &who);
+        } else if status != status::SUCCESS {
+            traffic.given_back(sent.call, &sent.packets);
+        }
     }
     for (rule, what) in sent.before.changes(&Before::of(sent.nbl)) {
         finding(rule, who(), what.to_owned());

@@ -18,6 +18,7 @@ use super::send::Sends;
 use super::status::{self, Status};
 use super::{finding, note};
 use crate::machine::{IrqlRange, Step, enter};
+use crate::traffic::CallId;
 
 /// Who created a VC, and so who deletes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +54,8 @@ pub struct Vc {
     creator: Creator,
     context: Cell<usize>,
     pub(super) active: Cell<bool>,
+    /// How many calls it had before.
+    calls: Cell<u64>,
     /// An activation or deactivation that is pending.
     pub(super) change: Cell<Option<Change>>,
     deleted: Cell<bool>,
@@ -85,6 +88,7 @@ impl Vc {
             creator,
             context: Cell::new(0),
             active: Cell::new(false),
+            calls: Cell::new(0),
             change: Cell::new(None),
             deleted: Cell::new(false),
             deleting: Cell::new(false),
@@ -142,6 +146,19 @@ impl Vc {
     /// Frames the client has not returned yet.
     pub fn receives_outstanding(&self) -> usize {
         self.indicated.outstanding()
+    }
+
+    /// Names the call that it has, or will have.
+    pub(super) fn call_id(&self) -> CallId {
+        (self.number, self.calls.get())
+    }
+
+    /// It is not active any more: what is sent on it from now on is another call's.
+    pub(super) fn call_ended(&self) {
+        if let Some(slot) = self.adapter().slot() {
+            slot.traffic().ended(self.call_id());
+        }
+        self.calls.set(self.calls.get() + 1);
     }
 
     /// Keeps a value of the client's with the VC.

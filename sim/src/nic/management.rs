@@ -73,6 +73,7 @@ impl E1000 {
     /// `CTRL.RST`: everything but the PHY, the configuration space and the MSI-X table.
     fn reset(&mut self, p: &dyn Platform) {
         let now = p.now();
+        p.was_reset();
         let kept = self.save_receiver();
         self.faults.clear(Fault::TransmitStuckUntilReset);
         self.reset_interrupts(p);

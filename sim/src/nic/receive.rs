@@ -11,7 +11,7 @@ use super::{
     timers::Timer,
     write_back::WriteBacks,
 };
-use crate::pci::Platform;
+use crate::{pci::Platform, traffic::Doubt};
 
 /// Unit of RDTR and RADV.
 const DELAY_UNIT: Duration = Duration::from_nanos(1024);
@@ -76,6 +76,7 @@ impl E1000 {
         } else if octets > limit {
             self.stats.add(count::ROC, 1);
         } else {
+            p.taken_in(frame);
             self.buffer(frame, octets, matched);
             self.drain(p);
         }
@@ -194,8 +195,16 @@ impl E1000 {
         match how {
             WriteBack::Length(false_length) => length = false_length,
             WriteBack::Errors(bits) => errors = bits,
-            WriteBack::Endless => status &= !EOP,
-            WriteBack::Unposted => self.finish_unposted_receive(p),
+            WriteBack::Endless => {
+                status &= !EOP;
+                p.doubt(Doubt::ReceivedLess);
+            }
+            WriteBack::Unposted => {
+                self.finish_unposted_receive(p);
+                p.doubt(Doubt::ReceivedLess);
+            }
+            WriteBack::Twice => p.doubt(Doubt::ReceivedTwice),
+            WriteBack::Lost => p.doubt(Doubt::ReceivedLess),
             _ => {}
         }
         desc[8..10].copy_from_slice(&length.to_le_bytes());

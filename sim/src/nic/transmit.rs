@@ -13,7 +13,7 @@ use super::{
     timers::Timer,
     write_back::WriteBacks,
 };
-use crate::pci::Platform;
+use crate::{pci::Platform, traffic::Doubt};
 
 /// From the tail write to the first descriptor fetch.
 const FETCH: Duration = Duration::from_nanos(800);
@@ -23,6 +23,8 @@ const DELAY_UNIT: Duration = Duration::from_nanos(1024);
 const OVERHEAD: usize = 8 + 12;
 /// Shortest frame without FCS.
 const MINIMUM: usize = 60;
+/// Bytes of the FCS.
+const FCS: usize = 4;
 /// Longest frame the transmit FIFO is specified for.
 const MAXIMUM: usize = 16_288;
 /// Queue 0 takes part in arbitration.
@@ -103,11 +105,13 @@ impl E1000 {
         if !context && !self.fetch_buffer(p, &desc) {
             return Err(Refused);
         }
-        let ended = (!context && command & EOP != 0).then(|| self.finish_frame(p, &desc));
+        let frame = (!context && command & EOP != 0).then(|| self.finish_frame(p, &desc));
+        let ended = frame.as_ref().map(|frame| frame.len() + FCS);
         self.regs.set(TDH, if head + 1 >= count { 0 } else { head + 1 });
         if command & RS != 0 {
             desc[12] |= DD;
             let how = if context { WriteBack::Good } else { self.faults.next_sent() };
+            Self::tell_of(p, how, frame.as_deref());
             if let WriteBack::Errors(bits) = how {
                 desc[12] |= bits;
                 self.stats.add(count::ECOL, u32::from(bits & EC != 0));
@@ -127,6 +131,16 @@ impl E1000 {
             self.raise(cause::TXQE);
         }
         Ok(ended)
+    }
+
+    /// A fault: what of it is not the driver's.
+    fn tell_of(p: &dyn Platform, how: WriteBack, frame: Option<&[u8]>) {
+        match how {
+            WriteBack::Late | WriteBack::Lost => p.doubt(Doubt::NotSent),
+            WriteBack::Twice => p.doubt(Doubt::SentTwice),
+            WriteBack::Errors(_) => p.went_badly(frame.unwrap_or_default()),
+            _ => {}
+        }
     }
 
     /// A fault: marks the descriptor at the tail as done, which is the driver's.
@@ -156,8 +170,8 @@ impl E1000 {
         mapped
     }
 
-    /// Puts the frame on the wire; gives its length with FCS.
-    fn finish_frame(&mut self, p: &dyn Platform, desc: &[u8; 16]) -> usize {
+    /// Puts the frame on the wire; gives it, without FCS.
+    fn finish_frame(&mut self, p: &dyn Platform, desc: &[u8; 16]) -> Vec<u8> {
         let command = desc[11];
         let mut frame = std::mem::take(&mut self.tx.frame);
         if self.regs.has(TCTL, tctl::PSP) && frame.len() < MINIMUM {
@@ -173,7 +187,7 @@ impl E1000 {
         if command & VLE != 0 {
             self.insert_tag(&mut frame, u16::from_le_bytes([desc[14], desc[15]]));
         }
-        let octets = frame.len() + 4;
+        let octets = frame.len() + FCS;
         self.count_transmitted(&frame, octets);
         if good && frame.len() >= MINIMUM {
             p.transmit(&frame);
@@ -186,7 +200,7 @@ impl E1000 {
                 ),
             );
         }
-        octets
+        frame
     }
 
     fn count_transmitted(&mut self, frame: &[u8], octets: usize) {

@@ -15,7 +15,7 @@ pub(crate) mod tests;
 
 use std::time::Duration;
 
-use crate::memory::dma::Domain;
+use crate::{memory::dma::Domain, traffic::Doubt};
 
 pub use bar::{Bar, BarKind};
 pub use config_space::{ConfigSpace, command, offset};
@@ -102,6 +102,18 @@ pub trait Platform {
 
     /// Puts one frame, without its FCS, on the wire.
     fn transmit(&self, frame: &[u8]);
+
+    /// The frame put on the wire last that is equal to this one is reported to the driver as not sent.
+    fn went_badly(&self, _frame: &[u8]) {}
+
+    /// A frame from the wire is the driver's from now on, though it may be lost in the card: it has passed the filters.
+    fn taken_in(&self, _frame: &[u8]) {}
+
+    /// The card was reset.
+    fn was_reset(&self) {}
+
+    /// The card misleads the driver from now on, since it was told to.
+    fn doubt(&self, _doubt: Doubt) {}
 
     /// The driver programs the card against its data sheet: reports it under `rule`.
     fn finding(&self, rule: &'static str, detail: String);

@@ -11,6 +11,7 @@ use super::{BarKind, BarResource, Device, Line, Mask, Platform, Resources, comma
 use crate::{
     machine::{EventId, Machine, Mmio},
     memory::dma::Domain,
+    traffic::{Doubt, Traffic},
     wire::{PcapTee, Unconnected, Wire, describe},
 };
 
@@ -45,6 +46,7 @@ pub struct Slot {
     device: RefCell<Box<dyn Device>>,
     wire: RefCell<Box<dyn Wire>>,
     pcap: RefCell<Option<PcapTee>>,
+    traffic: Traffic,
     dma: Domain,
     windows: RefCell<Vec<BarResource>>,
     resources: RefCell<Resources>,
@@ -75,6 +77,7 @@ impl Slot {
             device: RefCell::new(device),
             wire: RefCell::new(wire),
             pcap: RefCell::new(pcap),
+            traffic: Traffic::default(),
             dma,
             windows: RefCell::new(windows),
             resources: RefCell::new(resources),
@@ -203,6 +206,11 @@ impl Slot {
         self.machine.upgrade().is_some_and(|machine| machine.mmio_unmap(va))
     }
 
+    /// What the card has sent and received of its driver's clients.
+    pub(crate) fn traffic(&self) -> &Traffic {
+        &self.traffic
+    }
+
     /// The memory the card may touch.
     pub fn dma(&self) -> &Domain {
         &self.dma
@@ -310,6 +318,7 @@ impl Slot {
                 continue;
             }
             self.tell(&machine, "received", &frame, false);
+            self.traffic.arrived(&frame);
             self.device.borrow_mut().receive(self, &frame);
         }
         self.arm_wire();
@@ -378,12 +387,29 @@ impl Platform for Slot {
 
     fn transmit(&self, frame: &[u8]) {
         let Some(machine) = self.machine.upgrade() else { return };
+        self.traffic.on_wire(frame);
         if !self.cable.get() {
             return;
         }
         self.tell(&machine, "sent", frame, true);
         self.wire.borrow_mut().send(machine.now(), frame);
         self.arm_wire();
+    }
+
+    fn went_badly(&self, frame: &[u8]) {
+        self.traffic.went_badly(frame);
+    }
+
+    fn taken_in(&self, frame: &[u8]) {
+        self.traffic.taken_in(frame);
+    }
+
+    fn was_reset(&self) {
+        self.traffic.reset();
+    }
+
+    fn doubt(&self, doubt: Doubt) {
+        self.traffic.doubt(doubt);
     }
 
     fn finding(&self, rule: &'static str, detail: String) {

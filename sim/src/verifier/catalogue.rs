@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{clients, ndis, nic, pci, qemu, scenario};
+use crate::{clients, ndis, nic, pci, qemu, scenario, traffic};
 
 /// How bad a violation is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,8 +40,16 @@ pub(crate) const fn rule(id: &'static str, severity: Severity, statement: &'stat
 }
 
 /// Every part's rules.
-const PARTS: &[&[Rule]] =
-    &[KERNEL, ndis::RULES, clients::RULES, pci::RULES, nic::RULES, qemu::RULES, scenario::RULES];
+const PARTS: &[&[Rule]] = &[
+    KERNEL,
+    ndis::RULES,
+    clients::RULES,
+    pci::RULES,
+    nic::RULES,
+    qemu::RULES,
+    scenario::RULES,
+    traffic::RULES,
+];
 
 /// What the ids of [`IRQL`] begin with; the name of a routine follows.
 const IRQL_PREFIX: &str = "IRQL.";

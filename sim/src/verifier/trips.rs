@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use std::{fs, thread};
 
 use super::catalogue::{Rule, catalogue, find};
-use crate::{image, machine, ndis, nic, nt, pci, scenario};
+use crate::{image, machine, ndis, nic, nt, pci, scenario, traffic};
 
 /// A rule's id and a test in which it is found broken.
 pub(crate) type Trip = (&'static str, fn());
@@ -17,10 +17,12 @@ pub(crate) type Trip = (&'static str, fn());
 const TRIPS: &[&[Trip]] = &[
     machine::tests::TRIPS,
     nt::tests::TRIPS,
+    ndis::tests::rest::TRIPS,
     image::tests::TRIPS,
     nic::tests::TRIPS,
     pci::tests::TRIPS,
     scenario::tests::TRIPS,
+    traffic::tests::TRIPS,
 ];
 
 /// Rules that cannot be tripped everywhere, and why.
@@ -91,7 +93,7 @@ What `ndis-sim` holds a driver to. A finding names the rule by its id. The table
 The first letters of an id tell where a rule comes from: `BC` what the kernel stops with a bug check, `CO` the contract
 of connection-oriented NDIS, `DDI` and `SDV` the checks of DDI compliance and of Static Driver Verifier, `DV` Driver
 Verifier, `IRQL` the page of a routine, `NDIS` what NDIS stops, `NV` NDIS verification, `NIC` the card's datasheet, `PCI`
-the bus; `QEMU` and `SIM` are about the simulation itself.
+the bus, `WIRE` what the wire has seen; `QEMU` and `SIM` are about the simulation itself.
 
 | Severity | Means |
 |---|---|

@@ -13,6 +13,7 @@ mod misuse;
 mod on_card;
 mod questions;
 mod readings;
+pub(crate) mod rest;
 mod trips;
 
 pub(crate) use trips::tripped;

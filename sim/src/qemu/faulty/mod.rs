@@ -11,6 +11,7 @@ use crate::{
     memory::dma::Domain,
     nic::{Fault, Faults, Model},
     pci::{Bar, Device, Mask, Platform},
+    traffic::Doubt,
 };
 
 /// What the card has said and the platform is to be told.
@@ -204,6 +205,22 @@ impl Platform for Between<'_> {
         if !self.faults.has(Fault::Gone) {
             self.outer.transmit(frame);
         }
+    }
+
+    fn went_badly(&self, frame: &[u8]) {
+        self.outer.went_badly(frame);
+    }
+
+    fn taken_in(&self, frame: &[u8]) {
+        self.outer.taken_in(frame);
+    }
+
+    fn was_reset(&self) {
+        self.outer.was_reset();
+    }
+
+    fn doubt(&self, doubt: Doubt) {
+        self.outer.doubt(doubt);
     }
 
     fn finding(&self, rule: &'static str, detail: String) {

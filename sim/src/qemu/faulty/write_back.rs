@@ -10,6 +10,7 @@ use super::registers::{RECEIVE_RING, TRANSMIT_RING};
 use crate::{
     nic::{Faults, WriteBack},
     pci::{Device, Platform},
+    traffic::Doubt,
 };
 
 /// From a write-back to its repetition.
@@ -73,6 +74,26 @@ impl Side {
         match self {
             Self::Received => faults.spoils_received(),
             Self::Sent => faults.spoils_sent(),
+        }
+    }
+
+    /// Tells what of that is no fault of the driver's.
+    fn tell(self, p: &dyn Platform, desc: &Descriptor, how: WriteBack) {
+        match (self, how) {
+            (Self::Sent, WriteBack::Late | WriteBack::Lost) => p.doubt(Doubt::NotSent),
+            (Self::Sent, WriteBack::Twice) => p.doubt(Doubt::SentTwice),
+            (Self::Received, WriteBack::Twice) => p.doubt(Doubt::ReceivedTwice),
+            (Self::Received, WriteBack::Lost | WriteBack::Endless | WriteBack::Unposted) => {
+                p.doubt(Doubt::ReceivedLess);
+            }
+            (Self::Sent, WriteBack::Errors(_)) => {
+                let buffer = u64::from_le_bytes(desc[..8].try_into().unwrap_or_default());
+                let mut frame = vec![0; usize::from(u16::from_le_bytes([desc[8], desc[9]]))];
+                if p.dma_read(buffer, &mut frame) {
+                    p.went_badly(&frame);
+                }
+            }
+            _ => {}
         }
     }
 
@@ -190,7 +211,9 @@ impl Ring {
         let begin = side.written();
         let part = (at + begin as u64, desc[begin..].to_vec());
         let earlier = self.held.take();
-        match side.next(faults) {
+        let how = side.next(faults);
+        side.tell(p, &desc, how);
+        match how {
             WriteBack::Late if earlier.is_none() => {
                 self.held = Some(part);
                 desc[STATUS] = 0;
