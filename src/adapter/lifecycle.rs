@@ -101,6 +101,8 @@ impl Adapter {
         self.state.lock(irql).set_asleep(true);
         self.end_all_calls(CallFailure::GoingDown, irql);
         self.drain_transmit(irql);
+        // What the card has counted is lost with the reset.
+        self.hardware_statistics(irql);
         let stopped = if self.card.stop(irql, |locks| self.let_go_of_card(locks)) {
             self.nic.stop(&Wait(irql)).map_err(hardware_status)
         } else {

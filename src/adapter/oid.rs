@@ -105,7 +105,7 @@ impl Adapter {
     }
 
     /// What the card counted, folded into a running total: its counters clear when read, and stop when full.
-    fn hardware_statistics(&self, locks: &mut Unlocked) -> e1000::Statistics {
+    pub(super) fn hardware_statistics(&self, locks: &mut Unlocked) -> e1000::Statistics {
         let access = self.card.access();
         let mut total = self.hardware_statistics.lock(locks);
         if access.is_some() {

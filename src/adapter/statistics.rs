@@ -29,9 +29,15 @@ impl Statistics {
         add_alone(&self.bytes_received, bytes);
     }
 
-    /// A frame could not be sent.
-    pub(crate) fn send_error(&self) {
-        self.send_errors.fetch_add(1, Ordering::Relaxed);
+    /// Frames that were counted as sent were not, or not well. The lock on the transmit ring is held.
+    pub(crate) fn not_sent(&self, frames: u64, bytes: u64) {
+        add_alone(&self.frames_sent, frames.wrapping_neg());
+        add_alone(&self.bytes_sent, bytes.wrapping_neg());
+    }
+
+    /// Frames could not be sent.
+    pub(crate) fn send_errors(&self, frames: u64) {
+        self.send_errors.fetch_add(frames, Ordering::Relaxed);
     }
 
     /// A received frame was malformed.

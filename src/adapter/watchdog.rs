@@ -82,6 +82,8 @@ impl Adapter {
 
     /// Resets the card and goes on where it stopped: frames that wait are sent, calls stay up.
     fn recover(&self, irql: &mut Passive) {
+        // What the card has counted is lost with the reset.
+        self.hardware_statistics(irql);
         if !self.card.begin_recovery(irql, |locks| self.let_go_of_card(locks)) {
             return;
         }

@@ -210,9 +210,15 @@ impl Vc {
         self.adapter().statistics.received(frames, bytes);
     }
 
-    /// A frame could not be sent.
-    pub(crate) fn count_send_error(&self) {
-        self.statistics.send_error();
-        self.adapter().statistics.send_error();
+    /// Frames that were counted did not leave as they should have.
+    pub(crate) fn count_not_sent(&self, frames: u64, bytes: u64) {
+        self.statistics.not_sent(frames, bytes);
+        self.adapter().statistics.not_sent(frames, bytes);
+    }
+
+    /// Frames could not be sent.
+    pub(crate) fn count_send_errors(&self, frames: u64) {
+        self.statistics.send_errors(frames);
+        self.adapter().statistics.send_errors(frames);
     }
 }

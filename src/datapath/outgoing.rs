@@ -8,9 +8,12 @@ const ADDRESS_AND_CONTROL: [u8; 2] = [0xFF, 0x03];
 /// Bytes of the protocol field, with which a PPP packet begins.
 const PROTOCOL_FIELD: usize = 2;
 
-/// Octets of the PPP packet in a frame from a client, or a little more if they cannot be looked at.
+/// Octets of the PPP packet in a frame from a client, or a little more if its beginning cannot be looked at.
 pub(super) fn octets(frame: &NetBuffer<'_>) -> usize {
-    let framing = frame.mapped_bytes().is_some_and(|bytes| bytes.starts_with(&ADDRESS_AND_CONTROL));
+    let framing = match frame.mapped_bytes() {
+        Some(bytes) => bytes.starts_with(&ADDRESS_AND_CONTROL),
+        None => frame.beginning() == Some(ADDRESS_AND_CONTROL),
+    };
     frame.len().saturating_sub(if framing { ADDRESS_AND_CONTROL.len() } else { 0 })
 }
 

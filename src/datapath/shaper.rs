@@ -238,7 +238,7 @@ impl Shapers {
             count = count.saturating_sub(1);
             more
         });
-        (0..stale.len()).for_each(|_| shaped.vc.count_send_error());
+        stale.for_each(|list, vc| vc.count_send_errors(list.net_buffers().count() as u64));
         stale
     }
 

@@ -12,7 +12,7 @@ use pppoe::{Address, Code, Instant, SessionKey};
 
 use super::backlog::Backlog;
 use super::health::{Hangs, Health, Pause};
-use super::outgoing::Outgoing;
+use super::outgoing::{self, Outgoing};
 use crate::adapter::settings::Tags;
 use crate::adapter::{Burst, Registers, TransmitRing};
 use crate::call_manager::Vc;
@@ -39,8 +39,8 @@ pub(super) struct Loader {
     ring: TransmitRing,
     /// Lists whose last frame is in the ring, marked, in the order of these frames.
     in_flight: Chain<Vc>,
-    /// Whether the card could not send a frame of the first of them.
-    spoiled: bool,
+    /// How many frames of the first of them the card could not send.
+    spoiled: u32,
     tags: Tags,
     /// Where NDIS puts a frame in one piece that lies in several.
     scattered: Vec<u8>,
@@ -66,7 +66,7 @@ impl Transmit {
     pub(crate) fn new(ring: TransmitRing, tags: Tags) -> Result<Self> {
         let scattered = ndis::memory::zeroed(e1000::BUFFER_SIZE)?;
         Ok(Self {
-            loader: Loader { ring, in_flight: Chain::new(), spoiled: false, tags, scattered },
+            loader: Loader { ring, in_flight: Chain::new(), spoiled: 0, tags, scattered },
             backlog: Backlog::new(),
             hangs: Hangs::default(),
             pause: Pause::default(),
@@ -196,29 +196,40 @@ impl Transmit {
     /// Takes out the lists whose last frame the card has finished.
     pub(super) fn reclaim(&mut self, done: &mut Chain<Vc>) {
         let Loader { ring, in_flight, spoiled, .. } = &mut self.loader;
-        if !*spoiled {
+        if *spoiled == 0 {
             // Mostly there are no others: the lists have the status of success already.
             done.append(in_flight.take(ring.reclaim_unmarked()));
         }
-        if !ring.has_finished() {
-            return;
-        }
-        let mut finished = ring.finished();
-        done.append(in_flight.take_with_status(|| {
-            loop {
-                let (_, mark, status) = finished.next()?;
-                if status != TransmitStatus::empty() && mark != NOBODYS {
-                    *spoiled = true;
+        while ring.has_finished() {
+            let mut failed = false;
+            let mut finished = ring.finished();
+            done.append(in_flight.take_with_status(|| {
+                loop {
+                    let (_, mark, status) = finished.next()?;
+                    if status != TransmitStatus::empty() && mark != NOBODYS {
+                        *spoiled = spoiled.saturating_add(1);
+                    }
+                    if mark == LAST {
+                        failed = *spoiled != 0;
+                        return (!failed).then_some(Status::SUCCESS);
+                    }
                 }
-                if mark == LAST {
-                    let failed = *spoiled && core::mem::take(spoiled);
-                    return Some(if failed { Status::FAILURE } else { Status::SUCCESS });
+            }));
+            if !failed {
+                if in_flight.is_empty() {
+                    // Behind the last list there can be nobody's frames only.
+                    finished.for_each(drop);
                 }
+                return;
             }
-        }));
-        if in_flight.is_empty() {
-            // Behind the last list there can be nobody's frames only.
-            finished.for_each(drop);
+            drop(finished);
+            let mut ended = in_flight.take(1);
+            ended.set_status(Status::FAILURE);
+            not_sent(&ended);
+            // The card has counted them for the adapter.
+            let count = core::mem::take(spoiled);
+            ended.for_each(|_, vc| vc.statistics.send_errors(count.into()));
+            done.append(ended);
         }
     }
 
@@ -235,7 +246,7 @@ impl Transmit {
     /// Takes all lists out and leaves their frames, which were copied, in the ring: without a link, or while the peer asks
     /// for silence, the card stops fetching, and nobody can say for how long.
     pub(super) fn disown(&mut self) -> Chain<Vc> {
-        let mut all = core::mem::take(&mut self.loader.in_flight);
+        let mut all = self.loader.take_in_flight();
         self.loader.ring.mark_all(NOBODYS);
         all.append(self.remove_queued(|_| true));
         all
@@ -244,13 +255,21 @@ impl Transmit {
     /// Takes everything out: the card is stopped or gone.
     pub(super) fn abandon(&mut self) -> Chain<Vc> {
         self.loader.ring.abandon(|_| ());
-        let mut all = core::mem::take(&mut self.loader.in_flight);
+        let mut all = self.loader.take_in_flight();
         all.append(self.remove_queued(|_| true));
         all
     }
 }
 
 impl Loader {
+    /// Takes out the lists that the card has not finished.
+    fn take_in_flight(&mut self) -> Chain<Vc> {
+        self.spoiled = 0;
+        let taken = core::mem::take(&mut self.in_flight);
+        not_sent(&taken);
+        taken
+    }
+
     /// Sends a discovery frame, which no list owns; false if there is no room even for that.
     fn send_control(&mut self, nic: &Nic<Registers>, frame: &[u8]) -> bool {
         let Self { ring, tags, .. } = self;
@@ -273,19 +292,25 @@ impl Loader {
         let Self { ring, in_flight, tags, scattered, .. } = self;
         let capacity = ring.count().saturating_sub(KEPT_FOR_CONTROL + 1);
         let mut burst = ring.burst(KEPT_FOR_CONTROL, tags.data);
-        let mut bytes = 0_u64;
+        let (mut bytes, mut stranded) = (0_u64, 0_usize);
         loop {
             let (loaded, count) = load_plain(&mut burst, outgoing, lists);
             in_flight.append(loaded);
             bytes = bytes.wrapping_add(count);
             // Whatever the next one is, if there is one.
             let Some(mut list) = lists.pop() else { break };
+            let before = (burst.pushed(), bytes);
             match load_frames(&mut burst, outgoing, &list, capacity, scattered, &mut bytes) {
                 Ok(()) => in_flight.push(list),
                 Err(Stop::Failed(status)) => {
                     list.set_status(status);
+                    // What of it is on its way is no list's any more, and may leave.
+                    let begun = burst.pushed().wrapping_sub(before.0);
+                    vc.count_send_errors(list.net_buffers().count().wrapping_sub(begun) as u64);
                     failed.push(list);
-                    vc.count_send_error();
+                    burst.mark_last(begun, NOBODYS);
+                    stranded = stranded.wrapping_add(begun);
+                    bytes = before.1;
                 }
                 Err(Stop::Full) => {
                     lists.push_front(list);
@@ -294,9 +319,22 @@ impl Loader {
             }
         }
         if burst.pushed() != 0 {
-            vc.count_sent(burst.pushed() as u64, bytes);
+            vc.count_sent(burst.pushed().wrapping_sub(stranded) as u64, bytes);
         }
     }
+}
+
+/// Takes back what was counted of lists that went into the ring and do not end well.
+#[cold]
+fn not_sent(lists: &Chain<Vc>) {
+    lists.for_each(|list, vc| {
+        let (mut frames, mut bytes) = (0_u64, 0_u64);
+        for frame in list.net_buffers() {
+            frames = frames.wrapping_add(1);
+            bytes = bytes.wrapping_add(outgoing::octets(&frame) as u64);
+        }
+        vc.count_not_sent(frames, bytes);
+    });
 }
 
 /// Copies lists into the ring as long as they fit and are what nearly all lists are: one frame in one piece, which can be

@@ -45,6 +45,17 @@ impl<M: DmaMemory, S: AsRef<[FrameNote]> + AsMut<[FrameNote]>> Burst<'_, M, S> {
         self.most.wrapping_sub(self.left())
     }
 
+    /// Gives the last `count` frames that were pushed another mark, which is not 0 either.
+    pub fn mark_last(&mut self, count: usize, mark: u8) {
+        let mut buffer = self.buffer;
+        for _ in 0..count.min(self.pushed()) {
+            buffer = buffer.checked_sub(1).unwrap_or_else(|| self.ring.count().wrapping_sub(1));
+            if let Some(note) = self.ring.notes.as_mut().get_mut(buffer) {
+                *note = FrameNote::new(note.word(), 0, mark);
+            }
+        }
+    }
+
     /// Goes on from the first buffer; false if the ring is full.
     #[cold]
     #[inline(never)]

@@ -167,6 +167,18 @@ impl NetBuffer<'_> {
         Some(unsafe { core::slice::from_raw_parts(start, length) })
     }
 
+    /// The first bytes of the frame (`NdisGetDataBuffer`). `None` if it has fewer, or if memory could not be mapped.
+    /// IRQL <= `DISPATCH_LEVEL`.
+    pub fn beginning<const N: usize>(&self) -> Option<[u8; N]> {
+        let needed = u32::try_from(N).ok().filter(|_| N != 0 && N <= self.len())?;
+        let mut storage = [0; N];
+        // SAFETY: the net buffer is alive, has the bytes asked for, and `storage` has room for them.
+        let data = unsafe { NdisGetDataBuffer(self.raw.as_ptr(), needed, storage.as_mut_ptr().cast(), 1, 0) };
+        let data = NonNull::new(data.cast::<[u8; N]>())?;
+        // SAFETY: NDIS returned `N` contiguous bytes, in the net buffer or in `storage`; bytes have no alignment.
+        Some(unsafe { data.read() })
+    }
+
     /// The bytes of the frame in one piece: where they lie, or copied to `storage` if they are scattered
     /// (`NdisGetDataBuffer`). `None` if `storage` is too short, or if memory could not be mapped.
     /// IRQL <= `DISPATCH_LEVEL`.

@@ -2,12 +2,13 @@
 //!
 //! While the driver has a list, the first slot of its `MiniportReserved` holds a reference to its VC.
 
+use core::mem::ManuallyDrop;
 use core::ptr::{self, NonNull};
 
 use ndis_sys::{NET_BUFFER_LIST, NdisMCoSendNetBufferListsComplete};
 
 use crate::lock_order::Unlocked;
-use crate::net_buffer_list::{Chain, next_of, set_status, vc_context};
+use crate::net_buffer_list::{Chain, NetBufferList, next_of, set_status, vc_context};
 use crate::reference::Ref;
 use crate::status::Status;
 use crate::vc::Vc;
@@ -61,6 +62,19 @@ impl<V: Vc> Chain<V> {
             completed(&vc, count, locks);
             // SAFETY: the references of the run's other lists, which are out of the driver.
             unsafe { Ref::discount_contexts(&vc, count.wrapping_sub(1)) };
+        }
+    }
+
+    /// Shows each list and the VC that it was sent on.
+    pub fn for_each(&self, mut look: impl FnMut(&NetBufferList<V>, &V)) {
+        let mut next = self.head();
+        while let Some(raw) = NonNull::new(next) {
+            // SAFETY: a list of this chain, which is valid and owned; it stays the chain's.
+            let list = ManuallyDrop::new(unsafe { NetBufferList::<V>::new(raw) });
+            // SAFETY: the slot holds a counted reference, put there by `from_send`, which the list keeps.
+            let vc = unsafe { Ref::<V>::borrow_raw(vc_context(list.get())) };
+            look(&list, &vc);
+            next = next_of(list.get());
         }
     }
 

@@ -5,7 +5,7 @@ use std::{rc::Rc, time::Duration};
 use ndis_sim::{
     machine::{FailPlan, Machine},
     ndis::{Family, Frames, Vc, client, status, wait_for},
-    nic::{Fault, Model},
+    nic::{Fault, Model, WriteBack},
 };
 use scenarios::{
     Caller, Card, Record, Setup, Station,
@@ -305,4 +305,63 @@ fn a_list_fails_if_a_frame_before_the_last_cannot_be_read() {
     });
     let expected = ([("RESOURCES".to_owned(), 1)].to_vec(), 1, [("SUCCESS".to_owned(), 1)].to_vec());
     assert_eq!(run.clean(), expected);
+}
+
+// covers: NdisMCoSendNetBufferListsComplete
+#[test]
+fn a_frame_that_went_badly_spoils_no_list_but_its_own() {
+    let mut setup = Setup::new(1, Card::new(Model::I82574l));
+    setup.fail = Some(FailPlan::Named("NdisGetDataBuffer", 1));
+    let run = lab::run(setup, |lab| {
+        let driver = lab.load();
+        let station = Station::up(lab, &driver, 0, Family::TAPI_PROXY);
+        let vc = station.connected();
+        let frames: Vec<_> = some(300, 0..3).iter().map(|frame| [&HDLC[..], frame].concat()).collect();
+        // The first frame is on its way when the second turns out not to be readable, and collides.
+        lab.place(0).faults.spoil_sent([WriteBack::Errors(2)]);
+        let ended = ends_of(&vc, vec![frames.clone(), frames]);
+        assert!(lab.place(0).faults.is_spent());
+        assert_works(&vc);
+        station.finish(&vc);
+        station.down();
+        driver.unload();
+        ended
+    });
+    assert_eq!(run.clean(), [("RESOURCES".to_owned(), 1), ("SUCCESS".to_owned(), 1)]);
+}
+
+// covers: SEQ:link-lost-with-sends
+#[test]
+fn a_list_that_was_spoilt_and_given_back_spoils_no_other() {
+    if cannot_on_qemu("it sends both frames at once") {
+        return;
+    }
+    for model in Model::ALL {
+        let run = on_station(1, Card::new(model), |lab, station| {
+            let vc = station.connected();
+            let faults = &lab.place(0).faults;
+            faults.spoil_sent([WriteBack::Errors(2)]);
+            let list = some(1400, 0..2).iter().map(|frame| [&HDLC[..], frame].concat()).collect();
+            let record = Record::of(&vc);
+            record.in_driver.set(1);
+            client::send(&vc, &Frames { lists: vec![list], ..Frames::default() });
+            // The first frame is out, and takes 11 us.
+            sleep(Duration::from_micros(4));
+            faults.inject(Fault::TransmitStuck);
+            sleep(Duration::from_millis(2));
+            station.slot.set_link(false);
+            let ended = || record.ended.get().is_some() && record.in_driver.get() == 0;
+            assert!(wait_for(PATIENCE, ended), "no incoming close, or sends are kept");
+            assert!(Caller::hang_up(&vc), "the close does not end");
+            faults.clear(Fault::TransmitStuck);
+            station.slot.set_link(true);
+            assert!(wait_for(PATIENCE, || station.caller.link.get() == Some(true)), "no link");
+            sleep(Duration::from_secs(3));
+            assert_eq!(station.outcome(&vc, &Destination::default()), status::SUCCESS);
+            assert_works(&vc);
+            assert_eq!(ends(&vc), [("SUCCESS".to_owned(), 20)]);
+            station.finish(&vc);
+        });
+        run.clean_but_for_sessions();
+    }
 }
