@@ -2,7 +2,7 @@
 
 use clap::ValueEnum;
 
-use crate::ndis::{Course, Limits, Readings};
+use crate::ndis::{Contiguity, Course, Limits, Readings};
 
 /// One way to read one document. The others are read as most pages say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -40,6 +40,18 @@ pub(super) enum Reading {
     ThrottleNever,
     /// Every DPC may indicate 1 to 300 frames only
     ThrottleAlways,
+    /// NdisMAllocateSharedMemory finds no more than 16 KiB in one piece, every other time
+    MemorySeldomWhole,
+    /// NdisMAllocateSharedMemory finds no more than 4 KiB in one piece
+    MemoryInPages,
+    /// The 82545EM is in a PCI-X slot: it reaches all of memory
+    PciX,
+    /// A write of CTRL.RST through memory resets an 82540EM or 82545EM; not only one through I/O ports
+    ResetByMemory,
+    /// Firmware leaves ASPM off for the 82574L
+    AspmOff,
+    /// A message of the 82574L masks its cause if CTRL_EXT.EIAME and IAM say so; EIAC alone is not enough
+    MaskByEiame,
     /// All drawn from the seed, but for one-address-family and halt-unpaused
     Drawn,
 }
@@ -81,6 +93,12 @@ impl Reading {
             Self::MorePendingIgnored => readings.more_pending_ignored = true,
             Self::ThrottleNever => readings.receive_limits = Limits::Never,
             Self::ThrottleAlways => readings.receive_limits = Limits::Always,
+            Self::MemorySeldomWhole => readings.memory = Contiguity::Seldom(0x4000),
+            Self::MemoryInPages => readings.memory = Contiguity::Never(0x1000),
+            Self::PciX => readings.board.pci_x = true,
+            Self::ResetByMemory => readings.board.memory_reset = true,
+            Self::AspmOff => readings.board.aspm = 0,
+            Self::MaskByEiame => readings.board.mask_by_eiame = true,
             Self::Drawn => {}
         }
     }

@@ -1,4 +1,4 @@
-//! Faults of the driver's code: register accesses, accesses to CR8, and crashes.
+//! Faults of the driver's code: accesses to registers, ports and CR8, and crashes.
 //!
 //! The signal handler runs on a stack of its own. It never switches activities: to preempt the activity it interrupted
 //! it makes that one call [`preempt_thunk`] first, and to end it, it has the coroutine return.
@@ -130,7 +130,7 @@ impl Machine {
         Outcome::End
     }
 
-    /// Carries out a register access or an access to CR8.
+    /// Carries out an access to a register, to ports or to CR8.
     fn emulate(&self, fault: &Fault, registers: &mut Registers<'_>) -> bool {
         let region = self.mmio.find(fault.address);
         if region.is_none() && !fault.general {
@@ -139,7 +139,7 @@ impl Machine {
         let instruction = instruction_at(registers.instruction_pointer());
         let done = match region {
             Some((device, offset)) => decode::access(&instruction, registers, &*device, offset),
-            None => self.access_cr8(&instruction, registers),
+            None => self.access_cr8(&instruction, registers) || self.access_port(&instruction, registers),
         };
         if done {
             registers.set_instruction_pointer(instruction.next_ip());

@@ -26,6 +26,7 @@ mod irql;
 mod log;
 mod mmio;
 mod poll;
+mod port;
 mod random;
 mod registers;
 mod scheduler;
@@ -66,6 +67,7 @@ pub struct Machine {
     scheduler: scheduler::Scheduler,
     locks: spin_lock::Locks,
     mmio: mmio::Regions,
+    ports: port::Ports,
     failures: config::Failures,
     calls: call::Calls,
     verifier: Verifier,
@@ -101,6 +103,7 @@ impl Machine {
             scheduler: scheduler::Scheduler::new(config.cpus, config.seed),
             locks: spin_lock::Locks::default(),
             mmio: mmio::Regions::default(),
+            ports: port::Ports::default(),
             failures: config::Failures::new(config.fail.clone()),
             calls: call::Calls::default(),
             verifier: Verifier::default(),
@@ -125,6 +128,7 @@ impl Machine {
         self.scheduler.clear();
         self.clock.clear();
         self.mmio.clear();
+        self.ports.clear();
         self.handles.release();
         self.extensions.take();
         self.set_image(None);

@@ -16,6 +16,9 @@ use super::shared::SharedMemory;
 /// First bus address handed out: below 4 GiB for devices that reach no further, and unlike any virtual address.
 const FIRST: u64 = 0x1000_0000;
 
+/// The same for devices that reach all of memory, which get none below 4 GiB.
+const FIRST_WIDE: u64 = 0x1_4000_0000;
+
 /// A buffer that driver and device share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DmaBuffer {
@@ -57,6 +60,9 @@ struct Mapping {
 /// The memory that one device may touch.
 pub struct Domain {
     next: Cell<u64>,
+    next_wide: Cell<u64>,
+    /// The device reaches all of memory.
+    wide: Cell<bool>,
     mappings: RefCell<BTreeMap<u64, Mapping>>,
     blocked: Cell<bool>,
     shared: Option<Rc<SharedMemory>>,
@@ -64,7 +70,14 @@ pub struct Domain {
 
 impl Default for Domain {
     fn default() -> Self {
-        Self { next: Cell::new(FIRST), mappings: RefCell::default(), blocked: Cell::new(false), shared: None }
+        Self {
+            next: Cell::new(FIRST),
+            next_wide: Cell::new(FIRST_WIDE),
+            wide: Cell::new(false),
+            mappings: RefCell::default(),
+            blocked: Cell::new(false),
+            shared: None,
+        }
     }
 }
 
@@ -79,10 +92,17 @@ impl Domain {
         Self { shared: Some(memory), ..Self::default() }
     }
 
+    /// Whether the device reaches all of memory, as its driver says: what it gets from here on lies above 4 GiB. A device in
+    /// another process sees what there is of shared memory.
+    pub fn reaches_all(&self, wide: bool) {
+        self.wide.set(wide && self.shared.is_none());
+    }
+
     fn place(&self, len: usize) -> u64 {
-        let bus = self.next.get();
+        let next = if self.wide.get() { &self.next_wide } else { &self.next };
+        let bus = next.get();
         // A gap behind each mapping: running past a buffer never lands in the next one.
-        self.next.set(bus + round_up(len.max(1)) as u64 + PAGE as u64);
+        next.set(bus + round_up(len.max(1)) as u64 + PAGE as u64);
         bus
     }
 

@@ -6,7 +6,6 @@ use super::ownership::Resource;
 use super::status::{self, Status};
 use super::{finding, raw};
 use crate::machine::{IrqlRange, enter};
-use crate::pci::BarKind;
 
 /// `PCI_WHICHSPACE_CONFIG`.
 const CONFIG: u32 = 0;
@@ -105,13 +104,7 @@ pub(super) unsafe extern "win64" fn register_ports(
     if call.machine().should_fail("NdisMRegisterIoPortRange") {
         return status::RESOURCES;
     }
-    let (from, to) = (u64::from(first), u64::from(first) + u64::from(count));
-    let granted = adapter.slot().is_some_and(|slot| {
-        slot.resources()
-            .bars
-            .iter()
-            .any(|bar| bar.kind == BarKind::Io && bar.physical <= from && to <= bar.physical + bar.len)
-    });
+    let granted = adapter.slot().is_some_and(|slot| slot.map_ports(first.into(), count.into()));
     if !granted {
         return status::RESOURCE_CONFLICT;
     }
@@ -124,7 +117,9 @@ pub(super) unsafe extern "win64" fn register_ports(
 pub(super) unsafe extern "win64" fn deregister_ports(h: Handle, first: u32, _count: u32, offset: usize) {
     let _call = enter("NdisMDeregisterIoPortRange", IrqlRange::PASSIVE);
     let Some(adapter) = Adapter::find(h) else { return };
-    let mirrored = first as usize == offset && adapter.owned.remove(Resource::PortRange, offset);
+    let mirrored = first as usize == offset
+        && adapter.owned.remove(Resource::PortRange, offset)
+        && adapter.slot().is_some_and(|slot| slot.unmap_ports(first.into()));
     if !mirrored {
         finding("CO-284", Some(adapter.name()), "deregisters ports that are not registered".to_owned());
     }

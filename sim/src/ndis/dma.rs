@@ -17,6 +17,8 @@ use crate::memory::dma::DmaBuffer;
 
 /// `NDIS_OBJECT_TYPE_SG_DMA_DESCRIPTION` and the size of its revision 1.
 const DESCRIPTION: ObjectHeader = ObjectHeader::new(0x83, 1, 36);
+/// `NDIS_SG_DMA_64_BIT_ADDRESS`.
+const REACHES_ALL: u32 = 1;
 /// Elements a list may have.
 const ELEMENTS: usize = 64;
 
@@ -55,6 +57,10 @@ pub(super) unsafe extern "win64" fn register(h: Handle, description: usize, out:
         return status::RESOURCES;
     }
     let bytes = raw::bytes(description, 32);
+    if let Some(slot) = adapter.slot() {
+        let flags = u32::from_le_bytes([bytes[4], bytes[5], bytes[6], bytes[7]]);
+        slot.dma().reaches_all(flags & REACHES_ALL != 0);
+    }
     let it = ScatterGather {
         adapter: Rc::clone(&adapter),
         process: pointer_at(&bytes, 16),
@@ -107,6 +113,9 @@ pub(super) unsafe extern "win64" fn allocate_shared(
     }
     let Some(slot) = adapter.slot() else { return };
     if call.machine().should_fail("NdisMAllocateSharedMemory") {
+        return;
+    }
+    if super::readings::readings().memory.refuses(len) {
         return;
     }
     let buffer = slot.dma().allocate(len as usize, cached != 0);

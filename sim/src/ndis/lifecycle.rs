@@ -321,6 +321,9 @@ impl Adapter {
 
     /// Sends the device to a power state (1 is D0, 4 is D3) by `OID_PNP_SET_POWER`. The adapter is paused.
     pub fn set_power(self: &Rc<Self>, state: u32) -> Status {
+        if let Some(slot) = self.slot().filter(|_| state == 1) {
+            slot.power_up();
+        }
         let result = self.oid_request(OidRequest::set(OID_PNP_SET_POWER, &state.to_le_bytes()));
         if !matches!(result.status, status::SUCCESS | status::NOT_ACCEPTED) {
             let text = format!("OID_PNP_SET_POWER ended with {}", status::name(result.status));

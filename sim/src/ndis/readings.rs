@@ -4,6 +4,7 @@
 use super::Ndis;
 use super::throttle::Limits;
 use crate::machine::Machine;
+use crate::nic::Board;
 
 /// How NDIS ends `NdisMCmActivateVc` and `NdisMCmDeactivateVc`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,6 +23,29 @@ pub enum Course {
     Later,
     /// One of the others, drawn anew each time.
     Drawn,
+}
+
+/// How much memory in one piece `NdisMAllocateSharedMemory` finds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Contiguity {
+    /// As much as is asked for.
+    #[default]
+    Whole,
+    /// Now and then no more bytes than these.
+    Seldom(u32),
+    /// Never more bytes than these: the machine has run for long.
+    Never(u32),
+}
+
+impl Contiguity {
+    /// Whether so many bytes cannot be had in one piece this time.
+    pub(super) fn refuses(self, len: u32) -> bool {
+        match self {
+            Self::Whole => false,
+            Self::Seldom(most) => len > most && Machine::current().chance(1, 2),
+            Self::Never(most) => len > most,
+        }
+    }
 }
 
 /// One way to read the documents. The default is what most pages say.
@@ -48,6 +72,10 @@ pub struct Readings {
     /// `MoreNblsPending` means nothing in a DPC that may indicate all (`NDIS_RECEIVE_THROTTLE_PARAMETERS`: the driver has
     /// to say `FALSE` then).
     pub more_pending_ignored: bool,
+    /// Memory in one piece.
+    pub memory: Contiguity,
+    /// What surrounds the cards that the simulator plays itself.
+    pub board: Board,
 }
 
 impl Readings {
@@ -62,6 +90,8 @@ impl Readings {
         serial_co_oids: false,
         receive_limits: Limits::Sometimes,
         more_pending_ignored: false,
+        memory: Contiguity::Whole,
+        board: Board::DEFAULT,
     };
 
     /// One reading for each question, drawn from the machine's seed. Those that change what a script may do stay as
@@ -82,8 +112,20 @@ impl Readings {
             receive_limits: [Limits::Never, Limits::Sometimes, Limits::Always]
                 [usize::try_from(machine.below(3)).unwrap_or(0)],
             more_pending_ignored: machine.chance(1, 2),
+            memory: memory(machine),
+            board: Board::drawn(machine),
             ..Self::default()
         }
+    }
+}
+
+/// Bytes in one piece, from a page to 512 KiB where there are not as many as are asked for.
+fn memory(machine: &Machine) -> Contiguity {
+    let most = 4096 << machine.below(8);
+    match machine.below(4) {
+        0 => Contiguity::Never(most),
+        1 => Contiguity::Seldom(most),
+        _ => Contiguity::Whole,
     }
 }
 
@@ -104,6 +146,6 @@ pub fn set_readings(readings: Readings) {
 }
 
 /// How NDIS in the current machine behaves.
-pub(super) fn readings() -> Readings {
+pub(crate) fn readings() -> Readings {
     Ndis::current().readings.get()
 }

@@ -1,12 +1,15 @@
 //! Configuration space of each model as it is after power-on.
 
-use super::Model;
+use super::{Board, Model};
 use crate::pci::{Bar, BarKind, ConfigSpace, offset};
 
 /// Offset of the MSI-X capability of the 82574L.
 pub(super) const MSIX: u16 = 0xa0;
 /// Offset of the power management control/status register of the 82574L.
 pub(super) const PMCSR: u16 = 0xcc;
+/// Offset of Link Control of the 82574L, and its bits that switch ASPM on.
+pub(super) const LINK_CONTROL: u16 = 0xf0;
+pub(super) const ASPM: u8 = 3;
 /// MSI-X messages of the 82574L.
 pub(super) const VECTORS: usize = 5;
 /// Memory window that holds the MSI-X table; the pending bits follow at [`PENDING`].
@@ -31,7 +34,7 @@ pub(super) fn bars(model: Model) -> Vec<Bar> {
 }
 
 /// The header and capabilities of a model.
-pub(super) fn space(model: Model) -> ConfigSpace {
+pub(super) fn space(model: Model, board: Board) -> ConfigSpace {
     let express = model.is_82574();
     let mut space = ConfigSpace::new(express);
     space.define(offset::VENDOR_ID, 4, u32::from(model.device_id()) << 16 | 0x8086, 0);
@@ -51,12 +54,12 @@ pub(super) fn space(model: Model) -> ConfigSpace {
     // Line is scratch, pin INTA#, minimum grant and maximum latency.
     space.define(offset::INTERRUPT, 4, if express { 0x0000_0100 } else { 0x00ff_0100 }, 0xff);
     if express {
-        capabilities(&mut space);
+        capabilities(&mut space, board);
     }
     space
 }
 
-fn capabilities(space: &mut ConfigSpace) {
+fn capabilities(space: &mut ConfigSpace, board: Board) {
     space.define(offset::CAPABILITIES, 1, 0xc8, 0);
     // Power management 1.1, next MSI: PMC, then PMCSR with a writable power state and PME enable.
     space.define(0xc8, 4, 0xc822_d001, 0);
@@ -71,7 +74,7 @@ fn capabilities(space: &mut ConfigSpace) {
     space.define(0xe4, 4, 0x0000_8cc1, 0);
     space.define(0xe8, 2, 0x2810, 0x7fff);
     space.define(0xec, 4, 0x0003_1c11, 0);
-    space.define(0xf0, 2, 0x0000, 0x01fb);
+    space.define(LINK_CONTROL, 2, u32::from(board.aspm & ASPM), 0x01fb);
     space.define(0xf2, 2, 0x1011, 0);
     // MSI-X: enable and function mask are writable; table and pending bits in window 3.
     let table_size = u32::try_from(VECTORS - 1).unwrap_or(0) << 16;

@@ -1,12 +1,13 @@
 //! The card as a PCI device: dispatch of register accesses, and time.
 
 use super::{
-    Fault, Faults, Model, config,
+    Board, Fault, Faults, Model, config,
     eeprom::Eeprom,
     interrupts::Interrupts,
     management::Busy,
     pause::FlowControl,
     phy::Phy,
+    ports::Ports,
     receive::Receiver,
     registers::{
         CTRL, EECD, EERD, GCR, ICR, ICS, IMC, IMS, MDIC, RCTL, RDBAL, RDH, RDLEN, RDT, RFCTL, Registers,
@@ -24,6 +25,7 @@ const EXTENDED_STATUS: u32 = 1 << 15;
 #[derive(Debug)]
 pub struct E1000 {
     pub(super) model: Model,
+    pub(super) board: Board,
     pub(super) faults: Faults,
     pub(super) regs: Registers,
     pub(super) stats: Statistics,
@@ -32,10 +34,11 @@ pub struct E1000 {
     pub(super) tx: Transmitter,
     pub(super) rx: Receiver,
     pub(super) timers: Timers,
-    config: ConfigSpace,
-    bars: Vec<Bar>,
+    pub(super) config: ConfigSpace,
+    pub(super) bars: Vec<Bar>,
     pub(super) eeprom: Eeprom,
     pub(super) phy: Phy,
+    pub(super) ports: Ports,
     pub(super) busy: Busy,
     pub(super) flow: FlowControl,
     /// What STATUS.LU last was, to notice changes.
@@ -43,11 +46,18 @@ pub struct E1000 {
 }
 
 impl E1000 {
-    /// A card after power-on whose EEPROM holds `mac`, with the cable in and the PHY's partner found.
+    /// A card after power-on whose EEPROM holds `mac`, with the cable in and the PHY's partner found, where everything
+    /// works.
     pub fn new(model: Model, mac: [u8; 6], faults: Faults) -> Self {
+        Self::on(Board::TAME, model, mac, faults)
+    }
+
+    /// The same with other surroundings.
+    pub fn on(board: Board, model: Model, mac: [u8; 6], faults: Faults) -> Self {
         let vectors = if model.is_82574() { config::VECTORS } else { 0 };
         let mut card = Self {
             model,
+            board,
             faults,
             regs: Registers::reset(model),
             stats: Statistics::new(),
@@ -56,10 +66,11 @@ impl E1000 {
             tx: Transmitter::default(),
             rx: Receiver::default(),
             timers: Timers::default(),
-            config: config::space(model),
+            config: config::space(model, board),
             bars: config::bars(model),
             eeprom: Eeprom::new(model, mac),
             phy: Phy::new(model),
+            ports: Ports::default(),
             busy: Busy::default(),
             flow: FlowControl::default(),
             link: false,
@@ -102,7 +113,7 @@ impl E1000 {
         p.schedule(self.timers.earliest());
     }
 
-    fn read(&mut self, p: &dyn Platform, off: u64) -> u32 {
+    pub(super) fn read(&mut self, p: &dyn Platform, off: u64) -> u32 {
         let now = p.now();
         match off {
             CTRL => self.read_ctrl(now),
@@ -128,7 +139,7 @@ impl E1000 {
         }
     }
 
-    fn write(&mut self, p: &dyn Platform, off: u64, value: u32) {
+    pub(super) fn write(&mut self, p: &dyn Platform, off: u64, value: u32) {
         match off {
             CTRL => self.write_ctrl(p, value),
             STATUS => {
@@ -157,6 +168,7 @@ impl E1000 {
             TDT => self.write_tail(p, off, TDLEN, value),
             TCTL => {
                 if value & tctl::EN != 0 && !self.regs.has(TCTL, tctl::EN) {
+                    self.check_link_power(p);
                     p.step("transmitter on");
                 }
                 self.regs.set(TCTL, value);
@@ -239,7 +251,9 @@ impl Device for E1000 {
             return ones;
         }
         let value = match bar {
+            0 if self.is_settling(p) => u32::MAX,
             0 => self.read(p, off),
+            _ if self.is_ports(bar) => self.read_port(p, off),
             config::MSIX_BAR if self.model.is_82574() => match off {
                 config::PENDING => self.msix.pending(),
                 _ => self.msix.read(usize::try_from(off).unwrap_or(usize::MAX)),
@@ -266,7 +280,9 @@ impl Device for E1000 {
         }
         let value = u32::try_from(value & 0xffff_ffff).unwrap_or(u32::MAX);
         match bar {
+            0 if self.is_settling(p) => {}
             0 => self.write(p, off, value),
+            _ if self.is_ports(bar) => self.write_port(p, off, value),
             config::MSIX_BAR => self.msix.write(p, usize::try_from(off).unwrap_or(usize::MAX), value),
             _ => {}
         }

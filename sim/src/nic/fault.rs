@@ -13,6 +13,9 @@ pub enum Fault {
     Gone,
     /// `MDIC.R` never becomes one: the PHY does not answer.
     PhySilent,
+    /// The PHY hangs until it is reset, with the link up: no frame passes, and its counters of receive and idle errors are
+    /// full.
+    PhyHung,
     /// The EEPROM's words do not sum to BABA.
     EepromChecksum,
     /// The EEPROM holds a group's address, under a good checksum.

@@ -188,9 +188,7 @@ impl E1000 {
             self.irq.sent |= bit;
             let automatic = self.regs.get(EIAC) & bit;
             self.irq.icr &= !automatic;
-            if !self.regs.has(CTRL_EXT, ctrl_ext::IAME) {
-                self.irq.ims &= !automatic;
-            }
+            self.irq.ims &= !self.masked_by_message(bit, automatic);
             if !self.faults.has(Fault::MessagesLost) {
                 self.msix.raise(p, vector);
             }
@@ -198,6 +196,15 @@ impl E1000 {
                 self.msix.raise(p, vector);
             }
         }
+    }
+
+    /// What the message of cause `bit` masks, which EIAC clears if it is `automatic`.
+    fn masked_by_message(&self, bit: u32, automatic: u32) -> u32 {
+        if self.board.mask_by_eiame {
+            let masks = self.regs.has(CTRL_EXT, ctrl_ext::EIAME);
+            return if masks { self.regs.get(IAM) & bit } else { 0 };
+        }
+        if self.regs.has(CTRL_EXT, ctrl_ext::IAME) { 0 } else { automatic }
     }
 
     /// What a reset does to the interrupt logic.

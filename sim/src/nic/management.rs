@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    E1000, Fault,
+    E1000, Fault, Model, config,
     filter::receive_address,
     latency::Latency,
     phy::{self, Speed},
@@ -31,6 +31,10 @@ const MDIC_ERROR: u32 = 1 << 30;
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Busy {
     resetting: Option<Latency>,
+    /// Nothing may be touched before.
+    settled_at: Duration,
+    /// Something was: the reset does not end.
+    broken: bool,
     loading: Option<Latency>,
     mdio: Option<Latency>,
     draining: Option<Latency>,
@@ -87,6 +91,7 @@ impl E1000 {
         self.link = false;
         self.busy = Busy {
             resetting: Some(Latency::new(now, RESET_TIME)),
+            settled_at: now + RESET_TIME,
             loading: Some(Latency::new(now, AUTO_READ_TIME)),
             ..Busy::default()
         };
@@ -96,8 +101,52 @@ impl E1000 {
         }
     }
 
+    /// Whether a reset has just begun, which this access breaks: nothing may be read or written before it has settled
+    /// (SDM 13.4.1, 82574 10.2.2.1: a microsecond).
+    pub(super) fn is_settling(&mut self, p: &dyn Platform) -> bool {
+        let settling = self.busy.resetting.is_some() && p.now() < self.busy.settled_at;
+        if settling && !self.busy.broken {
+            self.busy.broken = true;
+            p.finding(
+                "NIC.ResetTouched",
+                "a register is accessed within a microsecond of CTRL.RST".to_owned(),
+            );
+        }
+        settling
+    }
+
+    /// The transmitter is turned on: the link must not save power.
+    pub(super) fn check_link_power(&self, p: &dyn Platform) {
+        if self.saves_link_power() {
+            let control = self.config.read8(config::LINK_CONTROL);
+            p.finding(
+                "NIC.LinkPower",
+                format!("Link Control is {control:#04x} when the transmitter is turned on"),
+            );
+        }
+    }
+
+    /// ASPM is on.
+    pub(super) fn saves_link_power(&self) -> bool {
+        self.model.is_82574() && self.config.read8(config::LINK_CONTROL) & config::ASPM != 0
+    }
+
+    /// Whether the card hangs on a bus address that the driver gave it; reports that.
+    pub(super) fn hangs_on(&self, p: &dyn Platform, bus: u64) -> bool {
+        let narrow = match self.model {
+            Model::I82540em => true,
+            Model::I82545em => !self.board.pci_x,
+            Model::I82574l => false,
+        };
+        let hangs = narrow && bus >> 32 != 0;
+        if hangs {
+            p.finding("NIC.Address64", format!("bus address {bus:#x} on a plain PCI bus"));
+        }
+        hangs
+    }
+
     pub(super) fn read_ctrl(&mut self, now: Duration) -> u32 {
-        let stuck = self.faults.has(Fault::ResetStuck);
+        let stuck = self.busy.broken || self.faults.has(Fault::ResetStuck);
         if self.busy.resetting.as_mut().is_some_and(|reset| stuck || !reset.over(now)) {
             return self.regs.get(CTRL) | ctrl::RST;
         }
@@ -115,6 +164,9 @@ impl E1000 {
 
     pub(super) fn read_status(&mut self, now: Duration) -> u32 {
         let mut value = self.regs.get(STATUS) & status::PHYRA;
+        if self.model == Model::I82545em && self.board.pci_x {
+            value |= status::PCIX_MODE;
+        }
         if self.link_up() {
             let (speed, full) = self.mode();
             // The speed, and again as speed detection (bits 9:8) found it.
@@ -158,10 +210,17 @@ impl E1000 {
         let mut result = value & !(MDIC_READY | MDIC_ERROR) & 0xffff_0000;
         match (value >> 21 & 0x1f == phy::ADDRESS, value >> 26 & 3) {
             (true, 1) => {
-                self.phy.write(now, reg, (value & 0xffff) as u16);
-                result |= value & 0xffff;
+                let value = (value & 0xffff) as u16;
+                if phy::is_reset(reg, value) {
+                    self.faults.clear(Fault::PhyHung);
+                }
+                self.phy.write(now, reg, value);
+                result |= u32::from(value);
             }
-            (true, 2) => result |= u32::from(self.phy.read(reg)),
+            (true, 2) => {
+                let hung = if self.faults.has(Fault::PhyHung) { phy::hung(reg) } else { 0 };
+                result |= u32::from(self.phy.read(reg) | hung);
+            }
             _ => result |= MDIC_ERROR,
         }
         self.regs.set(MDIC, result | MDIC_READY);
@@ -173,6 +232,10 @@ impl E1000 {
 
     pub(super) fn write_ctrl(&mut self, p: &dyn Platform, value: u32) {
         if value & ctrl::RST != 0 {
+            if !self.model.is_82574() && !self.board.memory_reset && !self.ports.writes {
+                p.step("reset not acknowledged");
+                return;
+            }
             p.step("reset");
             self.reset(p);
             return;
@@ -182,6 +245,7 @@ impl E1000 {
         }
         self.regs.set(CTRL, value & !ctrl::PHY_RST);
         if value & ctrl::PHY_RST != 0 {
+            self.faults.clear(Fault::PhyHung);
             self.phy.reset(p.now());
             self.regs.set(STATUS, self.regs.get(STATUS) | status::PHYRA);
         }

@@ -1,6 +1,7 @@
 //! The network card: an in-process model of Intel's 82540EM, 82545EM and 82574L, written from the
 //! datasheet's facts with a register table of its own, so that a wrong offset in the driver cannot cancel out.
 
+mod board;
 mod config;
 mod device;
 mod eeprom;
@@ -12,6 +13,7 @@ mod latency;
 mod management;
 mod pause;
 mod phy;
+mod ports;
 mod receive;
 mod registers;
 mod rules;
@@ -25,6 +27,7 @@ mod write_back;
 
 use std::{fmt, str::FromStr};
 
+pub use board::Board;
 pub use device::E1000;
 pub use fault::{Fault, Faults, WriteBack};
 pub(crate) use rules::RULES;

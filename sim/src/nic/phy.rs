@@ -19,6 +19,7 @@ const GIGABIT_CONTROL: usize = 9;
 const GIGABIT_STATUS: usize = 10;
 const EXTENDED_STATUS: usize = 15;
 const SPECIFIC_STATUS: usize = 17;
+const RECEIVE_ERRORS: usize = 21;
 
 const ABLE_10: u16 = 1 << 5;
 const ABLE_10_FULL: u16 = 1 << 6;
@@ -37,6 +38,20 @@ const STATUS_COMPLETE: u16 = 1 << 5;
 
 /// What the partner advertises: everything, both kinds of PAUSE too.
 const PARTNER_ABILITIES: u16 = 0xcde1;
+
+/// Whether writing `value` to register `reg` resets the PHY.
+pub(super) fn is_reset(reg: usize, value: u16) -> bool {
+    reg == CONTROL && value & CONTROL_RESET != 0
+}
+
+/// What a PHY that hangs shows in register `reg` besides: the counts of receive errors and of idle errors are full.
+pub(super) fn hung(reg: usize) -> u16 {
+    match reg {
+        RECEIVE_ERRORS => 0xffff,
+        GIGABIT_STATUS => 0x00ff,
+        _ => 0,
+    }
+}
 
 /// Speed of the link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

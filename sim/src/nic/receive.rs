@@ -63,6 +63,10 @@ impl E1000 {
         if !self.regs.has(RCTL, rctl::EN) || !self.link_up() || frame.len() < 6 {
             return;
         }
+        if self.faults.has(Fault::PhyHung) {
+            self.stats.add(count::RXERRC, 1);
+            return;
+        }
         let octets = frame.len() + 4;
         self.stats.add(count::TPR, 1);
         self.stats.add_wide(count::TOR, octets as u64);
@@ -182,11 +186,17 @@ impl E1000 {
         let count = self.regs.get(RDLEN) / 16;
         let at = self.regs.wide(RDBAL, RDBAH) + 16 * u64::from(head);
         let mut desc = [0; 16];
+        if self.hangs_on(p, at) {
+            return false;
+        }
         if !p.dma_read(at, &mut desc) {
             p.finding("NIC.Dma", format!("receive descriptor {head} at bus address {at:#x} is not mapped"));
             return false;
         }
         let address = u64::from_le_bytes(desc[..8].try_into().unwrap_or_default());
+        if self.hangs_on(p, address) {
+            return false;
+        }
         if !p.dma_write(address, part) {
             p.finding("NIC.Dma", format!("receive buffer {address:#x}+{} is not mapped", part.len()));
             return false;

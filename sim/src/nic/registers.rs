@@ -119,6 +119,8 @@ pub(super) mod status {
     pub(in super::super) const LU: u32 = 1 << 1;
     pub(in super::super) const TXOFF: u32 = 1 << 4;
     pub(in super::super) const PHYRA: u32 = 1 << 10;
+    /// 82545EM: the bus is PCI-X.
+    pub(in super::super) const PCIX_MODE: u32 = 1 << 13;
     pub(in super::super) const GIO_MASTER_ENABLE: u32 = 1 << 19;
 }
 
@@ -132,6 +134,7 @@ pub(super) mod eecd {
 
 /// Bits of [`CTRL_EXT`].
 pub(super) mod ctrl_ext {
+    pub(in super::super) const EIAME: u32 = 1 << 24;
     pub(in super::super) const IAME: u32 = 1 << 27;
 }
 

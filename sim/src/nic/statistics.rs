@@ -10,6 +10,8 @@ pub(super) struct Counter(u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct WideCounter(u64);
 
+/// Receive errors that the PHY signals.
+pub(super) const RXERRC: Counter = Counter(0x400c);
 /// Missed packets: no room in the packet buffer.
 pub(super) const MPC: Counter = Counter(0x4010);
 /// XON and XOFF received and transmitted.

@@ -27,6 +27,8 @@ const MINIMUM: usize = 60;
 const FCS: usize = 4;
 /// Longest frame the transmit FIFO is specified for.
 const MAXIMUM: usize = 16_288;
+/// Frames after which a transmitter hangs whose link saves power.
+const POWER_SAVED: u32 = 16;
 /// Queue 0 takes part in arbitration.
 const TARC_ENABLE: u32 = 1 << 10;
 
@@ -45,8 +47,10 @@ const LC: u8 = 1 << 2;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Transmitter {
     frame: Vec<u8>,
-    /// A descriptor or buffer could not be read: nothing moves until reset.
+    /// A descriptor or buffer could not be read, or the link's power saving was too much for it: nothing moves until reset.
     hung: bool,
+    /// Frames sent since the reset.
+    sent: u32,
     pub(super) write_backs: WriteBacks,
 }
 
@@ -96,6 +100,9 @@ impl E1000 {
         let count = self.regs.get(TDLEN) / 16;
         let at = self.regs.wide(TDBAL, TDBAH) + 16 * u64::from(head);
         let mut desc = [0; 16];
+        if self.hangs_on(p, at) {
+            return Err(Refused);
+        }
         if !p.dma_read(at, &mut desc) {
             p.finding("NIC.Dma", format!("transmit descriptor {head} at bus address {at:#x} is not mapped"));
             return Err(Refused);
@@ -162,6 +169,9 @@ impl E1000 {
             p.finding("NIC.TransmitLength", format!("frame of {} bytes or more", old + len));
             return false;
         }
+        if self.hangs_on(p, address) {
+            return false;
+        }
         self.tx.frame.resize(old + len, 0);
         let mapped = p.dma_read(address, &mut self.tx.frame[old..]);
         if !mapped {
@@ -189,8 +199,12 @@ impl E1000 {
         }
         let octets = frame.len() + FCS;
         self.count_transmitted(&frame, octets);
+        self.tx.sent = self.tx.sent.saturating_add(1);
+        self.tx.hung |= self.saves_link_power() && self.tx.sent >= POWER_SAVED;
         if good && frame.len() >= MINIMUM {
-            p.transmit(&frame);
+            if !self.faults.has(Fault::PhyHung) {
+                p.transmit(&frame);
+            }
         } else {
             p.finding(
                 "NIC.TransmitFrame",

@@ -22,6 +22,8 @@ pub mod offset {
 
 /// Bits of the command register.
 pub mod command {
+    /// I/O windows answer.
+    pub const IO: u16 = 1;
     /// Memory windows answer.
     pub const MEMORY: u16 = 1 << 1;
     /// The function may start transactions: DMA and messages.

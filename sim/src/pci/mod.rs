@@ -43,10 +43,10 @@ pub trait Device {
     /// The base address registers that are implemented, in ascending order of index.
     fn bars(&self) -> &[Bar];
 
-    /// Reads `size` (1, 2, 4 or 8) bytes at `off` of memory window `bar`.
+    /// Reads `size` (1, 2, 4 or 8) bytes at `off` of window `bar`, of memory or of ports.
     fn mmio_read(&mut self, p: &dyn Platform, bar: usize, off: u64, size: u8) -> u64;
 
-    /// Writes `size` (1, 2, 4 or 8) bytes at `off` of memory window `bar`.
+    /// Writes `size` (1, 2, 4 or 8) bytes at `off` of window `bar`, of memory or of ports.
     fn mmio_write(&mut self, p: &dyn Platform, bar: usize, off: u64, size: u8, value: u64);
 
     /// A number that grows with every access and event that finds a cause for an interrupt set and enabled, though its

@@ -18,6 +18,12 @@ use crate::{
 /// Shortest Ethernet frame without FCS; the far end's MAC pads to it.
 const MINIMUM_FRAME: usize = 60;
 
+/// Bit of the status register: there are capabilities.
+const CAPABILITY_LIST: u8 = 1 << 4;
+/// The capability of PCI Express, and where Link Control is in it.
+const PCI_EXPRESS: u8 = 0x10;
+const LINK_CONTROL: u16 = 0x10;
+
 /// How far a rebalance moves memory windows, and ports.
 const MOVE: u64 = 0x0100_0000;
 const MOVE_IO: u64 = 0x0400;
@@ -52,6 +58,8 @@ pub struct Slot {
     resources: RefCell<Resources>,
     /// What the command register holds, so that asking it needs no borrow of the device.
     command: Cell<u16>,
+    /// Where Link Control is and what firmware left there, if the card has it.
+    link_control: Cell<Option<(u16, u8)>>,
     gone: Cell<bool>,
     cable: Cell<bool>,
     pub(super) interrupts: interrupts::Routing,
@@ -82,12 +90,14 @@ impl Slot {
             windows: RefCell::new(windows),
             resources: RefCell::new(resources),
             command: Cell::new(0),
+            link_control: Cell::new(None),
             gone: Cell::new(false),
             cable: Cell::new(true),
             interrupts: interrupts::Routing::default(),
             timer: Cell::new(None),
             wire_timer: Cell::new(None),
         });
+        slot.link_control.set(slot.find_link_control());
         slot.start();
         if let Some(fd) = fd {
             let weak = Rc::downgrade(&slot);
@@ -109,8 +119,37 @@ impl Slot {
         }
         let line = self.resources.borrow().line.map_or(0, |line| u8::try_from(line.vector).unwrap_or(0));
         self.write_config(u32::from(offset::INTERRUPT), &[line]);
-        let enable = 1 | command::MEMORY | command::BUS_MASTER;
+        let enable = command::IO | command::MEMORY | command::BUS_MASTER;
         self.write_config(u32::from(offset::COMMAND), &enable.to_le_bytes());
+    }
+
+    /// What the PCI bus driver does when the card gets its power back: the link saves power as firmware wanted it.
+    pub fn power_up(&self) {
+        if let Some((at, value)) = self.link_control.get() {
+            self.write_config(at.into(), &[value]);
+        }
+    }
+
+    /// Looks for the PCI Express capability.
+    fn find_link_control(&self) -> Option<(u16, u8)> {
+        let read = |at: u16| {
+            let mut byte = [0];
+            self.read_config(at.into(), &mut byte);
+            byte[0]
+        };
+        if read(offset::STATUS) & CAPABILITY_LIST == 0 {
+            return None;
+        }
+        let mut at = u16::from(read(offset::CAPABILITIES));
+        // No list is longer than the space it lies in.
+        for _ in 0..64 {
+            match (at, read(at)) {
+                (0, _) => return None,
+                (_, PCI_EXPRESS) => return Some((at + LINK_CONTROL, read(at + LINK_CONTROL))),
+                _ => at = read(at + 1).into(),
+            }
+        }
+        None
     }
 
     /// Reads configuration space at byte `off`; all ones once the card is gone.
@@ -211,6 +250,25 @@ impl Slot {
         &self.traffic
     }
 
+    /// Gives the driver `count` I/O ports from `first` on; false when they do not lie in one window.
+    pub fn map_ports(&self, first: u64, count: u64) -> bool {
+        let windows = self.windows.borrow();
+        let window = windows.iter().find(|window| {
+            window.kind == BarKind::Io
+                && first >= window.physical
+                && first + count <= window.physical + window.len
+        });
+        let (Some(window), Some(machine)) = (window, self.machine.upgrade()) else { return false };
+        let ports = Ports { slot: Weak::clone(&self.me), bar: window.index, offset: first - window.physical };
+        machine.port_map(first, count, Rc::new(ports));
+        true
+    }
+
+    /// Ends what [`Slot::map_ports`] began; `false` when it is no such port.
+    pub fn unmap_ports(&self, first: u64) -> bool {
+        self.machine.upgrade().is_some_and(|machine| machine.port_unmap(first))
+    }
+
     /// The memory the card may touch.
     pub fn dma(&self) -> &Domain {
         &self.dma
@@ -265,6 +323,11 @@ impl Slot {
     /// Memory windows answer.
     fn decodes(&self) -> bool {
         !self.gone.get() && self.command.get() & command::MEMORY != 0
+    }
+
+    /// I/O windows answer.
+    fn decodes_ports(&self) -> bool {
+        !self.gone.get() && self.command.get() & command::IO != 0
     }
 
     pub(super) fn with_device<R>(&self, f: impl FnOnce(&mut dyn Device) -> R) -> R {
@@ -460,6 +523,28 @@ impl Mmio for View {
     fn write(&self, offset: u64, size: u8, value: u64) {
         if let Some(slot) = self.slot.upgrade() {
             slot.mmio_write(self.bar, self.offset + offset, size, value);
+        }
+    }
+}
+
+/// A part of an I/O window, given to the driver.
+struct Ports {
+    slot: Weak<Slot>,
+    bar: usize,
+    offset: u64,
+}
+
+impl Mmio for Ports {
+    fn read(&self, offset: u64, size: u8) -> u64 {
+        let slot = self.slot.upgrade().filter(|slot| slot.decodes_ports());
+        slot.map_or(u64::MAX, |slot| {
+            slot.with_device(|device| device.mmio_read(&*slot, self.bar, self.offset + offset, size))
+        })
+    }
+
+    fn write(&self, offset: u64, size: u8, value: u64) {
+        if let Some(slot) = self.slot.upgrade().filter(|slot| slot.decodes_ports()) {
+            slot.with_device(|device| device.mmio_write(&*slot, self.bar, self.offset + offset, size, value));
         }
     }
 }

@@ -5,6 +5,7 @@ use std::{fmt, str::FromStr};
 use super::RunError;
 use crate::{
     machine::{Machine, Step},
+    ndis::readings,
     nic::{E1000, Faults, Model},
     pci::Device,
     qemu,
@@ -33,7 +34,7 @@ impl Backend {
         faults: Faults,
     ) -> Result<Box<dyn Device>, RunError> {
         match self {
-            Self::InProcess => Ok(Box::new(E1000::new(model, mac, faults))),
+            Self::InProcess => Ok(Box::new(E1000::on(readings().board, model, mac, faults))),
             Self::Qemu => {
                 let card = qemu::Card::start(model, mac, qemu::Fidelity::default());
                 let card = card.map_err(|error| RunError::Card(error.to_string()))?;

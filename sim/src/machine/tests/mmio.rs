@@ -219,3 +219,67 @@ fn the_device_may_interrupt_within_an_access() {
     let log = machine.log_text();
     assert!(log.contains("isr bell#2") && log.contains("rings"), "{log}");
 }
+
+macro_rules! port {
+    ($name:ident, $instruction:literal) => {
+        fn $name(port: u16, a: u64) -> u64 {
+            let mut value = a;
+            // SAFETY: the ports are mapped, and what changes is declared.
+            unsafe { asm!($instruction, in("dx") port, inout("rax") value) };
+            value
+        }
+    };
+}
+
+port!(out8, "out dx, al");
+port!(out16, "out dx, ax");
+port!(out32, "out dx, eax");
+port!(in8, "in al, dx");
+port!(in16, "in ax, dx");
+port!(in32, "in eax, dx");
+port!(out_immediate, "out 0x40, eax");
+port!(in_immediate, "in eax, 0x40");
+
+#[test]
+fn port_accesses_of_each_size_reach_the_device() {
+    let machine = machine(1);
+    let device = Rc::new(Memory::default());
+    device.value.set(0x8877_6655_4433_2211);
+    machine.port_map(0xC000, 8, Rc::clone(&device) as Rc<dyn Mmio>);
+    machine.port_map(0x40, 4, Rc::clone(&device) as Rc<dyn Mmio>);
+    run(&machine, || {
+        assert_eq!(in8(0xC001, 0xFFFF_FFFF_FFFF_FF00), 0xFFFF_FFFF_FFFF_FF11);
+        assert_eq!(in16(0xC002, 0xFFFF_0000), 0xFFFF_2211);
+        assert_eq!(in32(0xC004, u64::MAX), 0x4433_2211, "a write of 32 bits clears the others");
+        assert_eq!(out8(0xC007, 0x1_23A5), 0x1_23A5);
+        out16(0xC006, 0xBEEF);
+        out32(0xC004, 0xDEAD_BEEF);
+        out_immediate(0, 0x1234);
+        assert_eq!(in_immediate(0, 0), 0x1234);
+    });
+    let expected = [
+        ('r', 1, 1, 0),
+        ('r', 2, 2, 0),
+        ('r', 4, 4, 0),
+        ('w', 7, 1, 0xA5),
+        ('w', 6, 2, 0xBEEF),
+        ('w', 4, 4, 0xDEAD_BEEF),
+        ('w', 0, 4, 0x1234),
+        ('r', 0, 4, 0),
+    ];
+    assert_eq!(*device.log.borrow(), expected);
+    assert!(machine.port_unmap(0xC000) && !machine.port_unmap(0xC000));
+}
+
+#[test]
+fn ports_of_nobody_are_a_crash() {
+    for port in [0xC000_u16, 0xC005, 0xBFFF] {
+        let machine = machine(1);
+        machine.port_map(0xC001, 7, Rc::new(Memory::default()));
+        let thread = machine.spawn("driver", move || {
+            in32(port, 0);
+        });
+        assert!(machine.join(thread).is_err(), "{port:#x}");
+        machine.retire();
+    }
+}

@@ -6,13 +6,14 @@ use std::{
 };
 
 use crate::{
-    nic::{E1000, Faults, Model},
+    nic::{Board, E1000, Faults, Model},
     pci::{Device, Platform},
     qemu::Faulty,
 };
 
-/// First bus address that is memory; below and above [`SIZE`] bytes there is nothing.
-pub(super) const BASE: u64 = 0x1_4000_0000;
+/// First bus address that is memory; below and above [`SIZE`] bytes there is nothing, but for the same again 4 GiB above.
+pub(super) const BASE: u64 = 0x4000_0000;
+pub(super) const ABOVE_4_GIB: u64 = 1 << 32;
 pub(super) const SIZE: usize = 0x10_0000;
 pub(super) const MAC: [u8; 6] = [0x02, 0x10, 0x20, 0x30, 0x40, 0x50];
 pub(super) const RX_RING: u64 = BASE;
@@ -30,6 +31,12 @@ pub(super) struct Host {
     pub(super) findings: RefCell<Vec<&'static str>>,
 }
 
+/// Where in memory a bus address is.
+fn place(bus: u64) -> Option<usize> {
+    let place = (bus & !ABOVE_4_GIB).checked_sub(BASE)?;
+    usize::try_from(place).ok()
+}
+
 impl Platform for Host {
     fn now(&self) -> Duration {
         self.now.get()
@@ -37,14 +44,13 @@ impl Platform for Host {
 
     fn dma_read(&self, bus: u64, buf: &mut [u8]) -> bool {
         let memory = self.memory.borrow();
-        let found = bus.checked_sub(BASE).and_then(|at| memory.get(at as usize..at as usize + buf.len()));
+        let found = place(bus).and_then(|at| memory.get(at..at + buf.len()));
         found.map(|found| buf.copy_from_slice(found)).is_some()
     }
 
     fn dma_write(&self, bus: u64, data: &[u8]) -> bool {
         let mut memory = self.memory.borrow_mut();
-        let found =
-            bus.checked_sub(BASE).and_then(|at| memory.get_mut(at as usize..at as usize + data.len()));
+        let found = place(bus).and_then(|at| memory.get_mut(at..at + data.len()));
         found.map(|found| found.copy_from_slice(data)).is_some()
     }
 
@@ -107,13 +113,25 @@ impl Bench {
         Self::both(model).map(Self::set_up)
     }
 
+    /// A card in other surroundings, set up like that with memory from bus address `base` on.
+    pub(super) fn running_on(board: Board, model: Model, base: u64) -> Self {
+        let faults = Faults::default();
+        let card = E1000::on(board, model, MAC, faults.clone());
+        Self::with(Box::new(card), faults).set_up_at(base)
+    }
+
     fn set_up(self) -> Self {
+        self.set_up_at(BASE)
+    }
+
+    fn set_up_at(self, base: u64) -> Self {
         let mut bench = self;
+        let above = base - BASE;
         bench.write(0x0000, 0x41);
-        bench.ring(0x2800, RX_RING);
-        bench.ring(0x3800, TX_RING);
+        bench.ring(0x2800, RX_RING + above);
+        bench.ring(0x3800, TX_RING + above);
         for i in 0..8 {
-            bench.store(RX_RING + 16 * i, &(BUFFERS + 0x800 * i).to_le_bytes());
+            bench.store(RX_RING + 16 * i, &(BUFFERS + above + 0x800 * i).to_le_bytes());
         }
         // RCTL: enable, broadcast accept, strip CRC. TCTL: enable, pad short packets.
         bench.write(0x0100, 0x0400_8002);

@@ -169,3 +169,35 @@ fn transmitter_that_is_stuck_sends_later_and_hides_nothing() {
         assert_eq!((bench.host.sent.borrow().len(), sent(&bench, 0)), (1, 1));
     }
 }
+
+#[test]
+fn a_phy_that_hangs_shows_full_counters_and_passes_nothing_until_it_is_reset() {
+    let phy = |bench: &mut Bench, register: u32| {
+        bench.write(0x0020, 2 << 26 | 1 << 21 | register << 16);
+        bench.pass_us(64);
+        bench.read(0x0020) & 0xffff
+    };
+    for by_control in [false, true] {
+        for mut bench in Bench::both_running(Model::I82574l) {
+            assert_ne!(phy(&mut bench, 21), 0xffff);
+            bench.faults.inject(Fault::PhyHung);
+            assert_eq!((phy(&mut bench, 21), phy(&mut bench, 10) & 0xff), (0xffff, 0xff));
+            assert_ne!(bench.read(0x0008) & 2, 0, "the link is up");
+            bench.receive(&frame(MAC, 60));
+            bench.descriptor(0, &frame([0xff; 6], 60), 0x0b);
+            bench.write(0x3818, 1);
+            bench.pass_us(50);
+            assert_eq!((received(&bench, 0).1, sent(&bench, 0), bench.host.sent.borrow().len()), (0, 1, 0));
+            bench.write(0x0000, 0x41);
+            assert!(bench.faults.has(Fault::PhyHung));
+            if by_control {
+                bench.write(0x0020, 1 << 26 | 1 << 21 | 0x9140);
+            } else {
+                bench.write(0x0000, 0x8000_0041);
+            }
+            assert!(!bench.faults.has(Fault::PhyHung));
+            bench.pass_us(1_000_000);
+            assert_ne!(phy(&mut bench, 21), 0xffff);
+        }
+    }
+}

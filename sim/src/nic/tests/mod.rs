@@ -4,6 +4,7 @@
 #![allow(clippy::cast_possible_truncation, reason = "test values are small by construction")]
 
 mod bench;
+mod board;
 mod faults;
 mod interrupts;
 mod link;
@@ -16,10 +17,13 @@ use crate::verifier::trips::Trip;
 
 /// The rules that are tripped by tests of this part.
 pub(crate) const TRIPS: &[Trip] = &[
+    ("NIC.Address64", board::plain_pci_hangs_above_4_gib),
     ("NIC.AccessSize", management::accesses_that_are_no_dword_are_reported),
     ("NIC.Dma", transmit::wild_buffer_stops_the_ring_and_is_reported),
     ("NIC.CauseRead", interrupts::a_read_that_may_miss_a_cause_is_reported),
+    ("NIC.LinkPower", board::transmitter_hangs_with_aspm),
     ("NIC.NotModelled", management::extended_descriptors_are_reported),
+    ("NIC.ResetTouched", management::a_register_touched_too_early_breaks_the_reset),
     ("NIC.RingLength", transmit::ring_registers_are_checked),
     ("NIC.RingTail", transmit::ring_registers_are_checked),
     ("NIC.RingWhileEnabled", transmit::ring_registers_are_checked),

@@ -14,6 +14,9 @@ use crate::{
     traffic::Doubt,
 };
 
+/// From a reset until registers may be accessed.
+const SETTLED: Duration = Duration::from_micros(1);
+
 /// What the card has said and the platform is to be told.
 #[derive(Debug, Default)]
 struct Said {
@@ -32,13 +35,15 @@ pub struct Faulty<D> {
     said: Said,
     wrong: Wrong,
     spoiler: Spoiler,
+    /// What a reset left alone that should not have been, and when the card can be told.
+    kept: Option<(Duration, Vec<(u64, u64)>)>,
 }
 
 impl<D: Device> Faulty<D> {
     /// A card that misbehaves as `faults` say.
     pub fn new(card: D, model: Model, faults: Faults) -> Self {
         let (wrong, spoiler) = (Wrong::new(model), Spoiler::default());
-        Self { card, faults, said: Said::default(), wrong, spoiler }
+        Self { card, faults, said: Said::default(), wrong, spoiler, kept: None }
     }
 
     fn gone(&self) -> bool {
@@ -48,6 +53,11 @@ impl<D: Device> Faulty<D> {
     /// Has the card do something, and spoils what it has written to memory before anybody can look at it.
     fn act(&mut self, p: &dyn Platform, act: impl FnOnce(&mut D, &dyn Platform)) {
         let inner = Between { outer: p, faults: &self.faults, said: &self.said };
+        if let Some((_, kept)) = self.kept.take_if(|(at, _)| p.now() >= *at) {
+            for (off, value) in kept {
+                self.card.mmio_write(&inner, 0, off, 4, value);
+            }
+        }
         self.spoiler.before(&mut self.card, &inner, &self.faults);
         act(&mut self.card, &inner);
         self.spoiler.after(&mut self.card, &inner, &self.faults);
@@ -73,13 +83,14 @@ impl<D: Device> Faulty<D> {
     fn reset(&mut self, p: &dyn Platform, value: u64) {
         self.spoiler.reset();
         let unstoppable = self.faults.has(Fault::ReceiverUnstoppable);
+        let mut kept = Vec::new();
         self.act(p, |card, p| {
-            let kept = if unstoppable { registers::save_receiver(card, p) } else { Vec::new() };
-            card.mmio_write(p, 0, registers::CTRL, 4, value);
-            for (off, value) in kept {
-                card.mmio_write(p, 0, off, 4, value);
+            if unstoppable {
+                kept = registers::save_receiver(card, p);
             }
+            card.mmio_write(p, 0, registers::CTRL, 4, value);
         });
+        self.kept = unstoppable.then(|| (p.now() + SETTLED, kept));
     }
 }
 
@@ -141,7 +152,7 @@ impl<D: Device> Device for Faulty<D> {
     }
 
     fn receive(&mut self, p: &dyn Platform, frame: &[u8]) {
-        if !self.gone() {
+        if !self.gone() && !self.faults.has(Fault::PhyHung) {
             self.act(p, |card, p| card.receive(p, frame));
         }
     }
@@ -202,7 +213,7 @@ impl Platform for Between<'_> {
     }
 
     fn transmit(&self, frame: &[u8]) {
-        if !self.faults.has(Fault::Gone) {
+        if !self.faults.has(Fault::Gone) && !self.faults.has(Fault::PhyHung) {
             self.outer.transmit(frame);
         }
     }

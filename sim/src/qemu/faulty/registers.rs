@@ -19,7 +19,13 @@ pub(super) const TRANSMIT_RING: [u64; 5] = [0x3800, 0x3804, 0x3808, 0x3810, TDT]
 const CTRL_SLU: u64 = 1 << 6;
 const CTRL_RST: u64 = 1 << 26;
 const RCTL_EN: u64 = 1 << 1;
+const MDIC_ERROR: u64 = 1 << 30;
 const MDIC_READY: u64 = 1 << 28;
+const CTRL_PHY_RST: u64 = 1 << 31;
+/// MDIC: a read, a write, and what a write of the PHY's control register resets it by.
+const MDIC_READ: u64 = 2 << 26;
+const MDIC_WRITE: u64 = 1 << 26;
+const PHY_RESET: u64 = 1 << 15;
 /// What makes the first word of the EEPROM that of a group's address.
 const GROUP: u64 = 1;
 /// The word that makes the EEPROM's sum right.
@@ -42,8 +48,9 @@ pub(super) struct Wrong {
     model: Model,
     /// A reset was begun while resets get stuck.
     resetting: bool,
-    /// The PHY was asked something.
+    /// The PHY was asked something, and which register.
     asked: bool,
+    phy_register: Option<u64>,
     /// The word of the EEPROM that was asked for.
     word: u64,
     /// The transmit tail that the card does not know of.
@@ -52,7 +59,7 @@ pub(super) struct Wrong {
 
 impl Wrong {
     pub(super) fn new(model: Model) -> Self {
-        Self { model, resetting: false, asked: false, word: 0, tail: None }
+        Self { model, resetting: false, asked: false, phy_register: None, word: 0, tail: None }
     }
 
     /// Software reads `value` at `off`; what it is told.
@@ -67,10 +74,25 @@ impl Wrong {
                 if self.resetting { value | CTRL_RST } else { value }
             }
             MDIC if self.asked && faults.has(Fault::PhySilent) => value & !MDIC_READY,
+            MDIC if faults.has(Fault::PhyHung) => value & !self.hung_phy_error() | self.hung_phy(),
             EERD => self.eeprom(value, faults),
             TDT => self.tail.map_or(value, u64::from),
             _ => value,
         }
+    }
+
+    /// What a PHY that hangs shows besides in the register that was asked for: full counters of receive and idle errors.
+    fn hung_phy(&self) -> u64 {
+        match self.phy_register {
+            Some(21) => 0xffff | MDIC_READY,
+            Some(10) => 0x00ff,
+            _ => 0,
+        }
+    }
+
+    /// QEMU's PHY has no counter of receive errors and says so.
+    fn hung_phy_error(&self) -> u64 {
+        if self.phy_register == Some(21) { MDIC_ERROR } else { 0 }
     }
 
     fn eeprom(&self, value: u64, faults: &Faults) -> u64 {
@@ -95,7 +117,15 @@ impl Wrong {
                 return Effect::Reset;
             }
             EERD => self.word = if self.model.is_82574() { value >> 2 & 0x3fff } else { value >> 8 & 0xff },
-            MDIC => self.asked = true,
+            MDIC => {
+                self.asked = true;
+                let register = value >> 16 & 31;
+                self.phy_register = (value & MDIC_READ != 0).then_some(register);
+                if value & MDIC_WRITE != 0 && register == 0 && value & PHY_RESET != 0 {
+                    faults.clear(Fault::PhyHung);
+                }
+            }
+            CTRL if value & CTRL_PHY_RST != 0 => faults.clear(Fault::PhyHung),
             RCTL if value & RCTL_EN == 0 && faults.has(Fault::ReceiverUnstoppable) => return Effect::Nothing,
             TDT if is_stuck(faults) => {
                 self.tail = Some(u32::try_from(value & 0xffff_ffff).unwrap_or(0));
