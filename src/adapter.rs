@@ -7,13 +7,14 @@ mod initialize;
 mod interrupts;
 mod lifecycle;
 mod link;
+mod link_power;
 mod oid;
 pub(crate) mod settings;
 mod statistics;
 mod watchdog;
 
 use core::ffi::c_void;
-use core::sync::atomic::AtomicU32;
+use core::sync::atomic::{AtomicBool, AtomicU32};
 
 use alloc::vec::Vec;
 use condis::call_failure::CallFailure;
@@ -60,6 +61,10 @@ pub(crate) struct Adapter {
     /// How many messages the card has to interrupt by; none: it has its line.
     messages: AtomicU32,
     card: Card,
+    /// The last look found the PHY as one is that hangs.
+    phy_hung: AtomicBool,
+    /// What would have the card's link save power, if there is such a thing.
+    link_power: Option<link_power::LinkPower>,
     /// `OID_GEN_CURRENT_LOOKAHEAD` and `OID_GEN_CURRENT_PACKET_FILTER`, as last set.
     lookahead: AtomicU32,
     packet_filter: AtomicU32,

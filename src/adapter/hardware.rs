@@ -3,21 +3,28 @@
 use core::time::Duration;
 
 use alloc::vec::Vec;
-use e1000::{BUFFER_SIZE, Buffer, Delay, DmaMemory, FrameNote};
-use ndis::{Initialize, IoSpace, Passive, Result, SharedMemory, Status};
+use e1000::{BUFFER_SIZE, Buffer, Delay, DmaMemory, FrameMemory, FrameNote};
+use ndis::{Initialize, IoPorts, IoSpace, Passive, Result, Rooms, SharedMemory, Status};
 use pppoe::Beginning;
 
-/// BAR 0.
+/// BAR 0, and the I/O window, if it is there and needed.
 #[derive(Debug)]
-pub(crate) struct Registers(pub(crate) IoSpace);
+pub(crate) struct Registers {
+    pub(super) space: IoSpace,
+    pub(super) ports: Option<IoPorts>,
+}
 
 impl e1000::Registers for Registers {
     fn read(&self, offset: u32) -> u32 {
-        self.0.read(offset)
+        self.space.read(offset)
     }
 
     fn write(&self, offset: u32, value: u32) {
-        self.0.write(offset, value);
+        self.space.write(offset, value);
+    }
+
+    fn write_port(&self, offset: u32, value: u32) -> bool {
+        self.ports.as_ref().is_some_and(|ports| ports.write(offset, value))
     }
 }
 
@@ -53,6 +60,8 @@ impl Delay for Stall {
 pub(crate) struct Shared(SharedMemory);
 
 impl DmaMemory for Shared {
+    type Frames = Frames;
+
     fn bus_address(&self) -> u64 {
         self.0.bus_address()
     }
@@ -82,15 +91,6 @@ impl DmaMemory for Shared {
         self.0.write_bytes(offset, bytes)
     }
 
-    fn write_parts<const N: usize, const ROOM: usize>(
-        &self,
-        room: usize,
-        head: &[u8; N],
-        body: &[u8],
-    ) -> bool {
-        self.0.write_parts::<N, ROOM>(room, head, body)
-    }
-
     fn read_bytes(&self, offset: usize, bytes: &mut [u8]) -> bool {
         self.0.read_bytes(offset, bytes)
     }
@@ -110,46 +110,75 @@ pub(crate) type Vacancies<'a> = e1000::Vacancies<'a, Shared, Vec<Buffer>>;
 /// Frames that go into the transmit ring.
 pub(crate) type Burst<'a> = e1000::Burst<'a, Shared, Vec<FrameNote>>;
 
-/// Shared memory for the descriptors of a ring.
-fn descriptors(init: &Initialize<'_>, count: u32) -> Result<Shared> {
-    SharedMemory::allocate(init, count.saturating_mul(DESCRIPTOR_SIZE), true).map(Shared)
+/// Frame buffers that the card reaches.
+#[derive(Debug)]
+pub(crate) struct Frames(Rooms<BUFFER_SIZE>);
+
+impl FrameMemory for Frames {
+    fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    fn bus_address(&self, buffer: usize) -> Option<u64> {
+        self.0.bus_address(buffer)
+    }
+
+    fn write_bytes(&self, buffer: usize, offset: usize, bytes: &[u8]) -> bool {
+        self.0.write_bytes(buffer, offset, bytes)
+    }
+
+    fn write_parts<const N: usize>(&self, buffer: usize, head: &[u8; N], body: &[u8]) -> bool {
+        self.0.write_parts(buffer, head, body)
+    }
 }
 
-/// Shared memory for frame buffers.
-fn frames(init: &Initialize<'_>, count: u32) -> Result<SharedMemory> {
-    let size = u32::try_from(BUFFER_SIZE).unwrap_or(u32::MAX);
-    SharedMemory::allocate(init, count.saturating_mul(size), true)
+/// The fewest descriptors of a ring that is worth having.
+const FEWEST: u32 = 64;
+
+/// Shared memory for the descriptors of a ring, which has to be in one piece: half as many, as often as there is none so large.
+/// Their number is with them.
+fn descriptors(init: &Initialize<'_>, mut count: u32) -> Result<(Shared, u32)> {
+    loop {
+        match SharedMemory::allocate(init, count.saturating_mul(DESCRIPTOR_SIZE), true) {
+            Ok(memory) => return Ok((Shared(memory), count)),
+            // The length has to be a multiple of 128 bytes.
+            Err(_) if count / 2 >= FEWEST => count = count / 2 & !7,
+            Err(status) => return Err(status),
+        }
+    }
 }
 
-/// A transmit ring of `count` descriptors with a buffer each.
+/// A transmit ring of `count` descriptors with a buffer each, or of fewer.
 pub(crate) fn transmit_ring(init: &Initialize<'_>, count: u32) -> Result<TransmitRing> {
+    let (descriptors, count) = descriptors(init, count)?;
     let notes = ndis::memory::filled(count as usize, |_| Ok(FrameNote::default()))?;
-    let frames = Shared(frames(init, count)?);
-    TransmitRing::new(descriptors(init, count)?, frames, notes).map_err(|_| Status::FAILURE)
+    let frames = Frames(Rooms::allocate(init, count as usize)?);
+    TransmitRing::new(descriptors, frames, notes).map_err(|_| Status::FAILURE)
 }
 
-/// An empty receive ring of `count` descriptors.
+/// An empty receive ring of `count` descriptors, or of fewer.
 pub(crate) fn receive_ring(init: &Initialize<'_>, count: u32) -> Result<ReceiveRing> {
+    let (descriptors, count) = descriptors(init, count)?;
     let notes = ndis::memory::filled(count as usize, |_| Ok(Buffer::default()))?;
-    ReceiveRing::new(descriptors(init, count)?, notes).map_err(|_| Status::FAILURE)
+    ReceiveRing::new(descriptors, notes).map_err(|_| Status::FAILURE)
 }
 
 /// The receive buffers.
 #[derive(Debug)]
 pub(crate) struct Buffers {
-    memory: SharedMemory,
+    rooms: Rooms<BUFFER_SIZE>,
     count: u32,
 }
 
 impl Buffers {
     /// Allocates `count` buffers.
     pub(crate) fn allocate(init: &Initialize<'_>, count: u32) -> Result<Self> {
-        Ok(Self { memory: frames(init, count)?, count })
+        Ok(Self { rooms: Rooms::allocate(init, count as usize)?, count })
     }
 
-    /// The memory, buffer after buffer.
-    pub(crate) fn memory(&self) -> &SharedMemory {
-        &self.memory
+    /// The rooms that they are.
+    pub(crate) fn rooms(&self) -> &Rooms<BUFFER_SIZE> {
+        &self.rooms
     }
 
     /// How many there are.
@@ -159,18 +188,17 @@ impl Buffers {
 
     /// The buffer with this number, as the ring knows it.
     pub(crate) fn buffer(&self, id: u32) -> Buffer {
-        let offset = u64::from(id).wrapping_mul(BUFFER_SIZE as u64);
-        Buffer { id, address: self.memory.bus_address().wrapping_add(offset) }
+        Buffer { id, address: self.rooms.bus_address(id as usize).unwrap_or(0) }
     }
 
     /// The beginning of the frame in a buffer.
     #[inline]
     pub(crate) fn beginning(&self, id: u32) -> Option<Beginning> {
-        self.memory.read_room::<{ Beginning::WORDS }, BUFFER_SIZE>(id as usize).map(Beginning)
+        self.rooms.read(id as usize).map(Beginning)
     }
 
     /// Copies the beginning of a buffer.
     pub(crate) fn read(&self, id: u32, bytes: &mut [u8]) -> bool {
-        self.memory.read_bytes((id as usize).wrapping_mul(BUFFER_SIZE), bytes)
+        self.rooms.read_bytes(id as usize, bytes)
     }
 }

@@ -1,18 +1,19 @@
 //! `MiniportInitializeEx`, in the order that its reference page prescribes. Whatever a step makes is undone by Drop
 //! when a later one fails.
 
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use alloc::vec::Vec;
 use condis::oid;
-use e1000::{BUFFER_SIZE, Delivery, MacAddress, Nic, ReceiveConfig, Vector};
+use e1000::{Delivery, Family, MacAddress, Model, Nic, ReceiveConfig, Vector};
 use ndis::{
-    CoWanAttributes, ErrorCode, Initialize, Interrupt, IoSpace, Once, ReceivePool, Ref, Resource, Result,
-    ScatterGatherDma, SpinLock, Status, Timer, Unlocked, WorkItem,
+    CoWanAttributes, ErrorCode, Initialize, Interrupt, IoPorts, IoSpace, Once, ReceivePool, Ref, Resource,
+    Result, ScatterGatherDma, SpinLock, Status, Timer, Unlocked, WorkItem,
 };
 
 use super::card::Card;
 use super::hardware::{self, Buffers, Registers, Wait};
+use super::link_power::LinkPower;
 use super::settings::{self, MAX_LINK_SPEED, link_config};
 use super::{Adapter, Statistics};
 use crate::POOL_TAG;
@@ -48,11 +49,12 @@ enum Step {
 
 /// Builds the adapter.
 pub(super) fn initialize(init: &Initialize<'_>) -> Result<Ref<Adapter>> {
-    let settings =
+    let mut settings =
         logged(init, ErrorCode::UNSUPPORTED_CONFIGURATION, Step::Configuration, settings::read(init))?;
     let (vendor, device) = device_id(init)?;
     logged(init, ErrorCode::OUT_OF_RESOURCES, Step::Attributes, init.set_registration_attributes())?;
     let nic = map_card(init, vendor, device)?;
+    let link_power = logged(init, ErrorCode::HARDWARE_FAILURE, Step::BusData, stop_saving_power(init, &nic))?;
     let wait = Wait(init.irql());
     let failed = |step, error| {
         init.handle().log_error(ErrorCode::HARDWARE_FAILURE, step as u32);
@@ -77,15 +79,17 @@ pub(super) fn initialize(init: &Initialize<'_>) -> Result<Ref<Adapter>> {
         oids: oid::supported(),
     };
     logged(init, ErrorCode::OUT_OF_RESOURCES, Step::Attributes, init.set_general_attributes(&attributes))?;
-    let dma = ScatterGatherDma::register(init, settings::largest_frame(&settings));
+    let wide = nic.reaches_64_bits().map_err(|error| failed(Step::Dma, error))?;
+    let dma = ScatterGatherDma::register(init, settings::largest_frame(&settings), wide);
     let dma = logged(init, ErrorCode::OUT_OF_RESOURCES, Step::Dma, dma)?;
     let transmit = out_of_memory(init, hardware::transmit_ring(init, settings.transmit_buffers))?;
+    // There may be fewer than were asked for.
+    settings.transmit_buffers = u32::try_from(transmit.count()).unwrap_or(0);
     let receive = out_of_memory(init, hardware::receive_ring(init, settings.receive_buffers))?;
     // Twice as many buffers as descriptors: the ring stays full while clients hold as many again.
     let buffer_count = settings.receive_buffers.saturating_mul(2);
     let receive_buffers = out_of_memory(init, Buffers::allocate(init, buffer_count))?;
-    let stride = u32::try_from(BUFFER_SIZE).unwrap_or(0);
-    let pool = ReceivePool::allocate(init, receive_buffers.memory(), buffer_count as usize, stride, POOL_TAG);
+    let pool = ReceivePool::allocate(init, receive_buffers.rooms(), POOL_TAG);
     let receive_pool = logged(init, ErrorCode::OUT_OF_RESOURCES, Step::Pool, pool)?;
     let secret = logged(init, ErrorCode::OUT_OF_RESOURCES, Step::Secret, ndis::random(init.irql()))?;
     let calls = Calls::new(&secret, settings.wan_endpoints);
@@ -116,6 +120,8 @@ pub(super) fn initialize(init: &Initialize<'_>) -> Result<Ref<Adapter>> {
         causes: AtomicU32::new(0),
         receivers: Receivers::new(),
         messages: AtomicU32::new(0),
+        phy_hung: AtomicBool::new(false),
+        link_power,
         card: Card::new(),
         lookahead: AtomicU32::new(settings.max_payload.into()),
         packet_filter: AtomicU32::new(0),
@@ -182,6 +188,18 @@ impl Adapter {
     }
 }
 
+/// Switches the power saving of the card's link off, if it has one that it does not bear.
+fn stop_saving_power(init: &Initialize<'_>, nic: &Nic<Registers>) -> Result<Option<LinkPower>> {
+    if nic.model().family != Family::I82574 {
+        return Ok(None);
+    }
+    let found = LinkPower::find(init.handle())?;
+    if let Some(link) = found {
+        link.stop_saving(init.handle())?;
+    }
+    Ok(found)
+}
+
 /// Reads vendor and device id from configuration space.
 fn device_id(init: &Initialize<'_>) -> Result<(u16, u16)> {
     let mut bytes = [0; 4];
@@ -193,13 +211,16 @@ fn device_id(init: &Initialize<'_>) -> Result<(u16, u16)> {
     Ok((u16::from_le_bytes([low, high]), u16::from_le_bytes([device_low, device_high])))
 }
 
-/// Maps the registers, the first memory window of the resources, and recognises the card.
+/// Maps the registers, the first memory window of the resources, and the first I/O window where a reset is to go through it;
+/// and recognises the card.
 fn map_card(init: &Initialize<'_>, vendor: u16, device: u16) -> Result<Nic<Registers>> {
     let mut window = None;
+    let mut ports = None;
     let mut interrupt = false;
     for resource in init.resources() {
         match resource {
             Resource::Memory { start, length } if window.is_none() => window = Some((start, length)),
+            Resource::Port { start, length } if ports.is_none() => ports = Some((start, length)),
             Resource::Line | Resource::Message => interrupt = true,
             _ => {}
         }
@@ -211,7 +232,16 @@ fn map_card(init: &Initialize<'_>, vendor: u16, device: u16) -> Result<Nic<Regis
     };
     let space = IoSpace::map(init, start, length);
     let space = logged(init, ErrorCode::OUT_OF_RESOURCES, Step::MapRegisters, space)?;
-    Nic::identify(Registers(space), vendor, device).map_err(|error| {
+    let needed = Model::find(vendor, device).is_some_and(|model| model.family == Family::I8254x);
+    let ports = match ports.filter(|_| needed && IoPorts::EXIST) {
+        Some((start, length)) => {
+            let first = u32::try_from(start).map_err(|_| Status::RESOURCE_CONFLICT);
+            let ports = first.and_then(|first| IoPorts::register(init, first, length));
+            Some(logged(init, ErrorCode::OUT_OF_RESOURCES, Step::MapRegisters, ports)?)
+        }
+        None => None,
+    };
+    Nic::identify(Registers { space, ports }, vendor, device).map_err(|error| {
         init.handle().log_error(ErrorCode::ADAPTER_NOT_FOUND, Step::Identify as u32);
         hardware_status(error)
     })

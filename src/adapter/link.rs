@@ -1,5 +1,7 @@
 //! The link.
 
+use core::sync::atomic::Ordering;
+
 use condis::call_failure::CallFailure;
 use ndis::{Before, Locked, Status, Unlocked};
 
@@ -16,6 +18,15 @@ impl Adapter {
     /// How the link is set up.
     pub(super) fn link_config(&self) -> e1000::LinkConfig {
         settings::link_config(&self.settings)
+    }
+
+    /// Whether this look and the one before found the PHY as one is that hangs. To be asked once a second.
+    pub(super) fn phy_hangs(&self, locks: &mut Unlocked) -> bool {
+        // Held while the PHY is asked, which two must not do at once.
+        let _link = self.link.lock(locks);
+        // One that does not answer is found out when it is needed.
+        let hung = self.nic.phy_is_hung(&Stall).unwrap_or(false);
+        self.phy_hung.swap(hung, Ordering::Relaxed) && hung
     }
 
     /// Takes from the card what it could not send before the link went: nobody is to hear of it when the link returns.

@@ -19,8 +19,9 @@ pub(super) fn answer(
     vc: Option<&Ref<Vc>>,
     request: &mut OidRequest<'_>,
 ) -> Status {
-    let facts = adapter.facts(request.locks());
     let number = request.oid();
+    let counted = request.kind() == RequestKind::Query && oid::is_counted_by_card(number, vc.is_some());
+    let facts = adapter.facts(counted, request.locks());
     let locks = request.locks();
     let life =
         vc.map(|vc| (vc.link_info(locks), vc.statistics.snapshot(), vc.origin(), vc.diagnostics(locks)));
@@ -75,16 +76,21 @@ impl Adapter {
         done
     }
 
-    /// The adapter as it is now.
-    fn facts(&self, locks: &mut Unlocked) -> Facts<'static> {
+    /// The adapter as it is now; without what the card has `counted`, unless that is wanted: its counters are many, and slow
+    /// to read.
+    fn facts(&self, counted: bool, locks: &mut Unlocked) -> Facts<'static> {
         let buffer = u32::try_from(e1000::BUFFER_SIZE).unwrap_or(0);
-        let hardware = self.hardware_statistics(locks);
         let mut stats = self.statistics.snapshot();
-        stats.send_errors = stats.send_errors.saturating_add(hardware.transmit_errors());
-        let drops = self.receive.lock(locks).drops().total();
-        stats.receive_errors =
-            stats.receive_errors.saturating_add(hardware.receive_errors()).saturating_add(drops);
-        stats.receive_no_buffer = stats.receive_no_buffer.saturating_add(hardware.receive_lost());
+        let mut crc_errors = 0;
+        if counted {
+            let hardware = self.hardware_statistics(locks);
+            stats.send_errors = stats.send_errors.saturating_add(hardware.transmit_errors());
+            let drops = self.receive.lock(locks).drops().total();
+            stats.receive_errors =
+                stats.receive_errors.saturating_add(hardware.receive_errors()).saturating_add(drops);
+            stats.receive_no_buffer = stats.receive_no_buffer.saturating_add(hardware.receive_lost());
+            crc_errors = hardware.crc_errors;
+        }
         Facts {
             lines: self.lines(locks),
             wan: settings::wan(&self.settings),
@@ -100,7 +106,7 @@ impl Adapter {
             vendor_description: DESCRIPTION,
             vendor_driver_version: u32::from(crate::VERSION.major) << 16 | u32::from(crate::VERSION.minor),
             stats,
-            crc_errors: hardware.crc_errors,
+            crc_errors,
         }
     }
 

@@ -1,6 +1,7 @@
-//! What nobody reports: work whose interrupt was lost, a transmitter or receiver that hangs, counters about to saturate,
+//! What nobody reports: work whose interrupt was lost, a transmitter, a receiver or a PHY that hangs, counters about to saturate,
 //! a card that has gone.
 
+use core::sync::atomic::Ordering;
 use core::time::Duration;
 
 use e1000::MacAddress;
@@ -17,6 +18,7 @@ const INTERVAL: Duration = Duration::from_secs(1);
 const GONE: u32 = 100;
 const TRANSMITTER_HUNG: u32 = 101;
 const RECEIVER_HUNG: u32 = 102;
+const PHY_HUNG: u32 = 103;
 
 /// The watchdog's timer, as opposed to that of the discoveries.
 #[derive(Debug)]
@@ -60,17 +62,18 @@ impl Adapter {
         }
         let transmitter = self.transmit.lock(irql).health(&self.nic);
         let receiver = self.receive.lock(irql).health(&self.nic);
+        let phy = if self.phy_hangs(irql) { Health::Hung } else { Health::Good };
         drop(access);
-        for (health, hung) in [(transmitter, TRANSMITTER_HUNG), (receiver, RECEIVER_HUNG)] {
+        for (health, hung) in [(transmitter, TRANSMITTER_HUNG), (receiver, RECEIVER_HUNG), (phy, PHY_HUNG)] {
             if matches!(health, Health::Hung | Health::Lost) {
                 self.handle.log_error(ErrorCode::HARDWARE_FAILURE, hung);
             }
         }
-        match [transmitter, receiver] {
-            [Health::Good, Health::Good] => {}
+        match [transmitter, receiver, phy] {
+            [Health::Good, Health::Good, Health::Good] => {}
             // Closes and pauses wait for sends, and must not wait for a peer's mercy.
-            [Health::Held, Health::Good] => self.disown_sends(Status::REQUEST_ABORTED, irql),
-            [Health::Lost, _] | [_, Health::Lost] => return self.fail_for_good(irql),
+            [Health::Held, Health::Good, Health::Good] => self.disown_sends(Status::REQUEST_ABORTED, irql),
+            [Health::Lost, ..] | [_, Health::Lost, _] => return self.fail_for_good(irql),
             _ => {
                 if let Some(item) = self.recovery.get() {
                     item.queue();
@@ -80,7 +83,8 @@ impl Adapter {
         self.set_watchdog();
     }
 
-    /// Resets the card and goes on where it stopped: frames that wait are sent, calls stay up.
+    /// Resets the card and goes on where it stopped: frames that wait are sent, calls stay up. A PHY that hangs is reset too,
+    /// which takes the link for a while, and the calls if that is long.
     fn recover(&self, irql: &mut Passive) {
         // What the card has counted is lost with the reset.
         self.hardware_statistics(irql);
@@ -88,7 +92,8 @@ impl Adapter {
             return;
         }
         let station = MacAddress(self.station.0);
-        let recovered = self.nic.recover(&Wait(irql), station, self.link_config());
+        let phy = self.phy_hung.swap(false, Ordering::Relaxed);
+        let recovered = self.nic.recover(&Wait(irql), station, self.link_config(), phy);
         // What the card had sent before it hung must not be sent again.
         self.complete_finished_sends(irql);
         if self.link_speed(irql).is_none() {

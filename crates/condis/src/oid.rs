@@ -19,7 +19,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use self::query::query;
+pub use self::query::{is_counted_by_card, query};
 pub use self::set::{Change, PowerState, set};
 pub use self::table::{Entry, Scope, Size, TABLE, find, number, supported};
 

@@ -1,7 +1,7 @@
 //! Frames that go into a transmit ring one right behind the other.
 
 use crate::transmit::command;
-use crate::{BUFFER_SIZE, DmaMemory, Error, FrameNote, MIN_FRAME, Tag, TransmitRing};
+use crate::{BUFFER_SIZE, DmaMemory, Error, FrameMemory, FrameNote, MIN_FRAME, Tag, TransmitRing};
 
 /// The end of a ring, held to push frames of one tag. They are in the ring when this is dropped: until then there are only
 /// notes of them.
@@ -51,7 +51,7 @@ impl<M: DmaMemory, S: AsRef<[FrameNote]> + AsMut<[FrameNote]>> Burst<'_, M, S> {
         for _ in 0..count.min(self.pushed()) {
             buffer = buffer.checked_sub(1).unwrap_or_else(|| self.ring.count().wrapping_sub(1));
             if let Some(note) = self.ring.notes.as_mut().get_mut(buffer) {
-                *note = FrameNote::new(note.word(), 0, mark);
+                note.describe(note.word(), 0, mark);
             }
         }
     }
@@ -78,7 +78,7 @@ impl<M: DmaMemory, S: AsRef<[FrameNote]> + AsMut<[FrameNote]>> Burst<'_, M, S> {
         if self.is_full() {
             return Err(Error::RingFull);
         }
-        if !self.ring.buffers.write_parts::<N, BUFFER_SIZE>(self.buffer, head, body) {
+        if !self.ring.buffers.write_parts(self.buffer, head, body) {
             return Err(Error::FrameLength);
         }
         let mut length = N.wrapping_add(body.len());
@@ -87,7 +87,7 @@ impl<M: DmaMemory, S: AsRef<[FrameNote]> + AsMut<[FrameNote]>> Burst<'_, M, S> {
             length = MIN_FRAME;
         }
         let Some(place) = self.ring.notes.as_mut().get_mut(self.buffer) else { return Err(Error::RingFull) };
-        *place = FrameNote::new(self.command, length, mark);
+        place.describe(self.command, length, mark);
         self.ring.count_mark(mark);
         self.buffer = self.buffer.wrapping_add(1);
         Ok(())

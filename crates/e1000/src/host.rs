@@ -14,6 +14,12 @@ pub trait Registers {
     fn read(&self, offset: u32) -> u32;
     /// Writes the register at `offset` bytes from the start of BAR 0.
     fn write(&self, offset: u32, value: u32);
+    /// Writes 32 bits at `offset` bytes from the start of the card's I/O window, before all later accesses; false if the host
+    /// has no such window.
+    fn write_port(&self, offset: u32, value: u32) -> bool {
+        let _ = (offset, value);
+        false
+    }
 }
 
 impl<T: Registers + ?Sized> Registers for &T {
@@ -22,6 +28,9 @@ impl<T: Registers + ?Sized> Registers for &T {
     }
     fn write(&self, offset: u32, value: u32) {
         (**self).write(offset, value);
+    }
+    fn write_port(&self, offset: u32, value: u32) -> bool {
+        (**self).write_port(offset, value)
     }
 }
 
@@ -46,6 +55,8 @@ impl<T: Delay + ?Sized> Delay for &T {
 /// The card writes it at any time, so every access is volatile, and values are little-endian in memory. Offsets are in
 /// bytes, naturally aligned by all callers of this crate. Accesses outside the block do nothing and say so.
 pub trait DmaMemory {
+    /// The frame buffers that this host lends.
+    type Frames: FrameMemory + core::fmt::Debug;
     /// The address by which the card reaches byte 0.
     fn bus_address(&self) -> u64;
     /// The length in bytes.
@@ -69,19 +80,13 @@ pub trait DmaMemory {
     fn write_pairs<I>(&self, offset: usize, items: &[I], pair: impl FnMut(&I) -> [u64; 2]) -> bool;
     /// Copies `bytes` into the block; `false`, writing nothing, unless all of them fit.
     fn write_bytes(&self, offset: usize, bytes: &[u8]) -> bool;
-    /// Copies `head` and behind it `body` to one of the rooms of `ROOM` bytes that the block consists of; `false`, writing
-    /// nothing, unless all of them fit there and the block has so many rooms.
-    fn write_parts<const N: usize, const ROOM: usize>(
-        &self,
-        room: usize,
-        head: &[u8; N],
-        body: &[u8],
-    ) -> bool;
     /// Copies from the block into `bytes`; `false`, reading nothing, unless all of them are inside.
     fn read_bytes(&self, offset: usize, bytes: &mut [u8]) -> bool;
 }
 
 impl<T: DmaMemory> DmaMemory for &T {
+    type Frames = T::Frames;
+
     fn bus_address(&self) -> u64 {
         (**self).bus_address()
     }
@@ -105,15 +110,21 @@ impl<T: DmaMemory> DmaMemory for &T {
     fn write_bytes(&self, offset: usize, bytes: &[u8]) -> bool {
         (**self).write_bytes(offset, bytes)
     }
-    fn write_parts<const N: usize, const ROOM: usize>(
-        &self,
-        room: usize,
-        head: &[u8; N],
-        body: &[u8],
-    ) -> bool {
-        (**self).write_parts::<N, ROOM>(room, head, body)
-    }
     fn read_bytes(&self, offset: usize, bytes: &mut [u8]) -> bool {
         (**self).read_bytes(offset, bytes)
     }
+}
+
+/// Frame buffers of [`BUFFER_SIZE`](crate::BUFFER_SIZE) bytes shared with the card, which need not follow each other.
+///
+/// Accesses outside do nothing and say so.
+pub trait FrameMemory {
+    /// How many buffers there are.
+    fn count(&self) -> usize;
+    /// The address by which the card reaches a buffer; `None` if there are not so many.
+    fn bus_address(&self, buffer: usize) -> Option<u64>;
+    /// Copies `bytes` to `offset` in a buffer; `false`, writing nothing, unless all of them fit.
+    fn write_bytes(&self, buffer: usize, offset: usize, bytes: &[u8]) -> bool;
+    /// Copies `head` and behind it `body` to the beginning of a buffer; `false`, writing nothing, unless all of them fit.
+    fn write_parts<const N: usize>(&self, buffer: usize, head: &[u8; N], body: &[u8]) -> bool;
 }

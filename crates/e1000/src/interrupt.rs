@@ -2,8 +2,8 @@
 //!
 //! On the line, the interrupt routine takes all causes and masks the card ([`Nic::claim_line`]); the deferred routine
 //! serves both rings and the link, then unmasks it ([`Nic::rearm_line`]). What happens in between stays in ICR and
-//! asserts the line again. With MSI-X the card itself masks a queue's cause when its message leaves (EIAC), so the
-//! interrupt routine touches no register ([`Nic::acknowledge`]) and the deferred one ends with [`Nic::rearm`]. A single
+//! asserts the line again. With MSI-X the card itself masks a queue's cause when its message leaves (EIAC; and EIAME with
+//! IAM, as the datasheet can be read to ask for, too), so the interrupt routine touches no register ([`Nic::acknowledge`]) and the deferred one ends with [`Nic::rearm`]. A single
 //! message is served like the line.
 
 use bitflags::bitflags;
@@ -290,7 +290,7 @@ impl<R: Registers> Nic<R> {
     fn allocate_vectors(&self, delivery: Delivery) -> Result<(), Error> {
         let mut allocation = Ivar::default();
         let mut auto_clear = Causes::empty();
-        let mut clear_pending = 0;
+        let mut automatic = 0;
         if delivery == Delivery::Single {
             let everything = Vector::Receive.allocation();
             allocation = allocation
@@ -307,12 +307,12 @@ impl<R: Registers> Nic<R> {
                 .set(Ivar::TX_EVERY_WRITE_BACK);
             // Not OTHER: its cause must still be there to be read.
             auto_clear = Causes::QUEUES;
-            clear_pending = 1;
+            automatic = 1;
         }
         self.bus.modify::<CtrlExt>(|control| {
-            control.clear(CtrlExt::EIAME).clear(CtrlExt::IAME).with(CtrlExt::PBA_CLR, clear_pending)
+            control.with(CtrlExt::EIAME, automatic).clear(CtrlExt::IAME).with(CtrlExt::PBA_CLR, automatic)
         })?;
-        self.bus.write(Iam::default());
+        self.bus.write(Iam::from_bits(auto_clear.bits()));
         self.bus.write(Eiac::from_bits(auto_clear.bits()));
         self.bus.write(allocation);
         Ok(())

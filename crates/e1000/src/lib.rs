@@ -1,7 +1,7 @@
 //! Driver logic for Intel's 82540EM, 82545EM and 82574L Ethernet controllers.
 //!
 //! The crate knows registers, EEPROM, PHY, descriptor rings and interrupts, and no operating system: it reaches the card
-//! through [`Registers`], waits through [`Delay`] and shares memory through [`DmaMemory`], all of which the host lends.
+//! through [`Registers`], waits through [`Delay`] and shares memory through [`DmaMemory`] and [`FrameMemory`], all of which the host lends.
 //! It allocates nothing, has no `unsafe` code and does not panic, whatever the card answers; what the card writes is
 //! checked before it is used, and a card that reads as all ones is reported as [`Error::Gone`].
 //!
@@ -69,7 +69,7 @@ pub use burst::Burst;
 pub use error::Error;
 pub use flow_control::FlowControl;
 pub use hang::Progress;
-pub use host::{Delay, DmaMemory, Registers};
+pub use host::{Delay, DmaMemory, FrameMemory, Registers};
 pub use interrupt::{Causes, Delivery, Vector};
 pub use link::{LinkConfig, LinkState, Speed, SpeedDuplex};
 pub use mac::{Filter, MacAddress};

@@ -1,7 +1,7 @@
 //! The card as a whole: finding out what it is, bringing it up, testing and stopping it.
 
 use crate::registers::{Bus, CtrlExt, Mta, Rctl, Register, Status, Tctl};
-use crate::{Delay, Error, LinkConfig, MacAddress, Model, Registers};
+use crate::{Delay, Error, Family, LinkConfig, MacAddress, Model, Registers};
 
 /// A card, reached through the registers `R`.
 ///
@@ -29,6 +29,18 @@ impl<R: Registers> Nic<R> {
         self.model
     }
 
+    /// Whether the card reaches bus addresses of 64 bits: on PCI Express and PCI-X it does, on plain PCI it may hang. One
+    /// register read; any IRQL.
+    ///
+    /// # Errors
+    /// [`Error::Gone`].
+    pub fn reaches_64_bits(&self) -> Result<bool, Error> {
+        match self.model.family {
+            Family::I8254x => Ok(self.bus.read::<Status>()?.is_set(Status::PCIX_MODE)),
+            Family::I82574 => Ok(true),
+        }
+    }
+
     /// Whether the card still answers. One register read; any IRQL.
     pub fn is_present(&self) -> bool {
         self.bus.read::<Status>().is_ok()
@@ -53,7 +65,8 @@ impl<R: Registers> Nic<R> {
     }
 
     /// Resets a card that has stopped working, and sets it up as it was: with this station address and link, without
-    /// reading the EEPROM. The link stays up. Nothing has to be lost but what is on its way through the card:
+    /// reading the EEPROM. The link stays up, unless `phy` asks for a reset of the PHY too, see
+    /// [`Nic::phy_is_hung`]. Nothing has to be lost but what is on its way through the card:
     ///
     /// 1. `recover`, while nobody else uses the card. On an error, abandon the rings.
     /// 2. [`TransmitRing::reclaim`](crate::TransmitRing::reclaim) and [`ReceiveRing::poll`](crate::ReceiveRing::poll),
@@ -68,8 +81,17 @@ impl<R: Registers> Nic<R> {
     ///
     /// # Errors
     /// Those of [`Nic::reset`] and of the PHY.
-    pub fn recover(&self, delay: &impl Delay, station: MacAddress, link: LinkConfig) -> Result<(), Error> {
+    pub fn recover(
+        &self,
+        delay: &impl Delay,
+        station: MacAddress,
+        link: LinkConfig,
+        phy: bool,
+    ) -> Result<(), Error> {
         self.reset(delay)?;
+        if phy {
+            self.reset_phy(delay)?;
+        }
         self.set_up(delay, station, link)
     }
 

@@ -1,7 +1,7 @@
 //! The PHY behind MDIC (SDM 11 and 13.4.7, 82574 10.2.2.7; IEEE 802.3 clauses 22, 28 and 40).
 
 use crate::registers::{Mdic, Register};
-use crate::{Delay, Error, Nic, Registers};
+use crate::{Delay, Error, Family, Nic, Registers};
 
 /// The internal PHY's address on all of these cards.
 const ADDRESS: u32 = 1;
@@ -46,6 +46,11 @@ pub(crate) const GIGABIT_CONTROL: u8 = 9;
 pub(crate) const GIGABIT_HALF: u16 = 1 << 8;
 /// 1000BASE-T control: advertise full duplex.
 pub(crate) const GIGABIT_FULL: u16 = 1 << 9;
+/// 1000BASE-T status register, and the count of idle errors in it, which stops when full (IEEE 802.3 40.5.1.1).
+const GIGABIT_STATUS: u8 = 10;
+const IDLE_ERRORS: u16 = 0xFF;
+/// 82574: the count of receive errors, which stops when full.
+const RECEIVE_ERRORS: u8 = 21;
 /// Identifier, high half.
 const ID_HIGH: u8 = 2;
 /// Identifier, low half: model and revision in the low bits.
@@ -100,6 +105,26 @@ impl<R: Registers> Nic<R> {
             0 | u32::MAX => Err(Error::PhyMissing),
             id => Ok(id),
         }
+    }
+
+    /// Whether the PHY shows what one shows that hangs: its counts of receive errors and of idle errors are full. Intel's own
+    /// driver for the 82574 looks at these, and resets the PHY if two looks in a row find it so; one may be due to a bad cable.
+    /// Nothing is known of the kind on the other cards. Up to `DISPATCH_LEVEL` with a `delay` that stalls, for 0.2 ms for each
+    /// of two accesses at most. Not while another method asks the PHY.
+    ///
+    /// # Errors
+    /// Those of [`Nic::read_phy`].
+    pub fn phy_is_hung(&self, delay: &impl Delay) -> Result<bool, Error> {
+        if self.model.family != Family::I82574 {
+            return Ok(false);
+        }
+        let look = |register| self.read_phy_registers(delay, Patience::Stalling, [register]);
+        let [received] = look(RECEIVE_ERRORS)?;
+        if received != u16::MAX {
+            return Ok(false);
+        }
+        let [status] = look(GIGABIT_STATUS)?;
+        Ok(status & IDLE_ERRORS == IDLE_ERRORS)
     }
 
     /// Reads several registers while the PHY is ours.

@@ -189,6 +189,12 @@ impl<R: Registers> Bus<R> {
         Self(registers)
     }
 
+    /// Writes a register through the I/O window; false without one. The address register comes first, the data register
+    /// behind it (SDM 13, registers in I/O space). Not twice at once.
+    pub(crate) fn write_by_port<T: Writable>(&self, value: T) -> bool {
+        self.0.write_port(0, T::ROW.offset) && self.0.write_port(4, value.bits())
+    }
+
     /// Reads a register. All ones means [`Error::Gone`].
     pub(crate) fn read<T: Readable>(&self) -> Result<T, Error> {
         self.read_at::<T>(0)

@@ -1,13 +1,18 @@
 //! Resetting the card and the corrections it needs afterwards (SDM 14.3 and 13.4.1, 82574 4).
 
 use crate::phy::Patience;
-use crate::registers::{Ctrl, CtrlExt, Eecd, Gcr, Gcr2, Icr, Register, Status, Tarc0, Tipg, Txdctl};
+use crate::registers::{Ctrl, CtrlExt, Eecd, Gcr, Gcr2, Icr, Itr, Register, Status, Tarc0, Tipg, Txdctl};
 use crate::{Delay, Error, Family, Nic, Registers};
 
 /// Time for bus transactions and frames under way to end once receiver and transmitter are off.
 const SETTLE_US: u32 = 10_000;
 /// Time without any register access that CTRL.RST needs (the manuals ask for 1 us and more).
 const RESET_US: u32 = 10_000;
+/// An interval in ITR that is not there after a reset, which makes it 0 (SDM 13.4.18). Interrupts are masked meanwhile.
+const UNRESET: u32 = 0x5A5A;
+/// How long the reset of a PHY is held, and how long it takes the PHY to be set up afterwards.
+const PHY_RESET_US: u32 = 100;
+const PHY_CONFIGURED_US: u32 = 10_000;
 /// 82574: time after the EEPROM's load until PHY and EEPROM may be used.
 const CONFIGURED_US: u32 = 25_000;
 
@@ -30,8 +35,13 @@ impl<R: Registers> Nic<R> {
                 self.acquire_phy(delay, Patience::Sleeping)
             }
         };
-        self.bus.modify::<Ctrl>(|control| control.set(Ctrl::RST))?;
-        delay.microseconds(RESET_US);
+        match self.model.family {
+            Family::I8254x => self.reset_8254x(delay)?,
+            Family::I82574 => {
+                self.bus.modify::<Ctrl>(|control| control.set(Ctrl::RST))?;
+                delay.microseconds(RESET_US);
+            }
+        }
         self.wait_for_reset(delay)?;
         if self.model.family == Family::I82574 {
             self.release_phy()?;
@@ -41,6 +51,42 @@ impl<R: Registers> Nic<R> {
         self.disable_interrupts();
         self.bus.read::<Icr>()?;
         ownership
+    }
+
+    /// 8254x: writes CTRL.RST through the I/O window. A write through memory may not be acknowledged by a card that it
+    /// resets, so other systems' drivers use the window, too; but not every host has it, and not every implementation of the
+    /// card. What a reset does to ITR tells whether there was one.
+    fn reset_8254x(&self, delay: &impl Delay) -> Result<(), Error> {
+        let control = self.bus.read::<Ctrl>()?.set(Ctrl::RST);
+        self.bus.write(Itr::default().with(Itr::INTERVAL, UNRESET));
+        self.bus.flush()?;
+        if self.bus.write_by_port(control) {
+            delay.microseconds(RESET_US);
+            if self.was_reset()? {
+                return Ok(());
+            }
+        }
+        self.bus.write(control);
+        delay.microseconds(RESET_US);
+        if self.was_reset()? { Ok(()) } else { Err(Error::ResetTimeout) }
+    }
+
+    /// Whether ITR has been reset.
+    fn was_reset(&self) -> Result<bool, Error> {
+        Ok(self.bus.read::<Itr>()?.get(Itr::INTERVAL) != UNRESET)
+    }
+
+    /// 82574: resets the PHY, which begins to negotiate. `PASSIVE_LEVEL`; takes some 20 ms.
+    pub(crate) fn reset_phy(&self, delay: &impl Delay) -> Result<(), Error> {
+        self.with_phy(delay, Patience::Sleeping, || {
+            self.bus.modify::<Ctrl>(|control| control.set(Ctrl::PHY_RST))?;
+            self.bus.flush()?;
+            delay.microseconds(PHY_RESET_US);
+            self.bus.modify::<Ctrl>(|control| control.clear(Ctrl::PHY_RST))?;
+            self.bus.flush()
+        })?;
+        delay.microseconds(PHY_CONFIGURED_US);
+        Ok(())
     }
 
     /// 82574: waits until no PCI Express request is outstanding. One that never ends does not keep us from the reset.

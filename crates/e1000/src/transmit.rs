@@ -14,7 +14,7 @@ use bitflags::bitflags;
 use crate::descriptor::{DONE, Descriptors, SPECIAL_SHIFT, following};
 use crate::link::collision_distance;
 use crate::registers::{Register, Tadv, Tctl, Tdbah, Tdbal, Tdh, Tdlen, Tdt, Tidv, Txdctl};
-use crate::{BUFFER_SIZE, DmaMemory, Error, Family, MIN_FRAME, Nic, Registers, Tag};
+use crate::{BUFFER_SIZE, DmaMemory, Error, Family, FrameMemory, MIN_FRAME, Nic, Registers, Tag};
 
 /// Command bits: end of packet, insert FCS, report status (SDM 3.3.3.1).
 const COMMAND: u64 = (1 << 0 | 1 << 1 | 1 << 3) << 24;
@@ -34,30 +34,33 @@ bitflags! {
     }
 }
 
-/// What a ring remembers of a frame, in memory that the card cannot change: what follows the address in the descriptor,
-/// with the caller's mark in the field for checksums, which is not used.
+/// What a ring remembers of a buffer and the frame in it, in memory that the card cannot change: its address, which stays, and
+/// what follows that in the descriptor, with the caller's mark in the field for checksums, which is not used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct FrameNote(u64);
+pub struct FrameNote {
+    address: u64,
+    word: u64,
+}
 
 impl FrameNote {
     const MARK_SHIFT: u32 = 40;
     const MARK: u64 = 0xFF << Self::MARK_SHIFT;
 
-    /// Of a frame of `length` bytes, at most [`BUFFER_SIZE`], with a mark or 0; `command` comes from [`command`].
+    /// There is a frame of `length` bytes, at most [`BUFFER_SIZE`], with a mark or 0; `command` comes from [`command`].
     #[inline]
-    pub(crate) fn new(command: u64, length: usize, mark: u8) -> Self {
-        Self(command | length as u64 | u64::from(mark) << Self::MARK_SHIFT)
+    pub(crate) fn describe(&mut self, command: u64, length: usize, mark: u8) {
+        self.word = command | length as u64 | u64::from(mark) << Self::MARK_SHIFT;
     }
 
     /// The descriptor's word.
     #[inline]
     pub(crate) const fn word(self) -> u64 {
-        self.0 & !Self::MARK
+        self.word & !Self::MARK
     }
 
     #[inline]
     const fn mark(self) -> u8 {
-        self.0.to_le_bytes()[5]
+        self.word.to_le_bytes()[5]
     }
 }
 
@@ -66,13 +69,13 @@ pub(crate) fn command(tag: Option<Tag>) -> u64 {
     COMMAND | tag.map_or(0, |tag| INSERT_TAG | u64::from(tag.bits()) << TAG_SHIFT)
 }
 
-/// A transmit ring: descriptors, as many buffers in `M`, and a note `S` of what each buffer holds.
+/// A transmit ring: descriptors in `M`, as many buffers, and a note `S` of what each buffer holds.
 ///
 /// `S` is a slice of [`FrameNote`]s that the caller allocates: an array or a box.
 #[derive(Debug)]
-pub struct TransmitRing<M, S> {
+pub struct TransmitRing<M: DmaMemory, S> {
     pub(crate) descriptors: Descriptors<M>,
-    pub(crate) buffers: M,
+    pub(crate) buffers: M::Frames,
     pub(crate) notes: S,
     /// The buffer of descriptor 0; the others follow.
     first: usize,
@@ -96,11 +99,14 @@ impl<M: DmaMemory, S: AsRef<[FrameNote]> + AsMut<[FrameNote]>> TransmitRing<M, S
     ///
     /// # Errors
     /// [`Error::RingMemory`].
-    pub fn new(descriptors: M, buffers: M, notes: S) -> Result<Self, Error> {
+    pub fn new(descriptors: M, buffers: M::Frames, mut notes: S) -> Result<Self, Error> {
         let descriptors = Descriptors::new(descriptors)?;
         let count = descriptors.count();
-        if buffers.len() / BUFFER_SIZE < count || notes.as_ref().len() != count {
+        if buffers.count() < count || notes.as_ref().len() != count {
             return Err(Error::RingMemory);
+        }
+        for (buffer, note) in notes.as_mut().iter_mut().enumerate() {
+            note.address = buffers.bus_address(buffer).ok_or(Error::RingMemory)?;
         }
         Ok(Self {
             descriptors,
@@ -214,7 +220,7 @@ impl<M: DmaMemory, S: AsRef<[FrameNote]> + AsMut<[FrameNote]>> TransmitRing<M, S
 
     /// Gives all pending frames the same mark, which is not 0.
     pub fn mark_all(&mut self, mark: u8) {
-        self.notes.as_mut().iter_mut().for_each(|note| *note = FrameNote::new(note.word(), 0, mark));
+        self.notes.as_mut().iter_mut().for_each(|note| note.describe(note.word(), 0, mark));
         self.marked = self.pending;
     }
 
@@ -254,12 +260,7 @@ impl<M: DmaMemory, S: AsRef<[FrameNote]> + AsMut<[FrameNote]>> TransmitRing<M, S
             let (tail, buffer) = (self.tail, self.next_buffer());
             let run = left.min(size.wrapping_sub(tail.max(buffer)));
             let notes = self.notes.as_ref().get(buffer..buffer.wrapping_add(run)).unwrap_or_default();
-            let mut address = self.buffers.bus_address().wrapping_add(start_of(buffer) as u64);
-            self.descriptors.fill(tail, notes, |note| {
-                let contents = [address, note.word()];
-                address = address.wrapping_add(BUFFER_SIZE as u64);
-                contents
-            });
+            self.descriptors.fill(tail, notes, |note| [note.address, note.word()]);
             let next = tail.wrapping_add(run);
             self.tail = if next < size { next } else { 0 };
             left = left.wrapping_sub(run);
@@ -285,7 +286,7 @@ impl<M: DmaMemory, S: AsRef<[FrameNote]> + AsMut<[FrameNote]>> TransmitRing<M, S
     #[inline(never)]
     pub(crate) fn pad(&self, buffer: usize, length: usize) {
         if let Some(padding) = [0; MIN_FRAME].get(length..) {
-            self.buffers.write_bytes(start_of(buffer).wrapping_add(length), padding);
+            self.buffers.write_bytes(buffer, length, padding);
         }
     }
 
@@ -343,7 +344,7 @@ impl<M: DmaMemory, S: AsRef<[FrameNote]> + AsMut<[FrameNote]>> Drop for Finished
 
 /// A free descriptor and its buffer.
 #[derive(Debug)]
-pub struct Slot<'ring, M, S> {
+pub struct Slot<'ring, M: DmaMemory, S> {
     ring: &'ring mut TransmitRing<M, S>,
     index: usize,
 }
@@ -356,8 +357,7 @@ impl<M: DmaMemory, S: AsRef<[FrameNote]> + AsMut<[FrameNote]>> Slot<'_, M, S> {
 
     /// Copies a part of the frame to `offset` in the slot's buffer; `false`, copying nothing, if it does not fit.
     pub fn write(&mut self, offset: usize, bytes: &[u8]) -> bool {
-        let Some(end) = offset.checked_add(bytes.len()) else { return false };
-        end <= BUFFER_SIZE && self.ring.buffers.write_bytes(start_of(self.index).wrapping_add(offset), bytes)
+        self.ring.buffers.write_bytes(self.index, offset, bytes)
     }
 
     /// Puts the frame, the first `length` bytes of the buffer, into the ring, and returns its index. A frame shorter
@@ -378,16 +378,11 @@ impl<M: DmaMemory, S: AsRef<[FrameNote]> + AsMut<[FrameNote]>> Slot<'_, M, S> {
         let Some(place) = ring.notes.as_mut().get_mut(index) else {
             return Err(Error::RingFull);
         };
-        *place = FrameNote::new(command(tag), length.max(MIN_FRAME), mark);
+        place.describe(command(tag), length.max(MIN_FRAME), mark);
         ring.count_mark(mark);
         ring.post(1);
         Ok(index)
     }
-}
-
-/// The offset of a buffer.
-pub(crate) fn start_of(index: usize) -> usize {
-    index.wrapping_mul(BUFFER_SIZE)
 }
 
 /// A descriptor index as the registers hold it.

@@ -1,6 +1,6 @@
 //! PCI configuration space of the adapter.
 
-use ndis_sys::NdisMGetBusData;
+use ndis_sys::{NdisMGetBusData, NdisMSetBusData};
 
 use crate::miniport::AdapterHandle;
 
@@ -17,5 +17,15 @@ impl AdapterHandle {
             NdisMGetBusData(self.0, CONFIGURATION_SPACE, offset, bytes.as_mut_ptr().cast(), length)
         };
         read == length
+    }
+
+    /// `NdisMSetBusData`: writes PCI configuration space at `offset`; false if fewer bytes were written than asked for.
+    /// Callable at any IRQL.
+    pub fn write_bus_data(self, offset: u32, bytes: &[u8]) -> bool {
+        let Ok(length) = u32::try_from(bytes.len()) else { return false };
+        let buffer = bytes.as_ptr().cast_mut().cast();
+        // SAFETY: NDIS reads `length` bytes of the buffer and writes none.
+        let written = unsafe { NdisMSetBusData(self.0, CONFIGURATION_SPACE, offset, buffer, length) };
+        written == length
     }
 }

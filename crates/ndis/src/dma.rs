@@ -39,16 +39,16 @@ unsafe extern "C" fn process_sg_list(
 }
 
 impl ScatterGatherDma {
-    /// `NdisMRegisterScatterGatherDma`, for a card that reaches 64-bit bus addresses; after the registration
-    /// attributes, inside `MiniportInitializeEx`. `maximum_mapping`: the largest frame in bytes.
-    pub fn register(init: &Initialize<'_>, maximum_mapping: u32) -> Result<Self> {
+    /// `NdisMRegisterScatterGatherDma`, after the registration attributes, inside `MiniportInitializeEx`.
+    /// `maximum_mapping`: the largest frame in bytes; `wide`: the card reaches bus addresses of 64 bits.
+    pub fn register(init: &Initialize<'_>, maximum_mapping: u32, wide: bool) -> Result<Self> {
         let mut description = NDIS_SG_DMA_DESCRIPTION {
             Header: header(
                 ndis_sys::NDIS_OBJECT_TYPE_SG_DMA_DESCRIPTION,
                 ndis_sys::NDIS_SG_DMA_DESCRIPTION_REVISION_1,
                 ndis_sys::NDIS_SIZEOF_SG_DMA_DESCRIPTION_REVISION_1,
             ),
-            Flags: ndis_sys::NDIS_SG_DMA_64_BIT_ADDRESS,
+            Flags: if wide { ndis_sys::NDIS_SG_DMA_64_BIT_ADDRESS } else { 0 },
             MaximumPhysicalMapping: maximum_mapping,
             ProcessSGListHandler: Some(process_sg_list),
             ..Default::default()
@@ -188,30 +188,6 @@ impl SharedMemory {
         count
     }
 
-    /// Copies bytes, and others behind them, to one of the rooms of `ROOM` bytes that the memory consists of; false if they do
-    /// not fit there together, or if there are not so many rooms.
-    #[inline]
-    pub fn write_parts<const N: usize, const ROOM: usize>(
-        &self,
-        room: usize,
-        head: &[u8; N],
-        body: &[u8],
-    ) -> bool {
-        const { assert!(N <= ROOM && ROOM != 0) };
-        if body.len() > ROOM - N || room >= self.len() / ROOM {
-            return false;
-        }
-        // SAFETY: the room lies inside the allocation, and the parts in the room.
-        let target = unsafe { self.base.add(room.wrapping_mul(ROOM)) };
-        // SAFETY: the target lies inside the allocation, which no Rust reference covers; any byte is aligned.
-        unsafe { target.cast::<[u8; N]>().write(*head) };
-        // SAFETY: so does what follows the head.
-        let target = unsafe { target.add(N) };
-        // SAFETY: the target lies inside the allocation, which no Rust reference covers, and cannot overlap.
-        unsafe { ptr::copy_nonoverlapping(body.as_ptr(), target.as_ptr(), body.len()) };
-        true
-    }
-
     /// Reads a little-endian word that the device may write at the same time; `None` outside or unaligned.
     #[inline]
     pub fn read(&self, offset: usize) -> Option<u64> {
@@ -222,26 +198,6 @@ impl SharedMemory {
         let word = unsafe { self.word(offset) };
         // SAFETY: inside the allocation and aligned, and any bits are a valid word.
         Some(unsafe { word.read_volatile() })
-    }
-
-    /// Reads the first words of one of the rooms of `ROOM` bytes that the memory consists of, as they lie there; `None` if
-    /// there are not so many rooms.
-    #[inline]
-    pub fn read_room<const N: usize, const ROOM: usize>(&self, room: usize) -> Option<[u64; N]> {
-        const { assert!(N * WORD <= ROOM && ROOM.is_multiple_of(WORD) && ROOM != 0) };
-        if room >= self.len() / ROOM {
-            return None;
-        }
-        // SAFETY: the room lies inside the allocation, and begins at a multiple of the base's alignment.
-        let mut word = unsafe { self.word(room.wrapping_mul(ROOM)) };
-        let mut words = [0; N];
-        for value in &mut words {
-            // SAFETY: one of the room's first words: inside the allocation and aligned, and any bits are a valid word.
-            *value = unsafe { word.read_volatile() };
-            // SAFETY: to the next word of the room, or to its end.
-            word = unsafe { word.add(1) };
-        }
-        Some(words)
     }
 
     /// Whether `count` words at `offset` lie inside and are aligned.

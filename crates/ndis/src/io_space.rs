@@ -1,4 +1,8 @@
 //! Device registers mapped into the kernel's address space.
+//!
+//! Accesses are ordered as those of `READ_REGISTER_ULONG` and `WRITE_REGISTER_ULONG` are (wdm.h): on ARM64 a data
+//! synchronization barrier comes before each, so that what was stored before is seen by the device, and by another processor
+//! that the device interrupts. On x64 the processor keeps stores in their order, and the compiler is told to.
 
 use core::ffi::c_void;
 use core::ptr::{self, NonNull};
@@ -48,14 +52,17 @@ impl IoSpace {
     /// Callable at any IRQL.
     #[inline]
     pub fn read(&self, offset: u32) -> u32 {
+        let Some(register) = self.register(offset) else { return u32::MAX };
+        synchronize();
         // SAFETY: inside the mapping and aligned, as `register` checked.
-        self.register(offset).map_or(u32::MAX, |register| unsafe { register.read_volatile() })
+        unsafe { register.read_volatile() }
     }
 
     /// Writes a 32-bit register. Writes outside the window are ignored. Callable at any IRQL.
     #[inline]
     pub fn write(&self, offset: u32, value: u32) {
         if let Some(register) = self.register(offset) {
+            synchronize();
             // SAFETY: inside the mapping and aligned, as `register` checked.
             unsafe { register.write_volatile(value) };
         }
@@ -72,4 +79,16 @@ impl Drop for IoSpace {
 #[expect(clippy::cast_possible_wrap, reason = "PHYSICAL_ADDRESS is declared signed")]
 fn physical(address: u64) -> PHYSICAL_ADDRESS {
     PHYSICAL_ADDRESS { QuadPart: address as i64 }
+}
+
+/// Completes the accesses to memory so far before those that follow.
+#[inline]
+fn synchronize() {
+    #[cfg(target_arch = "aarch64")]
+    // SAFETY: a barrier, at any exception level.
+    unsafe {
+        core::arch::asm!("dsb sy", options(nostack, preserves_flags));
+    }
+    #[cfg(not(target_arch = "aarch64"))]
+    core::sync::atomic::compiler_fence(core::sync::atomic::Ordering::SeqCst);
 }

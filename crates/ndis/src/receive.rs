@@ -14,13 +14,13 @@ use ndis_sys::{
 };
 use wdk_sys::PMDL;
 
-use crate::dma::SharedMemory;
 use crate::header::header;
 use crate::initialize::Initialize;
 use crate::irql::Dispatch;
 use crate::memory::filled;
 use crate::net_buffer_list::{first_net_buffer, next_of, set_next, set_status};
 use crate::reference::Ref;
+use crate::rooms::Rooms;
 use crate::status::{Result, Status};
 use crate::vc::Vc;
 
@@ -70,7 +70,7 @@ struct Buffer {
     lent: bool,
 }
 
-/// One net buffer list for each receive buffer of a block of shared memory. All lists must be back before Drop,
+/// One net buffer list for each receive buffer, a room of shared memory. All lists must be back before Drop,
 /// which runs at `PASSIVE_LEVEL`.
 #[derive(Debug)]
 pub struct ReceivePool {
@@ -83,15 +83,9 @@ pub struct ReceivePool {
 unsafe impl Send for ReceivePool {}
 
 impl ReceivePool {
-    /// Makes `count` lists, the n-th over the `stride` bytes at `n * stride` of the memory.
-    /// IRQL: `PASSIVE_LEVEL`, inside `MiniportInitializeEx`.
-    pub fn allocate(
-        init: &Initialize<'_>,
-        memory: &SharedMemory,
-        count: usize,
-        stride: u32,
-        tag: u32,
-    ) -> Result<Self> {
+    /// Makes as many lists as there are rooms, each over one of them. IRQL: `PASSIVE_LEVEL`, inside `MiniportInitializeEx`.
+    pub fn allocate<const ROOM: usize>(init: &Initialize<'_>, rooms: &Rooms<ROOM>, tag: u32) -> Result<Self> {
+        let stride = u32::try_from(ROOM).map_err(|_| Status::RESOURCES)?;
         let mut parameters = NET_BUFFER_LIST_POOL_PARAMETERS {
             Header: header(
                 ndis_sys::NDIS_OBJECT_TYPE_DEFAULT,
@@ -111,9 +105,8 @@ impl ReceivePool {
             return Err(Status::RESOURCES);
         }
         let pool = Pool(handle);
-        let buffers = filled(count, |index| {
-            let offset = index.checked_mul(stride as usize).ok_or(Status::RESOURCES)?;
-            let bytes = memory.range(offset, stride as usize).ok_or(Status::RESOURCES)?;
+        let buffers = filled(rooms.len(), |index| {
+            let bytes = rooms.base(index).ok_or(Status::RESOURCES)?;
             // SAFETY: the bytes are non-paged and outlive the pool, which the adapter frees before its memory.
             let mdl = unsafe { NdisAllocateMdl(adapter.0, bytes.as_ptr().cast(), stride) };
             if mdl.is_null() {

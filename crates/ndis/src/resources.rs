@@ -6,6 +6,8 @@ use core::slice;
 use ndis_sys::NDIS_RESOURCE_LIST;
 use wdk_sys::CM_PARTIAL_RESOURCE_DESCRIPTOR;
 
+/// `CmResourceTypePort`.
+const TYPE_PORT: u8 = 1;
 /// `CmResourceTypeInterrupt`.
 const TYPE_INTERRUPT: u8 = 2;
 /// `CmResourceTypeMemory`.
@@ -21,6 +23,13 @@ pub enum Resource {
         /// Physical address.
         start: u64,
         /// Bytes.
+        length: u32,
+    },
+    /// A range of I/O ports.
+    Port {
+        /// The first port.
+        start: u64,
+        /// How many there are.
         length: u32,
     },
     /// A line-based interrupt.
@@ -60,6 +69,14 @@ impl Iterator for Resources<'_> {
                 #[expect(clippy::cast_sign_loss, reason = "PHYSICAL_ADDRESS is declared signed")]
                 let start = unsafe { memory.Start.QuadPart } as u64;
                 Resource::Memory { start, length: memory.Length }
+            }
+            TYPE_PORT => {
+                // SAFETY: the type says which member of the union holds.
+                let port = unsafe { descriptor.u.Port };
+                // SAFETY: every bit pattern of the union is a valid 64-bit number.
+                #[expect(clippy::cast_sign_loss, reason = "PHYSICAL_ADDRESS is declared signed")]
+                let start = unsafe { port.Start.QuadPart } as u64;
+                Resource::Port { start, length: port.Length }
             }
             TYPE_INTERRUPT if descriptor.Flags & INTERRUPT_MESSAGE != 0 => Resource::Message,
             TYPE_INTERRUPT => Resource::Line,

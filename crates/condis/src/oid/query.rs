@@ -41,6 +41,16 @@ pub fn query(number: u32, path: Path, facts: &Facts<'_>, vc: Option<&Vc<'_>>, bu
     }
 }
 
+/// Whether the answer to a query has something in it that the card counts: its errors, and what it had no room for. Nothing of
+/// that is known of a VC.
+pub fn is_counted_by_card(number: u32, of_vc: bool) -> bool {
+    match number {
+        oid::GEN_STATISTICS => true,
+        oid::GEN_XMIT_ERROR | oid::GEN_RCV_ERROR | oid::GEN_RCV_NO_BUFFER | oid::GEN_RCV_CRC_ERROR => !of_vc,
+        _ => false,
+    }
+}
+
 /// Agrees to a power state, and leaves it in the buffer.
 fn agree(buffer: &[u8]) -> Answer {
     if u32_at(buffer, 0).is_some() { Answer::done(4) } else { Answer::too_short(4) }

@@ -42,6 +42,8 @@ registers! {
         TXOFF: 4;
         /// 0: 10 Mb/s, 1: 100 Mb/s, 2 and 3: 1000 Mb/s.
         SPEED: 6..=7;
+        /// 8254x: the bus is PCI-X, not PCI.
+        PCIX_MODE: 13;
         /// 82574: PCI Express requests are enabled or still outstanding.
         MASTER_ENABLE: 19;
     }

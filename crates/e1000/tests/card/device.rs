@@ -46,6 +46,18 @@ pub(crate) enum Fault {
     StuckBit(u32),
 }
 
+/// What the card's I/O window does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Ports {
+    /// There is none.
+    #[default]
+    None,
+    /// It reaches the registers.
+    Work,
+    /// It reaches nothing.
+    Dummy,
+}
+
 /// A card. Interior mutability, as the registers are shared.
 #[derive(Debug)]
 pub(crate) struct Card {
@@ -64,6 +76,15 @@ pub(crate) struct Card {
     /// Microseconds until EERD and MDIC are done.
     busy: Cell<u32>,
     pub(crate) resets: Cell<u32>,
+    pub(crate) phy_resets: Cell<u32>,
+    pub(crate) ports: Cell<Ports>,
+    /// Whether CTRL.RST is taken from memory, too, on an 8254x.
+    pub(crate) memory_resets: Cell<bool>,
+    /// What was written through the I/O window: its address register, and the registers reached by it.
+    port_address: Cell<u32>,
+    pub(crate) port_writes: RefCell<Vec<(u32, u32)>>,
+    /// Microseconds waited for since the last reset, until the first access.
+    settled: Cell<u64>,
     pub(crate) waited: Cell<u64>,
     pub(crate) writes: RefCell<Vec<(u32, u32)>>,
 }
@@ -97,6 +118,12 @@ impl Card {
             accesses: Cell::new(0),
             busy: Cell::new(0),
             resets: Cell::new(0),
+            phy_resets: Cell::new(0),
+            ports: Cell::default(),
+            memory_resets: Cell::new(true),
+            port_address: Cell::new(0),
+            port_writes: RefCell::default(),
+            settled: Cell::new(u64::MAX),
             waited: Cell::new(0),
             writes: RefCell::default(),
         };
@@ -242,11 +269,18 @@ impl Card {
         causes
     }
 
-    fn write_ctrl(&self, value: u32) {
+    fn write_ctrl(&self, value: u32, by_port: bool) {
+        if value & 1 << 31 != 0 {
+            self.phy_resets.set(self.phy_resets.get() + 1);
+        }
+        if value & 1 << 26 != 0 && !by_port && !self.pcie() && !self.memory_resets.get() {
+            return;
+        }
         if value & 1 << 26 != 0 {
             assert_eq!(self.peek(0xD0), 0, "reset with interrupts unmasked");
             assert_eq!(self.peek(0x100) & 2, 0, "reset with the receiver on");
             self.resets.set(self.resets.get() + 1);
+            self.settled.set(0);
             self.reset();
             if self.fault.get() == Fault::ResetStuck {
                 self.poke(0x00, 1 << 26);
@@ -259,8 +293,16 @@ impl Card {
     }
 }
 
+impl Card {
+    /// Nothing may be touched within a microsecond of a reset.
+    fn assert_settled(&self) {
+        assert!(self.settled.get() != 0, "a register is accessed before the reset has settled");
+    }
+}
+
 impl Registers for Card {
     fn read(&self, offset: u32) -> u32 {
+        self.assert_settled();
         self.accesses.set(self.accesses.get() + 1);
         let fault = self.fault.get();
         if matches!(fault, Fault::GoneFrom(access) if self.accesses.get() > access) {
@@ -288,11 +330,12 @@ impl Registers for Card {
     }
 
     fn write(&self, offset: u32, value: u32) {
+        self.assert_settled();
         self.accesses.set(self.accesses.get() + 1);
         self.writes.borrow_mut().push((offset, value));
         let fault = self.fault.get();
         match offset {
-            0x00 => self.write_ctrl(value),
+            0x00 => self.write_ctrl(value, false),
             0x08 => panic!("STATUS is read only"),
             0x14 => {
                 self.poke(0x14, value);
@@ -313,11 +356,31 @@ impl Registers for Card {
             _ => self.poke(offset, value),
         }
     }
+
+    fn write_port(&self, offset: u32, value: u32) -> bool {
+        self.assert_settled();
+        if self.ports.get() == Ports::None {
+            return false;
+        }
+        match offset {
+            0 => self.port_address.set(value),
+            4 => {
+                let register = self.port_address.get();
+                self.port_writes.borrow_mut().push((register, value));
+                if self.ports.get() == Ports::Work && register == 0 {
+                    self.write_ctrl(value, true);
+                }
+            }
+            _ => panic!("port {offset}"),
+        }
+        true
+    }
 }
 
 impl Delay for Card {
     fn microseconds(&self, us: u32) {
         assert!(us <= 25_000, "a single wait is too long");
+        self.settled.set(self.settled.get().saturating_add(u64::from(us)));
         self.waited.set(self.waited.get() + u64::from(us));
         self.busy.set(self.busy.get().saturating_sub(us));
     }

@@ -121,7 +121,7 @@ fn removal_at_every_access_is_noticed() {
         |nic, card| nic.stop(&card),
         |nic, _| nic.update_statistics(&mut e1000::Statistics::default()),
         |nic, card| nic.link_changed(&card, AUTO).map(|_| ()),
-        |nic, card| nic.recover(&card, MacAddress(ADDRESS), AUTO),
+        |nic, card| nic.recover(&card, MacAddress(ADDRESS), AUTO, true),
         |nic, card| nic.bring_up(&card, FORCED).map(|_| ()),
         |nic, card| nic.write_phy(&card, 4, 0x01E1),
     ];

@@ -115,7 +115,7 @@ fn messages_are_allocated_and_undone() {
     assert_eq!(card.peek(0xE4), 0x800A_0908);
     assert_eq!(card.peek(0xDC), 1 << 20 | 1 << 22);
     assert_eq!(card.peek(0xD0), 1 << 20 | 1 << 22 | 1 << 24 | LSC);
-    assert_eq!(card.peek(0x18) & (1 << 24 | 1 << 27), 0);
+    assert_eq!(card.peek(0x18) & (1 << 24 | 1 << 27), 1 << 24, "EIAME without IAME");
     nic.disable_interrupts();
     nic.enable_interrupts(Delivery::Line).unwrap();
     assert_eq!([card.peek(0xE4), card.peek(0xDC), card.peek(0xE0)], [0; 3]);

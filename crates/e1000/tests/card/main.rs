@@ -9,6 +9,7 @@ mod link;
 mod memory;
 mod receive;
 mod recovery;
+mod reset;
 mod statistics;
 mod transmit;
 mod vlan;

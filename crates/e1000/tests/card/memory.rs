@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use e1000::DmaMemory;
+use e1000::{BUFFER_SIZE, DmaMemory, FrameMemory};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Memory {
@@ -25,6 +25,12 @@ impl Memory {
         self.bytes.borrow_mut()[offset..offset + bytes.len()].copy_from_slice(bytes);
     }
 
+    /// Where a frame buffer is: they lie in the opposite order, which the card must not mind.
+    fn place(&self, buffer: usize) -> Option<usize> {
+        let behind = FrameMemory::count(self).checked_sub(buffer + 1)?;
+        Some(behind * BUFFER_SIZE)
+    }
+
     /// The offset of a bus address, if all of `len` bytes from it are inside.
     pub(crate) fn offset(&self, address: u64, len: usize) -> Option<usize> {
         let offset = usize::try_from(address.checked_sub(self.bus)?).ok()?;
@@ -32,7 +38,24 @@ impl Memory {
     }
 }
 
+impl FrameMemory for Memory {
+    fn count(&self) -> usize {
+        self.len() / BUFFER_SIZE
+    }
+    fn bus_address(&self, buffer: usize) -> Option<u64> {
+        Some(self.bus + self.place(buffer)? as u64)
+    }
+    fn write_bytes(&self, buffer: usize, offset: usize, bytes: &[u8]) -> bool {
+        offset.checked_add(bytes.len()).is_some_and(|end| end <= BUFFER_SIZE)
+            && self.place(buffer).is_some_and(|place| DmaMemory::write_bytes(self, place + offset, bytes))
+    }
+    fn write_parts<const N: usize>(&self, buffer: usize, head: &[u8; N], body: &[u8]) -> bool {
+        FrameMemory::write_bytes(self, buffer, 0, &[head, body].concat())
+    }
+}
+
 impl DmaMemory for Memory {
+    type Frames = Self;
     fn bus_address(&self) -> u64 {
         self.bus
     }
@@ -55,17 +78,7 @@ impl DmaMemory for Memory {
     }
     fn write_pairs<T>(&self, offset: usize, items: &[T], pair: impl FnMut(&T) -> [u64; 2]) -> bool {
         let bytes: Vec<_> = items.iter().flat_map(pair).flat_map(u64::to_le_bytes).collect();
-        self.write_bytes(offset, &bytes)
-    }
-    fn write_parts<const N: usize, const ROOM: usize>(
-        &self,
-        room: usize,
-        head: &[u8; N],
-        body: &[u8],
-    ) -> bool {
-        N + body.len() <= ROOM
-            && room < self.len() / ROOM
-            && self.write_bytes(room * ROOM, &[head, body].concat())
+        DmaMemory::write_bytes(self, offset, &bytes)
     }
     fn write_bytes(&self, offset: usize, from: &[u8]) -> bool {
         let mut bytes = self.bytes.borrow_mut();

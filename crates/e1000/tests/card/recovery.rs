@@ -70,7 +70,7 @@ impl Bench {
     }
 
     fn recover(&mut self) {
-        self.nic.recover(&self.card, STATION, AUTO).unwrap();
+        self.nic.recover(&self.card, STATION, AUTO, false).unwrap();
     }
 
     fn is_hung(&self, progress: &mut Progress) -> bool {
@@ -158,7 +158,7 @@ fn recovery_restores_everything_but_rings_and_interrupts() {
         card.poke(0x14, 0x1234);
         nic.enable_interrupts(Delivery::Line).unwrap();
         let waited = card.waited.get();
-        assert_eq!(nic.recover(&card, STATION, link), Ok(()));
+        assert_eq!(nic.recover(&card, STATION, link, false), Ok(()));
         assert_eq!(restored(&card), before, "{device:04X}h");
         assert_eq!((card.phy_commands.borrow().len(), card.resets.get()), (commands, 2), "the link stays up");
         assert_eq!((card.peek(0xD0), card.peek(0x100), card.peek(0x400)), (0, 0, 0), "masked and off");
@@ -181,7 +181,7 @@ fn what_cannot_be_recovered_says_so() {
         let card = Card::new(I82574L);
         let nic = card.up();
         card.fault.set(fault);
-        assert_eq!(nic.recover(&card, STATION, AUTO), Err(error));
+        assert_eq!(nic.recover(&card, STATION, AUTO, false), Err(error));
     }
 }
 
