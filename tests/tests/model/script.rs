@@ -4,8 +4,11 @@ use std::{rc::Rc, time::Duration};
 
 use ndis_sim::{
     machine::{FailPlan, Machine},
-    ndis::{self, Course, Driver, Family, HaltAction, Limits, Readings, State, client, oid::OidRequest},
-    nic::Model,
+    ndis::{
+        self, Contiguity, Course, Driver, Family, HaltAction, Limits, Readings, State, client,
+        oid::OidRequest,
+    },
+    nic::{Board, Model},
 };
 use scenarios::{Card, Lab, Setup, lab};
 
@@ -53,6 +56,13 @@ pub(crate) fn readings(seed: u64) -> Option<Readings> {
         serial_co_oids: dice.below(2) == 0,
         receive_limits: dice.pick(&[Limits::Never, Limits::Sometimes, Limits::Always]),
         more_pending_ignored: dice.below(2) == 0,
+        memory: dice.pick(&[Contiguity::Whole, Contiguity::Seldom(0x2000), Contiguity::Never(0x1000)]),
+        board: Board {
+            pci_x: dice.below(2) == 0,
+            memory_reset: dice.below(2) == 0,
+            aspm: dice.pick(&[0, 1, 2, 3]),
+            mask_by_eiame: dice.below(2) == 0,
+        },
     })
 }
 
