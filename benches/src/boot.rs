@@ -177,7 +177,8 @@ fn run<R>(
     let driver = Driver::load("mcm", entry).map_err(|status| failed("DriverEntry", status))?;
     let lines = if load == Load::Idle { MOST_LINES } else { calls.clamp(4, MOST_LINES) };
     let endpoints = Value::Integer(u32::try_from(lines)?);
-    let keywords = Keywords::from([("WanEndpoints".to_owned(), endpoints)]);
+    let concentrator = ("Concentrator".to_owned(), Value::Integer(1));
+    let keywords = Keywords::from([("WanEndpoints".to_owned(), endpoints), concentrator]);
     let adapter = Adapter::new(&driver, Some(Rc::clone(slot)), keywords, true);
     let caller = Rc::new_cyclic(|me| Caller { me: std::rc::Weak::clone(me), ..Caller::default() });
     let bound: Rc<dyn Client> = Rc::<Caller>::clone(&caller);

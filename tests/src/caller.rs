@@ -117,6 +117,8 @@ pub struct Caller {
     me: Weak<Self>,
     /// Whether the link is up, once it was told.
     pub link: Cell<Option<bool>>,
+    /// Statuses that it was told of, of the adapter or of a VC.
+    pub statuses: Cell<usize>,
     /// How often the link state was told.
     pub link_changes: Cell<usize>,
     /// The address family is closed.
@@ -129,6 +131,10 @@ pub struct Caller {
     pub sap_deregistered: Cell<bool>,
     /// The call manager asked the client to leave.
     pub asked_to_leave: Cell<bool>,
+    /// It is leaving by itself: asked to leave, it does no more.
+    pub leaves: Cell<bool>,
+    /// Close the call from within the completion of a send, and delete the VC from within that of the close.
+    pub ends_when_sent: Cell<bool>,
     /// Keep received frames instead of returning them.
     pub hold: Cell<bool>,
     /// Answer the network's close from within the indication of it.
@@ -211,7 +217,7 @@ impl Client for Caller {
 
     fn notify_close(&self, af: &Rc<AddressFamily>) -> Status {
         self.asked_to_leave.set(true);
-        if let Some(me) = self.me.upgrade() {
+        if let Some(me) = self.me.upgrade().filter(|_| !self.leaves.get()) {
             let af = Rc::clone(af);
             Machine::current().spawn("leaving client", move || me.leave(&af));
         }
@@ -299,6 +305,9 @@ impl Client for Caller {
 
     fn close_call_complete(&self, vc: &Rc<Vc>, _status: Status) {
         Record::of(vc).closed.set(true);
+        if self.ends_when_sent.get() {
+            client::delete_vc(vc);
+        }
         ndis::changed();
     }
 
@@ -330,10 +339,14 @@ impl Client for Caller {
         let record = Record::of(vc);
         record.send_statuses.borrow_mut().push(status);
         record.in_driver.set(record.in_driver.get().saturating_sub(1));
+        if self.ends_when_sent.get() {
+            client::close_call(vc);
+        }
         ndis::changed();
     }
 
     fn status(&self, _adapter: &Rc<Adapter>, vc: Option<&Rc<Vc>>, indication: &Indication) {
+        self.statuses.set(self.statuses.get() + 1);
         if let Some(record) = vc.and_then(|vc| vc.client_data::<Record>()) {
             record.indications.borrow_mut().push(indication.clone());
         }

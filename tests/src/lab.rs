@@ -63,13 +63,14 @@ impl Card {
     /// A good card on a good cable to a friendly peer.
     pub fn new(model: Model) -> Self {
         let endpoints = ("WanEndpoints".to_owned(), Value::Integer(32));
+        let concentrator = ("Concentrator".to_owned(), Value::Integer(1));
         Self {
             model,
             peer: access_concentrator::Settings::default(),
             cable: None,
             wrap: None,
             faults: Vec::new(),
-            keywords: Keywords::from([endpoints]),
+            keywords: Keywords::from([endpoints, concentrator]),
             messages: true,
             pcap: None,
         }
@@ -171,7 +172,11 @@ impl Lab {
     /// The adapter of a card, not started.
     pub fn adapter(&self, driver: &Rc<Driver>, card: usize) -> Rc<Adapter> {
         let place = &self.places[card];
-        Adapter::new(driver, Some(Rc::clone(&place.slot)), place.keywords.clone(), place.messages)
+        let mut keywords = place.keywords.clone();
+        if ndis::readings().wan_wants_framing {
+            keywords.insert("AddressAndControl".to_owned(), Value::Integer(1));
+        }
+        Adapter::new(driver, Some(Rc::clone(&place.slot)), keywords, place.messages)
     }
 }
 

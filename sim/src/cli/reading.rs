@@ -2,7 +2,7 @@
 
 use clap::ValueEnum;
 
-use crate::ndis::{Contiguity, Course, Limits, Readings};
+use crate::ndis::{Contiguity, Course, Flows, Limits, Readings};
 
 /// One way to read one document. The others are read as most pages say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -40,6 +40,18 @@ pub(super) enum Reading {
     ThrottleNever,
     /// Every DPC may indicate 1 to 300 frames only
     ThrottleAlways,
+    /// NDPROXY makes calls without call-manager parameters
+    ProxyFlowsAbsent,
+    /// NDPROXY asks for the rate of a slower link that there was
+    ProxyFlowsOldSpeed,
+    /// NDPROXY puts anything into the flows of its calls
+    ProxyFlowsNonsense,
+    /// One of these, or what is given, drawn each time
+    ProxyFlowsDrawn,
+    /// NDISWAN does not ask for the sizes of a VC, and goes by what is indicated to it
+    WanDoesNotAsk,
+    /// NDISWAN takes frames with address and control field only; the adapter has the keyword for that
+    WanWantsFraming,
     /// NdisMAllocateSharedMemory finds no more than 16 KiB in one piece, every other time
     MemorySeldomWhole,
     /// NdisMAllocateSharedMemory finds no more than 4 KiB in one piece
@@ -93,6 +105,12 @@ impl Reading {
             Self::MorePendingIgnored => readings.more_pending_ignored = true,
             Self::ThrottleNever => readings.receive_limits = Limits::Never,
             Self::ThrottleAlways => readings.receive_limits = Limits::Always,
+            Self::ProxyFlowsAbsent => readings.proxy_flows = Flows::Absent,
+            Self::ProxyFlowsOldSpeed => readings.proxy_flows = Flows::OldSpeed,
+            Self::ProxyFlowsNonsense => readings.proxy_flows = Flows::Nonsense,
+            Self::ProxyFlowsDrawn => readings.proxy_flows = Flows::Drawn,
+            Self::WanDoesNotAsk => readings.wan_does_not_ask = true,
+            Self::WanWantsFraming => readings.wan_wants_framing = true,
             Self::MemorySeldomWhole => readings.memory = Contiguity::Seldom(0x4000),
             Self::MemoryInPages => readings.memory = Contiguity::Never(0x1000),
             Self::PciX => readings.board.pci_x = true,

@@ -17,6 +17,11 @@ pub(crate) const RULES: &[Rule] = &[
     rule("CO-167", Severity::S2, "The MAC options do not contain the reserved bit."),
     rule("CO-319", Severity::S1, "OID_WAN_CO_GET_INFO describes a usable WAN link."),
     rule("CO-320", Severity::S1, "What OID_WAN_CO_SET_LINK_INFO sets, OID_WAN_CO_GET_LINK_INFO gets."),
+    rule(
+        "CO-335",
+        Severity::S1,
+        "A call begins with statistics of zero and nothing negotiated, whatever calls its VC has had.",
+    ),
     rule("CO-321", Severity::S1, "OID_WAN_CO_GET_STATS_INFO is answered for each VC."),
     rule("CO-322", Severity::S1, "TAPI capabilities are consistent structures of variable length."),
 ];

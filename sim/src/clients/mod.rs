@@ -5,6 +5,7 @@
 //! documented layouts, not with the driver's code, so that an error there shows here.
 
 mod answers;
+mod ndiswan;
 pub mod ppp;
 pub mod tapi_proxy;
 pub mod wan;

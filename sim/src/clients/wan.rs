@@ -39,6 +39,8 @@ const MANDATORY: &[(u32, usize)] = &[
 /// `OID_GEN_CO_XMIT_PDUS_OK` and the four after it.
 const STATISTICS: std::ops::RangeInclusive<u32> = 0x0002_0101..=0x0002_0105;
 
+pub use super::ndiswan::{ask_fresh, join};
+
 /// `NDIS_WAN_CO_INFO`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Info {
@@ -136,11 +138,14 @@ pub fn ask_link(vc: &Rc<Vc>) {
         finding("CO-320", format!("set: {}, then {after:02x?}", status::name(set.status)));
     }
     ask(OidRequest::set(OID_WAN_CO_SET_LINK_INFO, &before));
-    let mut huge = before;
+    let mut huge = before.clone();
     huge[..4].copy_from_slice(&u32::MAX.to_le_bytes());
-    if ask(OidRequest::set(OID_WAN_CO_SET_LINK_INFO, &huge)).status == status::SUCCESS {
-        finding("CO-320", "frames of 4 GiB are accepted".to_owned());
+    ask(OidRequest::set(OID_WAN_CO_SET_LINK_INFO, &huge));
+    let after = must("CO-320", OID_WAN_CO_GET_LINK_INFO, 32, &ask).unwrap_or_default();
+    if word(&after, 0) > send || word(&after, 4) > receive {
+        finding("CO-320", "frames of 4 GiB are promised".to_owned());
     }
+    ask(OidRequest::set(OID_WAN_CO_SET_LINK_INFO, &before));
     let statistics = ask(OidRequest::query(OID_WAN_CO_GET_STATS_INFO, 116));
     if statistics.status == status::SUCCESS && statistics.bytes != 116 {
         finding("CO-321", format!("statistics of {} bytes", statistics.bytes));

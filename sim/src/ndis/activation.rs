@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::callback::{Level, callback};
 use super::handle::Handle;
+use super::inside::inside;
 use super::readings::{Course, readings};
 use super::status::{self, Status};
 use super::vc::{self, CallState, Creator, Vc};
@@ -92,6 +93,7 @@ fn activated(vc: &Rc<Vc>, status: Status, parameters: usize, announce: bool) {
     if announce {
         // They are still the driver's to keep: freed ones fault here.
         super::parameters::read_foreign(parameters, raw::bytes);
+        let _running = inside("CmActivateVcComplete", vc.context());
         callback!(
             "CmActivateVcComplete",
             Level::UpToDispatch,
@@ -146,6 +148,7 @@ fn deactivated(vc: &Rc<Vc>, announce: bool) {
         let machine = Machine::current();
         // The VC is inactive whatever the status says.
         let failed = machine.should_fail("ProtocolCmDeactivateVcComplete");
+        let _running = inside("CmDeactivateVcComplete", vc.context());
         callback!(
             "CmDeactivateVcComplete",
             Level::UpToDispatch,

@@ -73,6 +73,8 @@ pub struct Adapter {
     pub(super) removal_requested: Cell<bool>,
     /// A list that `MiniportSendNetBufferLists` got and has not completed.
     pub(super) connectionless: Cell<Option<usize>>,
+    /// Bits a second of the link, as the driver said last; zero or all ones if it has none.
+    pub(super) link_speed: Cell<u64>,
     families: RefCell<Vec<Family>>,
     opens: RefCell<Vec<Rc<AddressFamily>>>,
     clients: RefCell<Vec<Rc<dyn Client>>>,
@@ -102,6 +104,7 @@ impl Adapter {
             error_logged: Cell::new(false),
             removal_requested: Cell::new(false),
             connectionless: Cell::new(None),
+            link_speed: Cell::new(0),
             families: RefCell::default(),
             opens: RefCell::default(),
             clients: RefCell::default(),

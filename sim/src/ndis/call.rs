@@ -7,9 +7,11 @@ use super::address_family::Family;
 use super::block::Block;
 use super::callback::{Level, callback};
 use super::handle::Handle;
+use super::inside::inside;
 use super::lent::Lent;
 use super::parameters::{CALL_PARAMETERS_CHANGED, CallParameters};
 use super::pend::Returned;
+use super::readings::readings;
 use super::status::{self, Status};
 use super::vc::{self, CallState, Vc};
 use super::{deadline, finding, modification, note, raw};
@@ -22,11 +24,14 @@ pub fn make_call(vc: &Rc<Vc>, parameters: &CallParameters) -> Status {
     }
     vc.call.set(CallState::Making);
     vc.close_dispatched.set(false);
-    let lent = Lent::new(parameters);
+    vc.speed.set(vc.adapter().link_speed.get());
+    let proxied = is_proxied(vc).then(|| readings().proxy_flows.put_into(parameters));
+    let lent = Lent::new(proxied.as_ref().unwrap_or(parameters));
     let address = lent.address();
     vc.parameters.replace(Some(lent));
     let party = Block::poisoned("CallMgrPartyContext");
     note(Step::new("client", format!("{} asks for a call on {}", vc.client().name(), vc.name())));
+    let running = inside("CmMakeCall", vc.context());
     let status = callback!(
         "CmMakeCall",
         Level::UpToDispatch,
@@ -36,6 +41,7 @@ pub fn make_call(vc: &Rc<Vc>, parameters: &CallParameters) -> Status {
         std::ptr::null_mut(),
         party.address(),
     );
+    drop(running);
     // NULL is allowed too: the handler page of CmMakeCall tells a driver without parties to write it.
     if party.pointer().is_some_and(|context| context != 0) {
         finding("CO-092", Some(vc.name()), "a party context without a party".to_owned());
@@ -73,7 +79,7 @@ fn call_made(vc: &Rc<Vc>, status: Status, address: usize) -> CallParameters {
     if !success && vc.is_active() {
         finding("CO-075", Some(vc.name()), "call failed and the VC is still active".to_owned());
     }
-    if success && vc.address_family().family().family == Family::TAPI_PROXY {
+    if success && is_proxied(vc) {
         check_rates(vc, &parameters);
     }
     // A close that is under way decides what becomes of the VC.
@@ -85,15 +91,34 @@ fn call_made(vc: &Rc<Vc>, status: Status, address: usize) -> CallParameters {
     parameters
 }
 
-/// CO-323: TAPI learns the rates of the call from the parameters.
+/// Whether the call is NDPROXY's.
+fn is_proxied(vc: &Vc) -> bool {
+    vc.address_family().family().family == Family::TAPI_PROXY
+}
+
+/// CO-323: TAPI learns the rates of the call from the parameters, which the call manager supplies if the client has none.
 fn check_rates(vc: &Rc<Vc>, parameters: &CallParameters) {
-    let Some(manager) = &parameters.call_manager else { return };
+    let Some(manager) = &parameters.call_manager else {
+        finding("CO-323", Some(vc.name()), "no call-manager parameters are supplied".to_owned());
+        return;
+    };
+    // The link may have got another speed meanwhile.
+    let links = [vc.speed.get(), vc.adapter().link_speed.get()];
     let known = |rate: u32| rate != 0 && rate != super::parameters::UNSPECIFIED;
-    let rates = known(manager.transmit.peak_bandwidth) && known(manager.receive.peak_bandwidth);
+    let of_link = |rate: u32| {
+        let unknown = links.iter().any(|&speed| speed == 0 || speed == u64::MAX);
+        known(rate) && (unknown || links.contains(&(u64::from(rate) * 8)))
+    };
+    let flows = [&manager.transmit, &manager.receive];
+    let rates = flows.iter().all(|flow| of_link(flow.peak_bandwidth) && of_link(flow.token_rate));
     if !rates || parameters.flags & CALL_PARAMETERS_CHANGED == 0 {
         let text = format!(
-            "PeakBandwidth {} and {}, flags {:#x}",
-            manager.transmit.peak_bandwidth, manager.receive.peak_bandwidth, parameters.flags
+            "PeakBandwidth {} and {}, TokenRate {} and {}, flags {:#x}, link {links:?}",
+            manager.transmit.peak_bandwidth,
+            manager.receive.peak_bandwidth,
+            manager.transmit.token_rate,
+            manager.receive.token_rate,
+            parameters.flags
         );
         finding("CO-323", Some(vc.name()), text);
     }
@@ -106,6 +131,7 @@ pub fn close_call(vc: &Rc<Vc>) -> Status {
     }
     vc.call.set(CallState::Closing);
     note(Step::new("client", format!("{} closes the call on {}", vc.client().name(), vc.name())));
+    let running = inside("CmCloseCall", vc.context());
     let status = callback!(
         "CmCloseCall",
         Level::UpToDispatch,
@@ -115,6 +141,7 @@ pub fn close_call(vc: &Rc<Vc>) -> Status {
         0,
         0,
     );
+    drop(running);
     match vc.closing.returned(status) {
         Returned::Final(status) => {
             closed(vc, status);
@@ -146,6 +173,8 @@ fn closed(vc: &Rc<Vc>, status: Status) {
         finding("CO-107", Some(vc.name()), "close completed before the call it cancels".to_owned());
     }
     modification::check_ended(vc);
+    vc.read_supplied();
+    vc.unshare();
     vc.call.set(CallState::Idle);
     note(Step::new("driver", format!("call on {} closed", vc.name())));
 }

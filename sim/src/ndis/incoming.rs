@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::activation::check_settled;
 use super::callback::{Level, callback};
 use super::handle::Handle;
+use super::inside::inside;
 use super::parameters::{CALL_PARAMETERS_CHANGED, CallParameters, read_foreign};
 use super::readings::readings;
 use super::status::{self, Status};
@@ -43,6 +44,7 @@ pub fn ask_for_rate(vc: &Rc<Vc>, rate: u32) {
 }
 
 fn complete(vc: &Rc<Vc>, status: Status) {
+    let _running = inside("CmIncomingCallComplete", vc.context());
     callback!(
         "CmIncomingCallComplete",
         Level::UpToDispatch,

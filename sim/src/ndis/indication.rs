@@ -18,9 +18,10 @@ pub struct Indication {
     pub data: Vec<u8>,
 }
 
+const LINK_STATE: u32 = 0x4001_0017;
 /// Statuses and the least size of their buffers.
 const KNOWN: &[(u32, usize, &str)] = &[
-    (0x4001_0017, 40, "LINK_STATE"),
+    (LINK_STATE, 40, "LINK_STATE"),
     (0x4001_0016, 12, "WAN_CO_LINKPARAMS"),
     (0x4001_0025, 20, "WAN_CO_MTULINKPARAMS"),
     (0x4001_0015, 4, "WAN_CO_FRAGMENT"),
@@ -40,6 +41,8 @@ const OF_A_VC: &[u32] = &[0x4001_0016, 0x4001_0025, 0x4001_0015];
 pub(super) unsafe extern "win64" fn indicate(h: Handle, indication: usize) {
     let _call = enter("NdisMIndicateStatusEx", IrqlRange::DISPATCH_OR_BELOW);
     let Some(adapter) = find(h) else { return };
+    let text = "a status without NdisMCoIndicateStatusEx".to_owned();
+    finding("CO-331", Some(adapter.name()), text);
     deliver(&adapter, None, indication);
 }
 
@@ -95,7 +98,10 @@ fn deliver(adapter: &Rc<Adapter>, vc: Option<&Rc<Vc>>, at: usize) {
     let name = known.map_or_else(|| format!("{code:#010x}"), |(.., name)| (*name).to_owned());
     note(Step::new("driver", format!("indicates {name}")));
     let indication = Indication { code, data };
-    for client in adapter.clients() {
+    if code == LINK_STATE {
+        adapter.link_speed.set(u64_at(&indication.data, 16));
+    }
+    for client in vc.map_or_else(|| adapter.clients(), |vc| vc.sharers()) {
         client.status(adapter, vc, &indication);
     }
 }

@@ -28,7 +28,11 @@ impl Lent {
             let text = "the pointers inside the parameters were changed";
             finding("CO-097", Some(vc.name()), text.to_owned());
         }
-        let after = self.block.read();
+        let mut after = self.block.read();
+        if let Some(at) = self.block.supplied() {
+            vc.supplied.set(at);
+            after.call_manager = Some(super::parameters::read_manager(at, super::raw::bytes));
+        }
         let flagged = after.flags & CALL_PARAMETERS_CHANGED != 0;
         let plain = CallParameters { flags: after.flags & !CALL_PARAMETERS_CHANGED, ..after.clone() };
         if success && !flagged && plain != self.before {

@@ -162,6 +162,8 @@ impl Adapter {
             let text = "a configuration handle is open after MiniportInitializeEx".to_owned();
             finding("SDV.NdisOpenConfigurationEx", Some(self.name()), text);
         }
+        let speed = self.attributes.general().map_or(0, |general| general.transmit_speed.1);
+        self.link_speed.set(speed);
         self.state.set(State::Paused);
         note(Step::new("NDIS", format!("{} initialized, paused", self.name())));
         for client in self.clients() {

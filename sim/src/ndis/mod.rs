@@ -26,6 +26,7 @@ mod exports;
 mod handle;
 mod incoming;
 mod indication;
+mod inside;
 mod interrupt;
 mod lent;
 mod lifecycle;
@@ -68,9 +69,11 @@ pub use configuration::{Keywords, Value};
 pub use driver::{Driver, DriverEntry};
 pub use exports::exports;
 pub use indication::Indication;
+pub(crate) use inside::freed;
+#[cfg(test)]
+pub(crate) use inside::tests::TRIPS;
 pub use lifecycle::HaltAction;
-pub(crate) use readings::readings;
-pub use readings::{Contiguity, Course, Readings, set_readings};
+pub use readings::{Contiguity, Course, Flows, Readings, readings, set_readings};
 pub use receive::Received;
 pub(crate) use rules::RULES;
 pub use sap::Sap;
@@ -97,6 +100,8 @@ pub(crate) struct Ndis {
     /// OID requests in the hands of the driver, and those it had, by address.
     requests: RefCell<BTreeMap<usize, Rc<oid::Request>>>,
     finished: RefCell<BTreeMap<usize, u64>>,
+    /// Handlers of the driver that are running.
+    running: RefCell<Vec<inside::Running>>,
     /// `NDIS_EVENT`s by address.
     events: RefCell<BTreeMap<usize, Event>>,
 }
@@ -116,6 +121,7 @@ impl Ndis {
             sends: RefCell::default(),
             requests: RefCell::default(),
             finished: RefCell::default(),
+            running: RefCell::default(),
             events: RefCell::default(),
         })
     }

@@ -178,11 +178,18 @@ impl ParameterBlock {
         }
     }
 
-    /// Whether the driver changed one of the two pointers, which are the client's.
+    /// Whether the driver changed one of the two pointers, which are the client's. It may give call-manager parameters to a
+    /// client that has none ("Making Outgoing Calls").
     pub fn relinked(&self) -> bool {
         let head = self.head.read();
-        u64_at(&head, 8) != address(self.call_manager.as_ref())
-            || u64_at(&head, 16) != address(self.media.as_ref())
+        let manager = u64_at(&head, 8) != address(self.call_manager.as_ref());
+        manager && self.call_manager.is_some() || u64_at(&head, 16) != address(self.media.as_ref())
+    }
+
+    /// Where the driver's call-manager parameters are, if it has supplied them.
+    pub fn supplied(&self) -> Option<usize> {
+        let at = pointer_at(&self.head.read(), 8);
+        Some(at).filter(|&at| at != 0 && self.call_manager.is_none())
     }
 }
 
@@ -192,15 +199,18 @@ pub(crate) fn read_foreign(at: usize, fetch: impl Fn(usize, usize) -> Vec<u8>) -
     let (manager, media) = (pointer_at(&head, 8), pointer_at(&head, 16));
     CallParameters {
         flags: u32_at(&head, 0),
-        call_manager: (manager != 0).then(|| {
-            let length = u32_at(&fetch(manager, CALL_MANAGER.0), CALL_MANAGER.0 - 4) as usize;
-            parse_call_manager(&fetch(manager, CALL_MANAGER.0 + length))
-        }),
+        call_manager: (manager != 0).then(|| read_manager(manager, &fetch)),
         media: (media != 0).then(|| {
             let length = u32_at(&fetch(media, MEDIA.0), MEDIA.0 - 4) as usize;
             parse_media(&fetch(media, MEDIA.0 + length))
         }),
     }
+}
+
+/// Reads call-manager parameters of the driver's.
+pub(crate) fn read_manager(at: usize, fetch: impl Fn(usize, usize) -> Vec<u8>) -> CallManagerParameters {
+    let length = u32_at(&fetch(at, CALL_MANAGER.0), CALL_MANAGER.0 - 4) as usize;
+    parse_call_manager(&fetch(at, CALL_MANAGER.0 + length))
 }
 
 fn parse_call_manager(bytes: &[u8]) -> CallManagerParameters {

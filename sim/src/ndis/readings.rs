@@ -2,6 +2,7 @@
 //! reading; ARCHITECTURE.md lists the documents.
 
 use super::Ndis;
+use super::parameters::{CallParameters, FlowSpec};
 use super::throttle::Limits;
 use crate::machine::Machine;
 use crate::nic::Board;
@@ -21,6 +22,23 @@ pub enum Course {
     /// `PENDING` is returned; the completion handler is called on another processor or later on this one
     /// (`NdisMCmActivateVc`).
     Later,
+    /// One of the others, drawn anew each time.
+    Drawn,
+}
+
+/// What NDPROXY puts into the flows of a call that it makes: "No other call parameters are meaningful" than those of TAPI
+/// ("Making Outgoing Calls").
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Flows {
+    /// What the client gives.
+    #[default]
+    Given,
+    /// No call-manager parameters at all: the call manager supplies them.
+    Absent,
+    /// The rate of a link that was slower.
+    OldSpeed,
+    /// Anything.
+    Nonsense,
     /// One of the others, drawn anew each time.
     Drawn,
 }
@@ -72,6 +90,14 @@ pub struct Readings {
     /// `MoreNblsPending` means nothing in a DPC that may indicate all (`NDIS_RECEIVE_THROTTLE_PARAMETERS`: the driver has
     /// to say `FALSE` then).
     pub more_pending_ignored: bool,
+    /// What NDPROXY puts into the flows of its calls.
+    pub proxy_flows: Flows,
+    /// NDISWAN goes by what is indicated to it on a VC, and does not ask for the VC's link parameters before it sets them
+    /// (`OID_WAN_CO_SET_LINK_INFO` has limits that `OID_WAN_CO_GET_LINK_INFO` tells; that it is asked first stands nowhere).
+    pub wan_does_not_ask: bool,
+    /// NDISWAN takes received frames with address and control field only: it has not negotiated their compression
+    /// (`OID_WAN_CO_GET_INFO`). The adapter has the keyword for such a one.
+    pub wan_wants_framing: bool,
     /// Memory in one piece.
     pub memory: Contiguity,
     /// What surrounds the cards that the simulator plays itself.
@@ -90,6 +116,9 @@ impl Readings {
         serial_co_oids: false,
         receive_limits: Limits::Sometimes,
         more_pending_ignored: false,
+        proxy_flows: Flows::Given,
+        wan_does_not_ask: false,
+        wan_wants_framing: false,
         memory: Contiguity::Whole,
         board: Board::DEFAULT,
     };
@@ -112,6 +141,9 @@ impl Readings {
             receive_limits: [Limits::Never, Limits::Sometimes, Limits::Always]
                 [usize::try_from(machine.below(3)).unwrap_or(0)],
             more_pending_ignored: machine.chance(1, 2),
+            proxy_flows: if machine.chance(1, 2) { Flows::Drawn } else { Flows::Given },
+            wan_does_not_ask: machine.chance(1, 2),
+            wan_wants_framing: machine.chance(1, 2),
             memory: memory(machine),
             board: Board::drawn(machine),
             ..Self::default()
@@ -140,12 +172,49 @@ impl Course {
     }
 }
 
+impl Flows {
+    /// The parameters of a call that NDPROXY makes in place of these.
+    pub(super) fn put_into(self, parameters: &CallParameters) -> CallParameters {
+        /// A link of 10 Mb/s, in bytes a second.
+        const SLOW: u32 = 1_250_000;
+        let machine = Machine::current();
+        let flows = match self {
+            Self::Drawn => [Self::Given, Self::Absent, Self::OldSpeed, Self::Nonsense]
+                [usize::try_from(machine.below(4)).unwrap_or(0)],
+            other => other,
+        };
+        let word = || u32::try_from(machine.random() >> 32).unwrap_or(0) >> machine.below(32);
+        let flow = || match flows {
+            Self::OldSpeed => FlowSpec::best_effort(SLOW),
+            _ => FlowSpec {
+                token_rate: word(),
+                token_bucket_size: word(),
+                peak_bandwidth: word(),
+                latency: word(),
+                delay_variation: word(),
+                service_type: word(),
+                max_sdu_size: word(),
+                minimum_policed_size: word(),
+            },
+        };
+        let mut parameters = parameters.clone();
+        match (flows, &mut parameters.call_manager) {
+            (Self::Absent, manager) => *manager = None,
+            (Self::OldSpeed | Self::Nonsense, Some(manager)) => {
+                (manager.transmit, manager.receive) = (flow(), flow());
+            }
+            _ => {}
+        }
+        parameters
+    }
+}
+
 /// Has NDIS in the current machine behave so from now on.
 pub fn set_readings(readings: Readings) {
     Ndis::current().readings.set(readings);
 }
 
 /// How NDIS in the current machine behaves.
-pub(crate) fn readings() -> Readings {
+pub fn readings() -> Readings {
     Ndis::current().readings.get()
 }

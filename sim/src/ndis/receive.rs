@@ -4,10 +4,12 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use super::adapter::Adapter;
+use super::address_family::Family;
 use super::callback::{Level, callback};
 use super::handle::Handle;
 use super::net_buffer::layout::{self, Mdl, Nb, Nbl};
 use super::net_buffer::{Owner, PoolNbl};
+use super::readings::readings;
 use super::send::flags as level_flags;
 use super::vc::{self, Vc};
 use super::{finding, raw};
@@ -107,6 +109,9 @@ fn accept(vc: &Rc<Vc>, nbl: Nbl, must_return: bool) -> Option<Received> {
         finding("CO-219", Some(vc.name()), format!("{} is indicated again before its return", list.name()));
         return None;
     }
+    if !list.has_kept() {
+        finding("CO-330", Some(vc.name()), format!("{}: NDIS's bits of Flags changed", list.name()));
+    }
     if nbl.source_handle() != vc.handle() as usize {
         finding("CO-213", Some(vc.name()), format!("{}: SourceHandle is not the VC's", list.name()));
     }
@@ -117,6 +122,11 @@ fn accept(vc: &Rc<Vc>, nbl: Nbl, must_return: bool) -> Option<Received> {
     };
     let data = frame(vc, &list, *nb)?;
     compare(vc, &list, *nb, &data);
+    let proxied = vc.address_family().family().family == Family::TAPI_PROXY;
+    if proxied && readings().wan_wants_framing && !data.starts_with(&[0xFF, 0x03]) {
+        let text = format!("{}: no address and control field", list.name());
+        finding("CO-334", Some(vc.name()), text);
+    }
     list.set_owner(Owner::Client);
     list.remember();
     if must_return {
@@ -145,13 +155,22 @@ const HEAD: u32 = 28;
 /// Holds an indication against what has arrived, if the headers that the frame came with still lie before its data.
 fn compare(vc: &Vc, list: &PoolNbl, nb: Nb, data: &[u8]) {
     let Some(slot) = vc.adapter().slot() else { return };
+    // The driver may have put address and control field, which are not on the wire, in place of the header's end.
+    let begin = |data: &[u8]| {
+        let before = u32::try_from(data.len()).ok()?;
+        let offset = (nb.current_mdl_offset() + nb.data_length()).checked_sub(before)?;
+        let length = offset.min(HEAD);
+        let start = Mdl(nb.current_mdl()).address().ok()?;
+        session_before(&raw::bytes(start + (offset - length) as usize, length as usize))
+    };
+    let framed = data.strip_prefix(&[0xFF, 0x03]);
+    let (data, session) = match (begin(data), framed) {
+        (None, Some(packet)) => (packet, begin(packet)),
+        (session, _) => (data, session),
+    };
     let packet = Packet::of(data);
     slot.traffic().heard(vc.call_id(), packet);
-    let offset = nb.current_mdl_offset();
-    let length = offset.min(HEAD);
-    let Ok(begin) = Mdl(nb.current_mdl()).address() else { return };
-    let head = raw::bytes(begin + (offset - length) as usize, length as usize);
-    if let Some(session) = session_before(&head) {
+    if let Some(session) = session {
         let who = format!("{} {}", vc.name(), list.name());
         slot.traffic().indicated(vc.call_id(), session, packet, &who);
     }
@@ -171,6 +190,7 @@ pub fn return_frames(adapter: &Rc<Adapter>, mut frames: Vec<Received>) {
             }
             frame.vc.indicated.held.set(frame.vc.indicated.held.get() - 1);
             frame.list.set_owner(Owner::Driver);
+            frame.list.keep(machine.random());
             // Fields that a client may leave in any state.
             nbl.set_status(i32::from_le_bytes([0x5C; 4]));
             nbl.set_scratch(raw::word(machine.random()));

@@ -378,7 +378,32 @@ pub(crate) const RULES: &[Rule] = &[
     rule(
         "CO-323",
         Severity::S1,
-        "A call through the TAPI proxy is completed with the rates of the link in PeakBandwidth.",
+        "A call through the TAPI proxy is completed with call-manager parameters, and the rates of the link in them.",
+    ),
+    rule(
+        "CO-330",
+        Severity::S0,
+        "NDIS's bits in Flags of a NET_BUFFER_LIST (NBL_FLAGS_NDIS_RESERVED) are not changed.",
+    ),
+    rule(
+        "CO-331",
+        Severity::S1,
+        "A CoNDIS miniport indicates its status, and that of its link, with NdisMCoIndicateStatusEx.",
+    ),
+    rule(
+        "CO-332",
+        Severity::S0,
+        "A context is not freed while a handler runs that was called with it, but by that handler.",
+    ),
+    rule(
+        "CO-333",
+        Severity::S1,
+        "A send is not refused for its length if the client was told, or found out by asking, that it may send as much.",
+    ),
+    rule(
+        "CO-334",
+        Severity::S1,
+        "A frame for NDISWAN begins with address and control field where it wants them.",
     ),
     rule("DV.E6.0x06", Severity::S0, "A scatter/gather list is freed once."),
     rule(

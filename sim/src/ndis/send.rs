@@ -8,6 +8,7 @@ use super::adapter::Adapter;
 use super::block::Block;
 use super::callback::{Level, callback};
 use super::handle::Handle;
+use super::inside::inside;
 use super::net_buffer::layout::{Mdl, Nb, Nbl};
 use super::status::{self, Status};
 use super::vc::{self, Vc};
@@ -77,6 +78,7 @@ struct Before {
     nbl: [usize; 4],
     protocol_reserved: [usize; 4],
     source_handle: usize,
+    ndis_flags: u32,
     buffers: Vec<Buffer>,
 }
 
@@ -115,6 +117,7 @@ impl Before {
             nbl: [nbl.first(), nbl.context(), nbl.parent(), nbl.pool()],
             protocol_reserved: nbl.protocol_reserved(),
             source_handle: nbl.source_handle(),
+            ndis_flags: nbl.flags() & Nbl::NDIS_FLAGS,
             buffers: buffers.collect(),
         }
     }
@@ -124,6 +127,9 @@ impl Before {
         let mut broken = Vec::new();
         if self.nbl != after.nbl || self.source_handle != after.source_handle {
             broken.push(("CO-192", "NET_BUFFER_LIST fields changed"));
+        }
+        if self.ndis_flags != after.ndis_flags {
+            broken.push(("CO-330", "NDIS's bits of Flags changed"));
         }
         let reserved = self.buffers.iter().zip(&after.buffers);
         if self.protocol_reserved != after.protocol_reserved
@@ -205,6 +211,7 @@ pub(super) fn build(
     nbl.set_status(UNSET);
     nbl.set_protocol_reserved([raw::word(adapter.machine().random()); 4]);
     nbl.set_source_handle(source as usize);
+    nbl.keep_in_flags(adapter.machine().random());
     nbl.set_cancel_id(frames.cancel_id);
     let mut blocks = vec![structures];
     blocks.extend(pieces.into_iter().flatten());
@@ -245,6 +252,7 @@ pub fn send(vc: &Rc<Vc>, frames: &Frames) -> Vec<SendId> {
     if first == 0 {
         return ids;
     }
+    let running = inside("CoSendNetBufferLists", vc.context());
     callback!(
         "CoSendNetBufferLists",
         Level::UpToDispatch,
@@ -253,6 +261,7 @@ pub fn send(vc: &Rc<Vc>, frames: &Frames) -> Vec<SendId> {
         first,
         flags(machine.irql(), machine.chance(1, 2)),
     );
+    drop(running);
     for sent in vc.sends.pending.borrow_mut().values_mut().filter(|sent| ids.contains(&sent.id)) {
         sent.taken = true;
     }
@@ -338,6 +347,17 @@ fn traffic_of(vc: &Vc) -> Option<&Traffic> {
     vc.adapter().slot().map(|slot| slot.traffic())
 }
 
+/// Whether all frames of a list are of the sizes that a client who shares the VC knows of.
+fn fits(vc: &Vc, nbl: Nbl) -> bool {
+    /// Address and control field, protocol field.
+    const HEAD: u32 = 4;
+    let fits = |told: u32| {
+        let most = told + HEAD;
+        nbl.net_buffers(1 << 16).iter().all(|nb| (HEAD..=most).contains(&nb.data_length()))
+    };
+    vc.told().is_some_and(fits)
+}
+
 /// Checks a completed list and gives its memory back.
 fn check(vc: &Rc<Vc>, sent: Sent) -> (SendId, Status) {
     vc.adapter().machine().cancel(sent.watch);
@@ -362,6 +382,10 @@ fn check(vc: &Rc<Vc>, sent: Sent) -> (SendId, Status) {
         } else if status != status::SUCCESS {
             traffic.given_back(sent.call, &sent.packets);
         }
+    }
+    if status == status::INVALID_LENGTH && fits(vc, sent.nbl) {
+        let text = format!("refused for its length, with {:?} bytes told", vc.told());
+        finding("CO-333", who(), text);
     }
     for (rule, what) in sent.before.changes(&Before::of(sent.nbl)) {
         finding(rule, who(), what.to_owned());

@@ -10,6 +10,7 @@ use super::block::Block;
 use super::callback::{Level, callback};
 use super::client::Client;
 use super::handle::{self, Handle, Kind};
+use super::inside::inside;
 use super::modification::Modifications;
 use super::pend::Pend;
 use super::raw;
@@ -75,6 +76,14 @@ pub struct Vc {
     pub(super) offered: Cell<usize>,
     pub(super) sends: Sends,
     pub(super) indicated: Indicated,
+    /// Call-manager parameters of the driver's, that it has given a call whose client had none.
+    pub(super) supplied: Cell<usize>,
+    /// Bits a second of the link when the call was begun.
+    pub(super) speed: Cell<u64>,
+    /// Other clients that share the VC, as NDISWAN does those of NDPROXY.
+    sharers: RefCell<Vec<Rc<dyn Client>>>,
+    /// The largest information field, in bytes, that such a client may send, as far as it has been told.
+    told: Cell<Option<u32>>,
     /// Where the client keeps what belongs to the VC.
     client_data: RefCell<Option<Rc<dyn std::any::Any>>>,
 }
@@ -102,6 +111,10 @@ impl Vc {
             offered: Cell::new(0),
             sends: Sends::default(),
             indicated: Indicated::default(),
+            supplied: Cell::new(0),
+            speed: Cell::new(0),
+            sharers: RefCell::default(),
+            told: Cell::new(None),
             client_data: RefCell::default(),
         });
         vc.handle.set(handle::open(Kind::Vc, Rc::clone(&vc)));
@@ -175,6 +188,42 @@ impl Vc {
         self.af.client()
     }
 
+    /// Has a client share the VC: it hears of what is indicated on it from now on, until the call is closed.
+    pub(crate) fn share(&self, client: Rc<dyn Client>) {
+        self.sharers.borrow_mut().push(client);
+    }
+
+    /// Those who share the VC, its own client among them.
+    pub(super) fn sharers(&self) -> Vec<Rc<dyn Client>> {
+        let others = self.sharers.borrow();
+        std::iter::once(self.client()).chain(others.iter()).cloned().collect()
+    }
+
+    /// The largest information field that a client sharing the VC may send, as far as it knows.
+    pub fn told(&self) -> Option<u32> {
+        self.told.get()
+    }
+
+    /// A client that shares the VC has learnt of the largest information field.
+    pub(crate) fn set_told(&self, bytes: u32) {
+        self.told.set(Some(bytes));
+    }
+
+    /// The call is over: nobody shares the VC.
+    pub(super) fn unshare(&self) {
+        self.sharers.take();
+        self.told.set(None);
+    }
+
+    /// The call-manager parameters that the driver has supplied, which it keeps as long as the VC.
+    pub(crate) fn read_supplied(&self) {
+        let at = self.supplied.get();
+        if at != 0 {
+            // Freed ones fault here.
+            super::parameters::read_manager(at, raw::bytes);
+        }
+    }
+
     /// Whether the driver is deleting it: what waits for that may go on from within.
     pub(crate) fn is_going(&self) -> bool {
         self.deleting.get()
@@ -201,6 +250,7 @@ impl Vc {
         self.af.remove_vc(self);
         handle::close::<Vc>(Kind::Vc, self.handle.get());
         self.client_data.take();
+        self.unshare();
         note(Step::new("NDIS", format!("{} deleted", self.name())));
     }
 }
@@ -209,6 +259,7 @@ impl Vc {
 pub fn create(af: &Rc<AddressFamily>) -> (Status, Rc<Vc>) {
     let vc = Vc::new(af, Creator::Client);
     let context = Block::poisoned("VcContext");
+    let running = inside("CmCreateVc", af.context());
     let status = callback!(
         "CmCreateVc",
         Level::UpToDispatch,
@@ -217,6 +268,7 @@ pub fn create(af: &Rc<AddressFamily>) -> (Status, Rc<Vc>) {
         vc.handle(),
         context.address(),
     );
+    drop(running);
     if status == status::PENDING {
         finding("CO-058", Some(vc.name()), "CmCreateVc returned PENDING".to_owned());
     }
@@ -250,6 +302,7 @@ fn check_unique(vc: &Rc<Vc>, context: usize) {
 pub fn delete(vc: &Rc<Vc>) -> Status {
     assert_eq!(vc.creator, Creator::Client, "a client deletes what it created");
     let legal = vc.call.get() == CallState::Idle && !vc.active.get() && vc.change.get().is_none();
+    vc.read_supplied();
     vc.deleting.set(true);
     let status =
         callback!("CmDeleteVc", Level::UpToDispatch, vc.adapter().call_manager().delete_vc, vc.context(),);

@@ -44,6 +44,7 @@ pub fn free(call: &Call, name: &'static str, block: *mut c_void, tag: Option<u32
     if let Some(len) = machine.pool().len_of(block) {
         machine.forget_locks(block.addr()..block.addr() + len);
         super::event::forget(machine, block.addr()..block.addr() + len);
+        crate::ndis::freed(machine, block.addr()..block.addr() + len);
     }
     let site = machine.call_site().unwrap_or_else(|| name.to_owned());
     let (rule, detail) = match machine.pool().free(block, tag, site) {

@@ -114,6 +114,12 @@ impl Story {
             let buffers = Value::Integer(super::burst::buffers(self.scenario.burst));
             keywords.insert("*ReceiveBuffers".to_owned(), buffers);
         }
+        if self.scenario.incoming != 0 {
+            keywords.insert("Concentrator".to_owned(), Value::Integer(1));
+        }
+        if ndis::readings().wan_wants_framing {
+            keywords.insert("AddressAndControl".to_owned(), Value::Integer(1));
+        }
         keywords
     }
 
@@ -263,9 +269,7 @@ impl Story {
         self.tale.calls_up.set(u32::try_from(up).unwrap_or(u32::MAX));
         self.tale.calls_failed.set(self.tale.calls_failed.get() + u32::try_from(failed).unwrap_or(u32::MAX));
         step(format!("{up} of {calls} calls are up"));
-        if self.is_quiet() {
-            vcs.iter().filter(|vc| Record::of(vc).is_up()).for_each(wan::ask_link);
-        }
+        self.ask_about(&vcs);
         Ok(vcs)
     }
 
@@ -294,10 +298,22 @@ impl Story {
         self.tale.calls_failed.set(self.tale.calls_failed.get() + failed);
         step(format!("{} of {incoming} calls that come in are up", incoming.saturating_sub(failed)));
         let vcs: Vec<_> = offered().into_iter().filter(|vc| Record::of(vc).made.get().is_some()).collect();
-        if self.is_quiet() {
-            vcs.iter().filter(|vc| Record::of(vc).is_up()).for_each(wan::ask_link);
-        }
+        self.ask_about(&vcs);
         vcs
+    }
+
+    /// Asks what calls that are up begin with, and what NDISWAN asks, which comes then.
+    fn ask_about(&self, vcs: &[Rc<Vc>]) {
+        if !self.is_quiet() {
+            return;
+        }
+        for vc in vcs.iter().filter(|vc| Record::of(vc).is_up()) {
+            wan::ask_fresh(vc);
+            if vc.address_family().family().family == Family::TAPI_PROXY {
+                wan::join(vc);
+            }
+            wan::ask_link(vc);
+        }
     }
 
     /// What ends the calls, if it is not the client.

@@ -23,6 +23,7 @@ const TRIPS: &[&[Trip]] = &[
     pci::tests::TRIPS,
     scenario::tests::TRIPS,
     traffic::tests::TRIPS,
+    ndis::TRIPS,
 ];
 
 /// Rules that cannot be tripped everywhere, and why.

@@ -5,7 +5,7 @@ use std::{rc::Rc, time::Duration};
 use ndis_sim::{
     machine::{FailPlan, Machine},
     ndis::{
-        self, Contiguity, Course, Driver, Family, HaltAction, Limits, Readings, State, client,
+        self, Contiguity, Course, Driver, Family, Flows, HaltAction, Limits, Readings, State, client,
         oid::OidRequest,
     },
     nic::{Board, Model},
@@ -56,6 +56,15 @@ pub(crate) fn readings(seed: u64) -> Option<Readings> {
         serial_co_oids: dice.below(2) == 0,
         receive_limits: dice.pick(&[Limits::Never, Limits::Sometimes, Limits::Always]),
         more_pending_ignored: dice.below(2) == 0,
+        proxy_flows: dice.pick(&[
+            Flows::Given,
+            Flows::Absent,
+            Flows::OldSpeed,
+            Flows::Nonsense,
+            Flows::Drawn,
+        ]),
+        wan_does_not_ask: dice.below(2) == 0,
+        wan_wants_framing: dice.below(2) == 0,
         memory: dice.pick(&[Contiguity::Whole, Contiguity::Seldom(0x2000), Contiguity::Never(0x1000)]),
         board: Board {
             pci_x: dice.below(2) == 0,

@@ -52,6 +52,15 @@ fields! {
 impl Nbl {
     /// Room for every `NetBufferListInfo` slot of any NDIS 6 version.
     pub(crate) const LEN: usize = 384;
+    /// `NBL_FLAGS_NDIS_RESERVED`: bits of `Flags`.
+    pub(crate) const NDIS_FLAGS: u32 = 0x0000_0FFC;
+
+    /// Has NDIS keep something in its bits of `Flags`, which are never all clear then; returns what.
+    pub(crate) fn keep_in_flags(self, random: u64) -> u32 {
+        let kept = u32::try_from(random & u64::from(Self::NDIS_FLAGS)).unwrap_or(0) | 4;
+        self.set_flags(self.flags() & !Self::NDIS_FLAGS | kept);
+        kept
+    }
 
     /// The chain of net buffers, cut after `limit` of them.
     pub(crate) fn net_buffers(self, limit: usize) -> Vec<Nb> {

@@ -34,6 +34,8 @@ pub(crate) struct PoolNbl {
     block: Block,
     pool: std::rc::Rc<pool::ListPool>,
     owner: Cell<Owner>,
+    /// What NDIS keeps in its bits of `Flags`.
+    kept: Cell<u32>,
     /// The description of the data when it was indicated.
     indicated: RefCell<Vec<usize>>,
 }
@@ -49,6 +51,16 @@ impl PoolNbl {
 
     pub(crate) fn set_owner(&self, owner: Owner) {
         self.owner.set(owner);
+    }
+
+    /// NDIS keeps something else in its bits of `Flags` from now on.
+    pub(crate) fn keep(&self, random: u64) {
+        self.kept.set(Nbl(self.address()).keep_in_flags(random));
+    }
+
+    /// Whether NDIS's bits of `Flags` are as it left them.
+    pub(crate) fn has_kept(&self) -> bool {
+        Nbl(self.address()).flags() & Nbl::NDIS_FLAGS == self.kept.get()
     }
 
     pub(crate) fn name(&self) -> String {

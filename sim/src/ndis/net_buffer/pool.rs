@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::layout::{Nb, Nbl};
 use super::{Owner, PoolNbl};
-use crate::machine::{IrqlRange, enter};
+use crate::machine::{IrqlRange, Machine, enter};
 use crate::ndis::adapter::Adapter;
 use crate::ndis::block::Block;
 use crate::ndis::handle::{self, Handle, Kind};
@@ -106,9 +106,11 @@ fn make(pool: &Rc<ListPool>, context: u16, buffer: bool) -> Nbl {
         block,
         pool: Rc::clone(pool),
         owner: Cell::new(Owner::Driver),
+        kept: Cell::new(0),
         indicated: RefCell::default(),
     };
     pool.live.set(pool.live.get() + 1);
+    list.keep(Machine::current().random());
     ndis.nbls.borrow_mut().insert(nbl.0, Rc::new(list));
     nbl
 }

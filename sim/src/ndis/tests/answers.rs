@@ -8,7 +8,7 @@ use crate::ndis::status::{self, Status};
 use crate::ndis::{oid, raw};
 
 /// `NDIS_WAN_CO_GET_LINK_INFO`: frames of 1,500 bytes both ways.
-const LINK: [u32; 8] = [1500, 1500, 0, 0, 0, 0, 0, 0];
+const LINK: [u32; 8] = [1500, 1500, 0x100, 0x100, 0, 0, 0, 0];
 /// What is answered without a VC, in ascending order.
 const LISTED: &[u32] = &[
     0x0001_0101,
@@ -54,6 +54,7 @@ fn value(oid: u32, vc: bool, input: &[u8]) -> Option<Vec<u8>> {
         0x0401_010A => words(&[u32::from(!deviates("no lines"))]),
         0x0401_0180 => words(&[1500, 8, 0x100, 0]),
         0x0401_0182 if vc => mini(|it| it.link.borrow().clone()),
+        0x0401_0282 if vc && deviates("statistics of an earlier call") => vec![1; 116],
         0x0401_0282 if vc => vec![0; if deviates("short statistics") { 100 } else { 116 }],
         0xFE00_1001 => words(&[if deviates("old TAPI") { 0x0001_0003 } else { 0x0003_0000 }, 1, 0]),
         0xFE00_1002 => line(input),

@@ -200,7 +200,12 @@ pub(super) fn indicate(adapter: usize, code: u32, size: u16) {
     put(20, &code.to_le_bytes());
     put(48, &(state.as_ptr() as u64).to_le_bytes());
     put(56, &40_u32.to_le_bytes());
-    ndis!(indication::indicate, adapter as Handle, bytes.as_ptr() as usize);
+    if deviates("connectionless status") {
+        ndis!(indication::indicate, adapter as Handle, bytes.as_ptr() as usize);
+    } else {
+        let whole = std::ptr::null_mut();
+        ndis!(indication::co_indicate, adapter as Handle, whole, bytes.as_ptr() as usize);
+    }
 }
 
 pub(super) unsafe extern "win64" fn pause(_context: usize, _parameters: usize) -> Status {

@@ -221,7 +221,14 @@ fn connected(vc: usize, parameters: usize, activated: Status) {
         indicate(vc, b"early");
         ndis!(activation::activate, handle, parameters);
     }
-    // Flags |= CALL_PARAMETERS_CHANGED, and the rates of the link.
+    // Flags |= CALL_PARAMETERS_CHANGED, and the rates of the link, in parameters of its own if there are none.
+    if raw::read((parameters + 8) as *const usize) == 0 && !deviates("supplies no parameters") {
+        let own = mini(|mini| mini.supplied.as_ptr() as usize);
+        raw::write((parameters + 8) as *mut usize, own);
+        for flow in [own, own + 32] {
+            raw::write(flow as *mut u32, 125_000_000);
+        }
+    }
     let manager = raw::read((parameters + 8) as *const usize);
     if manager != 0 && !deviates("no rates") {
         let flags: u32 = raw::read(parameters as *const u32);

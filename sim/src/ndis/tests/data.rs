@@ -19,6 +19,7 @@ pub(super) unsafe extern "win64" fn co_send(vc: usize, list: usize, _flags: u32)
         match () {
             () if deviates("no send status") => {}
             () if deviates("odd send status") => nbl.set_status(status::PENDING),
+            () if deviates("refuses what fits") => nbl.set_status(status::INVALID_LENGTH),
             () => nbl.set_status(status::SUCCESS),
         }
         misuse(nbl);
@@ -47,6 +48,7 @@ fn misuse(nbl: Nbl) {
         "changes data" => nb.store(0, b"X"),
         "no alignment" => _ = ndis!(net_buffer::get_data_buffer, nb.0, 1, 0, 0, 0),
         "changes source handle" => nbl.set_source_handle(1),
+        "clears the flags of a send" => nbl.set_flags(0),
         "changes protocol reserved" => nbl.set_protocol_reserved([0; 4]),
         _ => {}
     }
@@ -54,6 +56,9 @@ fn misuse(nbl: Nbl) {
 
 fn echo(vc: usize, nb: Nb) {
     if let Ok(mut data) = nb.data() {
+        if deviates("strips the framing") {
+            data.drain(..2);
+        }
         if let Some(last) = data.last_mut().filter(|_| deviates("spoils an echo")) {
             *last ^= 1;
         }
@@ -80,6 +85,9 @@ pub(super) fn indicate(vc: usize, data: &[u8]) {
     let nbl = Nbl(list);
     if !deviates("no source handle") {
         nbl.set_source_handle(handle as usize);
+    }
+    if deviates("clears the flags of a receive") {
+        nbl.set_flags(0);
     }
     mini(|mini| mini.data.borrow_mut().insert(list, data));
     mini(|mini| mini.received.set(mini.received.get() + 1));

@@ -163,6 +163,7 @@ trips! {
         "changes data" => "CO-190",
         "moves the start" => "CO-191",
         "changes source handle" => "CO-192",
+        "clears the flags of a send" => "CO-330",
         "changes protocol reserved" => "CO-193",
         "no alignment" => "CO-195",
         "send flag lies" => "CO-199",
@@ -172,6 +173,7 @@ trips! {
     }
     receives(life) {
         "no source handle" => "CO-213",
+        "clears the flags of a receive" => "CO-330",
         "wrong count" => "CO-214",
         "too long a frame" => "CO-222",
         "receive flag lies" => "CO-225",
@@ -200,6 +202,7 @@ trips! {
         "status too short" => "CO-234",
         "status without a VC" => "CO-235",
         "reset status" => "CO-238",
+        "connectionless status" => "CO-331",
         "reset completion" => "CO-261",
         "sleeps with a lock" => "CO-285",
         "frees memory of another length" => "CO-287",

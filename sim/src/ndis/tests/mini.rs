@@ -56,6 +56,8 @@ pub(super) struct Mini {
     pub(super) calls: RefCell<BTreeSet<usize>>,
     /// Parameters of an offered call, by VC context.
     pub(super) offers: RefCell<BTreeMap<usize, ParameterBlock>>,
+    /// `CO_CALL_MANAGER_PARAMETERS` for calls without.
+    pub(super) supplied: Cell<[u32; 19]>,
     /// Data behind the lists in flight, by list.
     pub(super) data: RefCell<BTreeMap<usize, Vec<u8>>>,
     pub(super) received: Cell<usize>,

@@ -18,6 +18,7 @@ pub(super) fn commit(vc: Handle) {
         "party leaves" => ndis!(role::dispatch_drop_party, status::SUCCESS, null, 0, 0),
         "QoS completion" => ndis!(modification::complete, status::SUCCESS, vc, 0),
         "status too short" => indicate_link(adapter() as usize, 100),
+        "connectionless status" => indicate_link(adapter() as usize, 112),
         "reset status" => indicate(adapter() as usize, 0x4001_0004, 112),
         "status without a VC" => indicate(adapter() as usize, 0x4001_0025, 112),
         "attributes at DISPATCH_LEVEL" => at_dispatch(|| _ = set_registration(adapter())),

@@ -159,6 +159,13 @@ impl Bench {
     }
 }
 
+/// A frame of this length, with address and control field.
+fn long(length: usize) -> Vec<u8> {
+    let mut frame = vec![7; length];
+    frame[..2].copy_from_slice(&[0xFF, 0x03]);
+    frame
+}
+
 /// Everything a client does in an ordinary life.
 fn life() {
     let Some(bench) = Bench::start() else { return };
@@ -174,8 +181,8 @@ fn life() {
     ndis_client::co_oid_request(&bench.adapter, None, OidRequest::set(0x0001_010E, &[1, 0, 0, 0]));
     let other = bench.connect(&af);
     if let Some(vc) = bench.connect(&af) {
-        bench.send(&vc, &super::Frames::singles([b"\xFF\x03\xC0\x21hello".to_vec(), vec![7; 1400]]));
-        let fragments = super::Frames { fragment: true, ..super::Frames::singles([vec![9; 700]]) };
+        bench.send(&vc, &super::Frames::singles([b"\xFF\x03\xC0\x21hello".to_vec(), long(1400)]));
+        let fragments = super::Frames { fragment: true, ..super::Frames::singles([long(700)]) };
         bench.send(&vc, &fragments);
         bench.disconnect(&vc);
     }

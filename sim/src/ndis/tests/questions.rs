@@ -4,6 +4,7 @@ use super::super::client as ndis_client;
 use super::trips::trips;
 use super::{Bench, life, mini};
 use crate::clients::{tapi_proxy, wan};
+use crate::ndis::Frames;
 use crate::ndis::oid::OidRequest;
 
 trips! {
@@ -35,6 +36,8 @@ trips! {
         "no lines" => "CO-319",
         "forgets the link" => "CO-320",
         "short statistics" => "CO-321",
+        "statistics of an earlier call" => "CO-335",
+        "refuses what fits" => "CO-333",
         "old TAPI" => "CO-322",
     }
     answers_later(ask, pended) {
@@ -53,6 +56,10 @@ fn ask() {
     }
     wan::ask(&bench.adapter);
     if let Some(vc) = bench.connect(&af) {
+        wan::ask_fresh(&vc);
+        wan::join(&vc);
+        let longest = vc.told().map_or(0, |told| told as usize + 4);
+        bench.send(&vc, &Frames::singles([vec![7; longest]]));
         wan::ask_link(&vc);
         bench.disconnect(&vc);
     }

@@ -5,7 +5,7 @@ use super::mini::mini;
 use super::trips::trips;
 use super::{Bench, SECOND, calls, life, run};
 use crate::machine::Machine;
-use crate::ndis::{CallState, Course, Readings, set_readings, status, wait_for};
+use crate::ndis::{CallState, Course, Flows, Frames, Readings, set_readings, status, wait_for};
 
 const COURSES: [Course; 5] =
     [Course::Returned, Course::Announced, Course::Inline, Course::Later, Course::Drawn];
@@ -119,6 +119,12 @@ trips! {
     pended_changes_and_calls(life_later, pended) {
         "does not wait for NDIS" => "CO-074",
     }
+    framed_receives(framed) {
+        "strips the framing" => "CO-334",
+    }
+    calls_without_parameters(connect_without_flows) {
+        "supplies no parameters" => "CO-323",
+    }
     the_miniport_half(life_with_handlers) {
         "miniport activates later" => "CO-085",
     }
@@ -128,6 +134,28 @@ fn life_later() {
     let readings = Readings { activation: Course::Later, deactivation: Course::Later, ..Readings::default() };
     set_readings(readings);
     life();
+}
+
+fn framed() {
+    set_readings(Readings { wan_wants_framing: true, ..Readings::default() });
+    let bench = Bench::start().expect("a start");
+    let af = bench.open();
+    let vc = bench.connect(&af).expect("a call");
+    bench.send(&vc, &Frames::singles([b"\xFF\x03\xC0\x21hello".to_vec()]));
+    bench.disconnect(&vc);
+    bench.close(&af);
+    bench.stop();
+}
+
+/// NDPROXY's calls have no call-manager parameters.
+fn connect_without_flows() {
+    set_readings(Readings { proxy_flows: Flows::Absent, ..Readings::default() });
+    let bench = Bench::start().expect("a start");
+    let af = bench.open();
+    let vc = bench.connect(&af).expect("a call");
+    bench.disconnect(&vc);
+    bench.close(&af);
+    bench.stop();
 }
 
 fn life_with_handlers() {

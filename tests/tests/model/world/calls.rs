@@ -6,9 +6,10 @@ use std::{
 };
 
 use ndis_sim::{
+    clients::wan,
     machine::Machine,
     ndis::{
-        self, CallState, Creator, Frames, SendId, Vc, client,
+        self, CallState, Creator, Family, Frames, SendId, Vc, client,
         status::{self, Status},
     },
 };
@@ -51,6 +52,7 @@ impl World {
             sent: Cell::new(0),
             batches: Cell::new(0),
             sending: Cell::new(0),
+            joining: Cell::new(0),
             group: Cell::new(0),
         });
         vc.set_client_data(Rc::<VcSlot>::clone(&slot));
@@ -73,7 +75,7 @@ impl World {
         ndis::changed();
     }
 
-    pub(crate) fn dial(&self, slot: &Rc<VcSlot>, wish: Wish) {
+    pub(crate) fn dial(self: &Rc<Self>, slot: &Rc<VcSlot>, wish: Wish) {
         let Some(vc) = slot.vc() else { return };
         let idle = slot.call.get().is_none() && vc.call_state() == CallState::Idle && !slot.is_in_use();
         // A client that calls again before its first request has returned is beyond this simulator.
@@ -98,7 +100,7 @@ impl World {
         }
     }
 
-    pub(crate) fn made(&self, slot: &Rc<VcSlot>, status: Status) {
+    pub(crate) fn made(self: &Rc<Self>, slot: &Rc<VcSlot>, status: Status) {
         let Some(call) = slot.call.get() else {
             return self.disagree("a call that nobody makes is completed");
         };
@@ -106,6 +108,7 @@ impl World {
         self.tell(Event::Made { call, status });
         if status == status::SUCCESS {
             slot.up.set(true);
+            self.join(slot);
         } else if !slot.closing.get() {
             slot.call.set(None);
             slot.family.player.call_ended(slot);
@@ -113,11 +116,29 @@ impl World {
         ndis::changed();
     }
 
+    /// NDISWAN comes to share the VC of a call of NDPROXY's, after a while.
+    pub(super) fn join(self: &Rc<Self>, slot: &Rc<VcSlot>) {
+        if slot.family.family != Family::TAPI_PROXY {
+            return;
+        }
+        let slot = Rc::clone(slot);
+        slot.joining.set(slot.joining.get() + 1);
+        self.apart("NDISWAN", move |_| {
+            if let Some(vc) = slot.vc() {
+                let _use = Use::of(&slot.family);
+                wan::join(&vc);
+            }
+            slot.joining.set(slot.joining.get() - 1);
+            ndis::changed();
+        });
+    }
+
     pub(crate) fn close(&self, slot: &Rc<VcSlot>) {
         let Some(vc) = slot.vc() else { return };
         let Some(call) = slot.call.get().filter(|_| !slot.dialling.get()) else { return };
         // With the close the driver deletes a VC of its own, which a client must not be about to use.
-        let in_use = vc.creator() == Creator::CallManager && (slot.sending.get() != 0 || slot.changing.get());
+        let busy = slot.sending.get() != 0 || slot.joining.get() != 0 || slot.changing.get();
+        let in_use = vc.creator() == Creator::CallManager && busy;
         if in_use || matches!(vc.call_state(), CallState::Idle | CallState::Closing) {
             return;
         }

@@ -52,10 +52,11 @@ impl World {
         client::accept_call(&vc, if accepted { status::SUCCESS } else { status::TAPI_DISCONNECTMODE_BUSY });
     }
 
-    pub(crate) fn connected(&self, slot: &Rc<VcSlot>) {
+    pub(crate) fn connected(self: &Rc<Self>, slot: &Rc<VcSlot>) {
         let Some(call) = slot.call.get() else { return self.disagree("connected without a call") };
         self.tell(Event::Connected { call });
         slot.up.set(true);
+        self.join(slot);
         ndis::changed();
     }
 }

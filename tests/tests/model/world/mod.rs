@@ -109,6 +109,8 @@ pub(crate) struct VcSlot {
     /// Calls of the driver with frames: how many there were, how many are under way, and which overlap.
     batches: Count,
     sending: Count,
+    /// NDISWAN is coming to share the VC.
+    joining: Count,
     group: Count,
 }
 
@@ -120,7 +122,8 @@ impl VcSlot {
 
     /// Whether frames or a change are in the hands of the driver, or on their way there.
     fn is_in_use(&self) -> bool {
-        self.sending.get() != 0
+        self.joining.get() != 0
+            || self.sending.get() != 0
             || !self.sends.borrow().is_empty()
             || self.modifying.get().is_some()
             || self.changing.get()
