@@ -120,7 +120,12 @@ impl ndis::CallManager for Adapter {
     }
 
     fn co_oid_request(this: &Ref<Self>, vc: Option<&Ref<Vc>>, request: &mut OidRequest<'_>) -> Status {
-        Adapter::co_oid(this, condis::oid::Path::Co, vc, request)
+        let oid = request.oid();
+        let status = Adapter::co_oid(this, condis::oid::Path::Co, vc, request);
+        if let Some(vc) = vc {
+            Vc::asked(vc, oid, request.locks());
+        }
+        status
     }
 
     fn cm_oid_request(

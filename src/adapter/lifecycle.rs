@@ -145,9 +145,7 @@ impl Adapter {
                 (families.iter().find(|family| family.ask_to_close()).cloned(), families.len())
             };
             match family {
-                Some(family) => {
-                    ndis::AddressFamily::handle(&*family).notify_close(irql);
-                }
+                Some(family) => family.notify_close(irql),
                 None if left == 0 => return,
                 None => ndis::sleep(LOOK_INTERVAL, irql),
             }

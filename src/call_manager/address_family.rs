@@ -5,7 +5,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use alloc::vec::Vec;
 use condis::address_family::AddressFamily as Family;
 use ndis::{
-    AdapterHandle, AddressFamilyHandle, AddressFamilyId, Answer, CloseAddressFamily,
+    AdapterHandle, AddressFamilyHandle, AddressFamilyId, Answer, CloseAddressFamily, Passive,
     PendedCloseAddressFamily, Ref, Result, SpinLock, Status, Unlocked,
 };
 
@@ -28,6 +28,8 @@ struct Open {
     saps: Vec<condis::sap::Sap>,
     /// A close that waits for them.
     closing: Option<PendedCloseAddressFamily<AddressFamily>>,
+    /// It is closed: NDIS does not know its handle any more.
+    closed: bool,
 }
 
 impl ndis::AddressFamily for AddressFamily {
@@ -53,7 +55,7 @@ impl AddressFamily {
             adapter: Ref::clone(adapter),
             handle,
             kind,
-            open: SpinLock::new(Open { objects: 0, saps: Vec::new(), closing: None }),
+            open: SpinLock::new(Open { objects: 0, saps: Vec::new(), closing: None, closed: false }),
             asked_to_close: AtomicBool::new(false),
         })?;
         adapter.family_opened(&family, locks)?;
@@ -71,6 +73,7 @@ impl AddressFamily {
             self.adapter.end_offers_to(self, locks);
             return answer;
         }
+        open.closed = true;
         drop(open);
         self.adapter.family_closed(self, locks);
         request.finish()
@@ -81,10 +84,19 @@ impl AddressFamily {
         !self.asked_to_close.swap(true, Ordering::Relaxed)
     }
 
+    /// Asks its client to close it, unless that does so. Counted as an object, so that a close waits for NDIS to return from
+    /// the handle.
+    pub(crate) fn notify_close(&self, irql: &mut Passive) {
+        if self.object_added(irql).is_ok() {
+            self.handle.notify_close(irql);
+            self.object_removed(irql);
+        }
+    }
+
     /// A VC or SAP is to be added; not while the family is closing.
     pub(super) fn object_added(&self, locks: &mut Unlocked) -> Result<()> {
         let mut open = self.open.lock(locks);
-        if open.closing.is_some() {
+        if open.closed || open.closing.is_some() {
             return Err(Status::CLOSING);
         }
         open.objects = open.objects.saturating_add(1);
@@ -96,6 +108,7 @@ impl AddressFamily {
         let mut open = self.open.lock(locks);
         open.objects = open.objects.saturating_sub(1);
         let closing = if open.objects == 0 { open.closing.take() } else { None };
+        open.closed |= closing.is_some();
         drop(open);
         if let Some(pended) = closing {
             self.adapter.family_closed(self, locks);

@@ -6,7 +6,6 @@
 
 use condis::call::{Close, Next, Upcall};
 use condis::call_failure::CallFailure;
-use condis::flow::Grant;
 use ndis::{Answer, CloseCall, MakeCall, PendedCloseCall, PendedMakeCall, Ref, Result, Status, Unlocked};
 use pppoe::Discovery;
 use pppoe::bounded::Text;
@@ -29,11 +28,7 @@ impl Vc {
             let mut life = this.life.lock(locks);
             let begun = life.call.make_call(pended);
             if begun.is_ok() {
-                life.slot = Some(index);
-                life.line = Some(taken);
-                life.diagnostics = Text::EMPTY;
-                life.link_info = None;
-                life.grant = Grant::default();
+                life.begin(index, taken);
             }
             begun
         };
@@ -65,6 +60,7 @@ impl Vc {
         if adapter.link_speed(locks).is_none() {
             return Err(from_condis(CallFailure::LinkDown.status()));
         }
+        this.supply(request, locks)?;
         let line = Line::take(adapter, wanted.line)?;
         let mut discoveries = adapter.calls.discoveries.lock(locks);
         let random = discoveries.random();

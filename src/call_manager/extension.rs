@@ -8,7 +8,7 @@
 
 use condis::call_parameters::bytes_per_second;
 use condis::wan::{LinkParams, fragment};
-use ndis::{Status, Unlocked};
+use ndis::{Ref, Status, Unlocked};
 use pppoe::bounded::Text;
 use pppoe::extension::{Extension, Metrics, Quality};
 use pppoe::{Head, SessionKey};
@@ -22,6 +22,10 @@ const MTU_LINK_PARAMETERS: Status = Status::new(0x4001_0025);
 
 /// `NDIS_STATUS_WAN_CO_FRAGMENT`.
 const FRAGMENT: Status = Status::new(0x4001_0015);
+
+/// How often a call's link parameters are indicated because somebody asks: one who asks whenever they are indicated must
+/// not go on for ever.
+const TOLD_AGAIN: u8 = 8;
 
 /// Milliseconds between two packets of a session that are looked at. Peers send metrics about once a second.
 const INTERVAL: u64 = 100;
@@ -137,6 +141,25 @@ impl Vc {
         life.session.filter(|session| session.key == key).map(|session| session.max_payload)
     }
 
+    /// A client has asked about the VC, or has set something: NDISWAN perhaps, which shares the VC only since the call is up
+    /// ("Making Outgoing Calls") and has missed what was indicated before, since that reaches those who share the VC
+    /// (`NdisMCoIndicateStatusEx`). So it is told again.
+    pub(super) fn asked(this: &Ref<Self>, oid: u32, locks: &mut Unlocked) {
+        let told = {
+            let mut life = this.life.lock(locks);
+            let again = life.asked == 0 || (life.asked < TOLD_AGAIN && condis::oid::is_about_link(oid));
+            let told = life.told.zip(life.session).filter(|_| again);
+            life.asked = life.asked.saturating_add(told.is_some().into());
+            told
+        };
+        let Some(((parameters, max_payload), session)) = told else { return };
+        // Counted as a receive, so that the VC stays active while NDIS is told.
+        if this.begin_receives(session.key, 1, locks) {
+            this.indicate(&parameters, max_payload, locks);
+            Self::receives_ended(this, 1, locks);
+        }
+    }
+
     /// Tells NDISWAN the rates, in bytes per second, and the frame size of the VC, which must stay active meanwhile.
     pub(super) fn indicate_link_parameters(
         &self,
@@ -147,6 +170,11 @@ impl Vc {
     ) {
         let window = settings::wan(&self.adapter().settings).max_send_window;
         let parameters = LinkParams { transmit_speed: transmit, receive_speed: receive, send_window: window };
+        self.life.lock(locks).told = Some((parameters, max_payload));
+        self.indicate(&parameters, max_payload, locks);
+    }
+
+    fn indicate(&self, parameters: &LinkParams, max_payload: u16, locks: &mut Unlocked) {
         let mut data = parameters.to_bytes_with_mtu(max_payload.into());
         self.handle.indicate_status(MTU_LINK_PARAMETERS, &mut data, locks);
     }

@@ -15,7 +15,7 @@ use crate::adapter::{Adapter, settings};
 
 /// The access concentrator of an adapter.
 pub(super) struct Offered {
-    /// Made with the first SAP: it takes memory, and a secret.
+    /// Made with the first SAP, if at all: it takes memory, and a secret.
     pub(super) concentrator: Option<Box<Concentrator>>,
     secret: [u8; 16],
     /// In the order in which they were registered, which is that of their chances.
@@ -104,12 +104,14 @@ impl Offered {
 }
 
 impl Adapter {
-    /// Offers calls to a SAP from now on; the first one makes an access concentrator of the adapter.
+    /// Offers calls to a SAP from now on; the first one makes an access concentrator of the adapter, if the registry allows
+    /// that: whoever opens a line may have NDPROXY register SAPs, and nobody else has asked for a server on the network.
     pub(super) fn sap_added(&self, sap: &Ref<Sap>, locks: &mut Unlocked) -> Result<()> {
         let (missing, secret) = {
             let offered = self.calls.offered.lock(locks);
             (offered.concentrator.is_none(), offered.secret)
         };
+        let missing = missing && self.settings.concentrator.enabled;
         let fresh = if missing { Some(self.concentrator(&secret)?) } else { None };
         let mut offered = self.calls.offered.lock(locks);
         offered.sap_added(sap)?;

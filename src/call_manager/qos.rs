@@ -3,7 +3,10 @@
 use condis::call_parameters::flags::CALL_PARAMETERS_CHANGED;
 use condis::call_parameters::{FlowSpec, bytes_per_second};
 use condis::flow::{self, Grant, Limits};
-use ndis::{Answer, Before, CallParameters, Granted, Locked, ModifyCall, Ref, TransmitRate, Unlocked};
+use ndis::{
+    Answer, Before, CallParameters, Granted, Locked, MakeCall, ManagerParameters, ModifyCall, Ref, Result,
+    TransmitRate, Unlocked,
+};
 
 use super::Vc;
 use super::change::By;
@@ -49,11 +52,28 @@ impl Vc {
         answer
     }
 
-    /// A session is up: the call gets the rate that it asks for, as far as that can be had.
+    /// NDPROXY may make a call without call-manager parameters: the driver is to supply them then ("Making Outgoing Calls"),
+    /// so that TAPI learns the rates.
+    pub(super) fn supply(&self, request: &MakeCall, locks: &mut Unlocked) -> Result<()> {
+        let needed = self.is_proxied() && !request.parameters().has_manager();
+        if needed && self.life.lock(locks).supplied.is_none() {
+            let fresh = ManagerParameters::new()?;
+            self.life.lock(locks).supplied = Some(fresh);
+        }
+        Ok(())
+    }
+
+    /// A session is up: the call gets the rate that it asks for, as far as that can be had. NDPROXY asks for none: of its
+    /// parameters only those of TAPI mean something (the same page), and what else is there may be the rate of a link that
+    /// was.
     pub(super) fn grant_wish(this: &Ref<Self>, parameters: &mut CallParameters, locks: &mut Unlocked) {
         let max_payload = this.life.lock(locks).max_payload();
         let limits = this.adapter().limits(max_payload, locks);
-        let wish = flows(parameters).map(|(transmit, _)| flow::grant(&transmit, &limits));
+        let asked = if this.is_proxied() { None } else { flows(parameters) };
+        let wish = asked.map(|(transmit, _)| flow::grant(&transmit, &limits));
+        if let Some(own) = &mut this.life.lock(locks).supplied {
+            parameters.supply(own);
+        }
         let wish = wish.filter(|wish| this.adapter().shape(this, wish.shape.as_ref(), locks).is_ok());
         this.life.lock(locks).grant = wish.unwrap_or_default();
         parameters.grant(this.granted(locks));

@@ -1,11 +1,12 @@
 //! Virtual circuits.
 
+use condis::address_family::AddressFamily as Family;
 use condis::call::Activation;
 use condis::call::Call;
 use condis::flow::Grant;
 use condis::tapi::call_diagnostics::Origin;
-use condis::wan::LinkInfo;
-use ndis::{PendedCloseCall, PendedMakeCall, Ref, Result, SpinLock, Unlocked, VcHandle};
+use condis::wan::{LinkInfo, LinkParams};
+use ndis::{ManagerParameters, PendedCloseCall, PendedMakeCall, Ref, Result, SpinLock, Unlocked, VcHandle};
 use pppoe::bounded::Text;
 use pppoe::concentrator::{Refusal, RequestId};
 use pppoe::credit::Agreement;
@@ -55,6 +56,12 @@ pub(super) struct Life {
     pub(super) changes: Changes,
     /// What the session has of flow control by credits, until it has an account of them.
     pub(super) credits: Option<Agreement>,
+    /// Call-manager parameters for calls whose client has none; the client may look at them as long as there is the VC.
+    pub(super) supplied: Option<ManagerParameters>,
+    /// What NDISWAN was told last in the session: link parameters and largest payload.
+    pub(super) told: Option<(LinkParams, u16)>,
+    /// How often it was told because somebody asked.
+    pub(super) asked: u8,
     /// What NDISWAN has negotiated in a session; void when the session is.
     pub(super) link_info: Option<(SessionKey, LinkInfo)>,
     /// What the peer said last: in the session, or when it refused or ended the call.
@@ -66,6 +73,21 @@ pub(super) struct Life {
 impl ndis::Vc for Vc {
     fn handle(&self) -> &VcHandle {
         &self.handle
+    }
+}
+
+impl Life {
+    /// Nothing of an earlier call on the VC is left in this one.
+    pub(super) fn begin(&mut self, slot: u32, line: Line) {
+        self.slot = Some(slot);
+        self.line = Some(line);
+        self.diagnostics = Text::EMPTY;
+        self.link_info = None;
+        self.told = None;
+        self.asked = 0;
+        self.grant = Grant::default();
+        self.credits = None;
+        self.quiet_until = Instant::ZERO;
     }
 }
 
@@ -118,6 +140,9 @@ impl Vc {
                 grant: Grant::default(),
                 changes: Changes::default(),
                 credits: None,
+                supplied: None,
+                told: None,
+                asked: 0,
                 link_info: None,
                 diagnostics: Text::EMPTY,
                 quiet_until: Instant::ZERO,
@@ -139,6 +164,11 @@ impl Vc {
     /// The adapter.
     pub(crate) fn adapter(&self) -> &Ref<Adapter> {
         self.family.owner()
+    }
+
+    /// Whether it is NDPROXY's, and its frames NDISWAN's.
+    pub(crate) fn is_proxied(&self) -> bool {
+        self.family.kind() == Family::TapiProxy
     }
 
     /// Who begins its calls.

@@ -4,7 +4,7 @@ use ndis::NetBuffer;
 use pppoe::{Address, Header, Session};
 
 /// Address and control field, which PPPoE does not carry (RFC 2516 section 7).
-const ADDRESS_AND_CONTROL: [u8; 2] = [0xFF, 0x03];
+pub(super) const ADDRESS_AND_CONTROL: [u8; 2] = [0xFF, 0x03];
 /// Bytes of the protocol field, with which a PPP packet begins.
 const PROTOCOL_FIELD: usize = 2;
 

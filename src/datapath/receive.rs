@@ -4,6 +4,7 @@ use e1000::Nic;
 use ndis::{Dispatch, Ref, ReturnedChain, Throttle, Unlocked};
 use pppoe::InBand;
 
+use super::outgoing::ADDRESS_AND_CONTROL;
 use super::receive_queue::{Arrived, BATCH, Batch, Run};
 use crate::adapter::{Adapter, Registers};
 use crate::call_manager::Vc;
@@ -26,6 +27,16 @@ pub(crate) enum Left {
 
 /// Returned lists of different VCs that are counted before the lock on the buffers is let go.
 const RUNS: usize = 8;
+
+impl Vc {
+    /// NDISWAN may want the address and control field that PPPoE does not carry; other clients do not.
+    #[cold]
+    fn add_framing(&self, run: &mut Run) {
+        if self.is_proxied() {
+            run.arrivals.prepend(ADDRESS_AND_CONTROL);
+        }
+    }
+}
 
 impl Adapter {
     /// The DPC's part: indicates what has arrived, as far as the throttle allows.
@@ -170,6 +181,9 @@ impl Adapter {
             return;
         };
         vc.count_received(count.into(), run.bytes);
+        if self.settings.address_and_control {
+            vc.add_framing(run);
+        }
         if vc.place.may_have_account() {
             self.credits_used(&vc, run.key, count, run.bytes, irql);
         }

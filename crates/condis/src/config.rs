@@ -90,6 +90,8 @@ pub struct Settings {
     pub max_payload: u16,
     /// How often a PADI is sent before the call fails.
     pub padi_tries: u8,
+    /// Whether frames received in TAPI's calls begin with address and control field, which PPPoE does not carry.
+    pub address_and_control: bool,
     /// The VLAN that all frames belong to, 1 to 4094; 0: none, frames are untagged.
     pub vlan_id: u16,
     /// Priority of discovery frames in their VLAN tag, 0 to 7 (IEEE 802.1Q).
@@ -124,6 +126,7 @@ impl Settings {
             host_uniq: Name::new(),
             max_payload: 1492,
             padi_tries: 5,
+            address_and_control: false,
             vlan_id: 0,
             vlan_priority: 0,
             credits: Credits::Agree,
@@ -146,6 +149,8 @@ impl Settings {
             Setting::WanEndpoints => self.wan_endpoints = value,
             Setting::MaxPayload => self.max_payload = u16::try_from(value).map_err(|_| Refused)?,
             Setting::PadiTries => self.padi_tries = u8::try_from(value).map_err(|_| Refused)?,
+            Setting::AddressAndControl => self.address_and_control = value != 0,
+            Setting::Concentrator => self.concentrator.enabled = value != 0,
             Setting::VlanId => self.vlan_id = u16::try_from(value).map_err(|_| Refused)?,
             Setting::VlanPriority => self.vlan_priority = u8::try_from(value).map_err(|_| Refused)?,
             Setting::Credits => self.credits = credits(value).ok_or(Refused)?,

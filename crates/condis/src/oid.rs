@@ -52,6 +52,11 @@ pub const SUPPORTED_STATISTICS: u32 = 0x087B_FFFF;
 /// `NdisMediumCoWan`.
 pub const MEDIUM_CO_WAN: u32 = 12;
 
+/// Whether NDISWAN asks for this about a VC that it has come to share.
+pub const fn is_about_link(oid: u32) -> bool {
+    matches!(oid, number::WAN_CO_GET_LINK_INFO | number::WAN_CO_SET_LINK_INFO)
+}
+
 /// The adapter as it is now.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts<'a> {

@@ -75,14 +75,14 @@ impl LinkInfo {
         }
     }
 
-    /// Parses and checks the buffer of `OID_WAN_CO_SET_LINK_INFO`.
+    /// Parses and checks the buffer of `OID_WAN_CO_SET_LINK_INFO`. Frames larger than the session's become as large as that:
+    /// the page forbids them, but whoever can take 1500 bytes, as RFC 1661 asks, may say so without having asked.
     ///
-    /// Errors: `None` when it is shorter than [`LinkInfo::SIZE`]; `INVALID_DATA` for frames larger
-    /// than the session's or framing it does not do.
+    /// Errors: `None` when it is shorter than [`LinkInfo::SIZE`]; `INVALID_DATA` for framing it does not do.
     pub fn parse(bytes: &[u8], max_frame_size: u32) -> Option<Result<Self, Status>> {
         let parsed = Self {
-            max_send_frame_size: u32_at(bytes, 0)?,
-            max_recv_frame_size: u32_at(bytes, 4)?,
+            max_send_frame_size: u32_at(bytes, 0)?.min(max_frame_size),
+            max_recv_frame_size: u32_at(bytes, 4)?.min(max_frame_size),
             send_framing_bits: u32_at(bytes, 8)?,
             recv_framing_bits: u32_at(bytes, 12)?,
             send_compression_bits: u32_at(bytes, 16)?,
@@ -90,10 +90,8 @@ impl LinkInfo {
             send_accm: u32_at(bytes, 24)?,
             recv_accm: u32_at(bytes, 28)?,
         };
-        let sizes = [parsed.max_send_frame_size, parsed.max_recv_frame_size];
         let framing = parsed.send_framing_bits | parsed.recv_framing_bits;
-        let fits = sizes.iter().all(|&size| size <= max_frame_size) && framing & !PPP_FRAMING == 0;
-        Some(if fits { Ok(parsed) } else { Err(Status::INVALID_DATA) })
+        Some(if framing & !PPP_FRAMING == 0 { Ok(parsed) } else { Err(Status::INVALID_DATA) })
     }
 
     /// The structure.
@@ -228,14 +226,20 @@ mod tests {
     #[test]
     fn what_the_medium_cannot_do_is_refused() {
         let fresh = LinkInfo::new(1492);
-        for wrong in [
-            LinkInfo { max_send_frame_size: 1493, ..fresh },
-            LinkInfo { max_recv_frame_size: 1500, ..fresh },
-            LinkInfo { send_framing_bits: 0x300, ..fresh },
-            LinkInfo { recv_framing_bits: 0x10, ..fresh },
-        ] {
+        for wrong in
+            [LinkInfo { send_framing_bits: 0x300, ..fresh }, LinkInfo { recv_framing_bits: 0x10, ..fresh }]
+        {
             assert_eq!(LinkInfo::parse(&wrong.to_bytes(), 1492), Some(Err(Status::INVALID_DATA)));
         }
+    }
+
+    #[test]
+    fn larger_frames_become_the_sessions() {
+        let fresh = LinkInfo::new(1492);
+        let larger = LinkInfo { max_send_frame_size: 1493, max_recv_frame_size: u32::MAX, ..fresh };
+        assert_eq!(LinkInfo::parse(&larger.to_bytes(), 1492), Some(Ok(fresh)));
+        let smaller = LinkInfo { max_send_frame_size: 1400, max_recv_frame_size: 1491, ..fresh };
+        assert_eq!(LinkInfo::parse(&smaller.to_bytes(), 1492), Some(Ok(smaller)));
     }
 
     #[test]
@@ -259,8 +263,8 @@ mod tests {
         #[test]
         fn only_good_link_info_passes(bytes in prop::collection::vec(any::<u8>(), 0..40)) {
             if let Some(Ok(info)) = LinkInfo::parse(&bytes, 1492) {
-                prop_assert!(info.max_send_frame_size <= 1492);
-                prop_assert_eq!(&info.to_bytes()[..], &bytes[..32]);
+                prop_assert!(info.max_send_frame_size <= 1492 && info.max_recv_frame_size <= 1492);
+                prop_assert_eq!(&info.to_bytes()[8..], &bytes[8..32]);
             }
         }
     }

@@ -11,6 +11,7 @@ use ndis_sys::{
 use crate::answer::Answer;
 use crate::lock_order::Unlocked;
 use crate::status::Status;
+use crate::supplied::ManagerParameters;
 
 /// Where `CO_SPECIFIC_PARAMETERS.Parameters` begins; `sizeof` is four bytes more.
 pub(crate) const SPECIFIC_DATA: usize = core::mem::offset_of!(CO_SPECIFIC_PARAMETERS, Parameters);
@@ -117,15 +118,32 @@ impl CallParameters {
         Some([transmit, receive])
     }
 
-    /// Writes the granted rates, if the client gave room for them, and says that parameters changed.
+    /// Whether there are call-manager parameters.
+    pub fn has_manager(&self) -> bool {
+        // SAFETY: valid until the call is completed.
+        let manager = unsafe { &raw const (*self.0.as_ptr()).CallMgrParameters };
+        // SAFETY: as above; read once.
+        !unsafe { manager.read_volatile() }.is_null()
+    }
+
+    /// Has a client without call-manager parameters use the driver's ("Making Outgoing Calls"), which the driver keeps for as
+    /// long as the VC: the client may look at them after the call is completed. They say nothing yet.
+    pub fn supply(&mut self, own: &mut ManagerParameters) {
+        if !self.has_manager() {
+            // SAFETY: valid until the make call is completed, and ours to change until then.
+            unsafe { (*self.0.as_ptr()).CallMgrParameters = own.begin() };
+        }
+    }
+
+    /// Writes the granted rates and says that parameters changed, if there is room for them.
     pub fn grant(&mut self, granted: Granted) {
         // SAFETY: valid until the make call is completed, and ours to change until then.
         let parameters = unsafe { self.0.as_mut() };
-        parameters.Flags |= CHANGED;
         // SAFETY: NULL or valid as the call parameters.
         let manager: Option<&mut CO_CALL_MANAGER_PARAMETERS> =
             unsafe { parameters.CallMgrParameters.as_mut() };
         if let Some(manager) = manager {
+            parameters.Flags |= CHANGED;
             manager.Transmit.PeakBandwidth = granted.transmit.peak;
             manager.Transmit.TokenRate = granted.transmit.rate;
             if granted.transmit.burst != u32::MAX {

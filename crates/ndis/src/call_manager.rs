@@ -164,8 +164,9 @@ unsafe extern "C" fn co_deactivate_vc(_vc: NDIS_HANDLE) -> NDIS_STATUS {
 unsafe extern "C" fn co_send<A: CallManager>(vc: NDIS_HANDLE, chain: PNET_BUFFER_LIST, _flags: ULONG) {
     // Among many VCs each is news to the caches; the chain is walked meanwhile.
     Ref::<A::Vc>::prefetch(vc);
-    // SAFETY: MiniportVcContext of a miniport call manager is the context that CmCreateVc returned.
-    let vc = unsafe { Ref::<A::Vc>::borrow_raw(vc) };
+    // SAFETY: MiniportVcContext of a miniport call manager is the context that CmCreateVc returned. Counted once more: when
+    // the last list is completed, the client may end the call and delete the VC, which may be before `A::send` returns.
+    let vc = Ref::clone(&*unsafe { Ref::<A::Vc>::borrow_raw(vc) });
     // SAFETY: NDIS passes a valid chain, ours from here on.
     let chain = unsafe { Chain::from_send(&vc, chain) };
     A::send(&vc, chain, &mut Unlocked::documented());
@@ -178,13 +179,14 @@ unsafe extern "C" fn co_oid_request<A: CallManager>(
 ) -> NDIS_STATUS {
     // SAFETY: NDIS passes the registered context.
     let Some(adapter) = (unsafe { adapter::<A>(context) }) else { return Status::NOT_ACCEPTED.code() };
-    // SAFETY: NULL, or the context of a VC (see `co_send`).
-    let vc = unsafe { optional::<A::Vc>(vc) };
+    // SAFETY: NULL, or the context of a VC (see `co_send`). Counted once more: what is indicated to its client from within
+    // may make it delete the VC.
+    let vc = unsafe { optional::<A::Vc>(vc) }.map(|vc| Ref::clone(&*vc));
     // SAFETY: the request is valid and ours until the handler answers.
     let Some(mut request) = (unsafe { OidRequest::new(request, Caller::Any(Unlocked::documented())) }) else {
         return Status::INVALID_DATA.code();
     };
-    A::co_oid_request(adapter, vc.as_deref(), &mut request).code()
+    A::co_oid_request(adapter, vc.as_ref(), &mut request).code()
 }
 
 /// Borrows the reference behind a context that may be NULL.

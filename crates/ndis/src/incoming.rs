@@ -26,7 +26,7 @@ const SPECIFIC: usize =
     offset_of!(Parts, media) + offset_of!(CO_MEDIA_PARAMETERS, MediaSpecific) + SPECIFIC_DATA;
 
 /// `QOS_NOT_SPECIFIED`.
-const NOT_SPECIFIED: u32 = u32::MAX;
+pub(crate) const NOT_SPECIFIED: u32 = u32::MAX;
 /// `SERVICETYPE_BESTEFFORT`.
 const BEST_EFFORT: u32 = 1;
 
@@ -85,7 +85,7 @@ impl IncomingCall {
 }
 
 /// Best effort at a rate.
-const fn flow(rate: u32, burst: u32, peak: u32, max_sdu: u32) -> FLOWSPEC {
+pub(crate) const fn flow(rate: u32, burst: u32, peak: u32, max_sdu: u32) -> FLOWSPEC {
     FLOWSPEC {
         TokenRate: rate,
         TokenBucketSize: burst,

@@ -2,9 +2,7 @@
 
 use core::ptr;
 
-use ndis_sys::{
-    NDIS_HANDLE, NDIS_LINK_STATE, NDIS_STATUS_INDICATION, NdisMCoIndicateStatusEx, NdisMIndicateStatusEx,
-};
+use ndis_sys::{NDIS_HANDLE, NDIS_LINK_STATE, NDIS_STATUS_INDICATION, NdisMCoIndicateStatusEx};
 
 use crate::header::header;
 use crate::lock_order::Unlocked;
@@ -44,12 +42,17 @@ impl AdapterHandle {
         data: &mut [u8],
         _locks: &mut Unlocked,
     ) {
-        let mut status = indication(self, code, data.as_mut_ptr(), data.len());
+        self.indicate(vc, code, data.as_mut_ptr(), data.len());
+    }
+
+    fn indicate(self, vc: Option<NDIS_HANDLE>, code: Status, buffer: *mut u8, length: usize) {
+        let mut status = indication(self, code, buffer, length);
         // SAFETY: the indication and its buffer live across the call.
         unsafe { NdisMCoIndicateStatusEx(self.0, vc.unwrap_or(ptr::null_mut()), &raw mut status) };
     }
 
-    /// `NDIS_STATUS_LINK_STATE`: the speed in bits per second of a full-duplex link, or that there is none.
+    /// `NDIS_STATUS_LINK_STATE`: the speed in bits per second of a full-duplex link, or that there is none. A connection-oriented
+    /// miniport indicates the status of its card with `NdisMCoIndicateStatusEx` too, without a VC.
     /// IRQL <= `DISPATCH_LEVEL`.
     pub fn indicate_link_state(self, speed: Option<u64>, full_duplex: bool, _locks: &mut Unlocked) {
         use ndis_sys::{_NET_IF_MEDIA_CONNECT_STATE as Connect, _NET_IF_MEDIA_DUPLEX_STATE as Duplex};
@@ -74,8 +77,6 @@ impl AdapterHandle {
             ..Default::default()
         };
         let size = usize::from(ndis_sys::NDIS_SIZEOF_LINK_STATE_REVISION_1);
-        let mut status = indication(self, LINK_STATE, ptr::from_mut(&mut state).cast(), size);
-        // SAFETY: the indication and its buffer live across the call.
-        unsafe { NdisMIndicateStatusEx(self.0, &raw mut status) };
+        self.indicate(None, LINK_STATE, ptr::from_mut(&mut state).cast(), size);
     }
 }

@@ -177,8 +177,8 @@ impl Arrivals {
         // SAFETY: allocated by this pool, and not lent to anybody else, as the flag says.
         let list = unsafe { &mut *place };
         set_status(list, Status::SUCCESS);
+        // Of `Flags` some bits are NDIS's (NBL_FLAGS_NDIS_RESERVED).
         list.NblFlags = 0;
-        list.Flags = 0;
         // SAFETY: the list was allocated together with one net buffer over one MDL, and we own both.
         let frame = unsafe { &mut *first_net_buffer(list) };
         // SAFETY: the members of the union are the same bytes under other names.
@@ -195,6 +195,34 @@ impl Arrivals {
         self.tail = place;
         self.count = self.count.wrapping_add(1);
         true
+    }
+
+    /// Puts two octets before the data of every list, in place of what is there; a list whose data begins its buffer stays
+    /// as it is. IRQL <= `DISPATCH_LEVEL`.
+    pub fn prepend(&mut self, octets: [u8; 2]) {
+        const LENGTH: u32 = 2;
+        let (mut next, count) = (self.head, self.count);
+        for _ in 0..count {
+            // SAFETY: null, or a list of this chain, which is valid and owned; there are `count`.
+            let Some(list) = (unsafe { next.as_ref() }) else { break };
+            next = next_of(list);
+            // SAFETY: the list was allocated together with one net buffer over one MDL, and we own both.
+            let frame = unsafe { &mut *first_net_buffer(list) };
+            // SAFETY: the members of the union are the same bytes under other names.
+            let data = unsafe { &mut frame.__bindgen_anon_1.__bindgen_anon_1 };
+            let Some(offset) = data.DataOffset.checked_sub(LENGTH) else { continue };
+            // SAFETY: the MDL that the list was allocated with.
+            let start = unsafe { (*data.MdlChain).MappedSystemVa }.cast::<u8>();
+            // SAFETY: `push` has seen that the data, before which this lies, is inside the buffer.
+            let place = unsafe { start.add(offset as usize) };
+            // SAFETY: as above; the buffer is not lent, and the device has written what it had to.
+            unsafe { place.cast::<[u8; 2]>().write_volatile(octets) };
+            data.DataOffset = offset;
+            data.CurrentMdlOffset = offset;
+            // SAFETY: the members of the union are the same bytes under other names.
+            let length = unsafe { &mut data.__bindgen_anon_1.DataLength };
+            *length = length.saturating_add(LENGTH);
+        }
     }
 
     /// `NdisMCoIndicateReceiveNetBufferLists`: lends all lists to the VC's client. They come back through

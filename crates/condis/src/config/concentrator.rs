@@ -14,6 +14,8 @@ const MOST_OFFERED: u16 = 1024;
 /// The settings of the access concentrator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Concentrator {
+    /// Whether the adapter is one, once a client has a SAP.
+    pub enabled: bool,
     /// Its name; empty: made from the station address.
     pub name: Name,
     /// The services that clients of TAPI take calls for; none: any.
@@ -27,7 +29,7 @@ pub struct Concentrator {
 impl Concentrator {
     /// The defaults.
     pub const fn new() -> Self {
-        Self { name: Name::new(), services: Names::new(), answers: 10_000, requests: 0 }
+        Self { enabled: false, name: Name::new(), services: Names::new(), answers: 10_000, requests: 0 }
     }
 
     /// Whether a client of TAPI takes a call for `service`; empty: for any.
