@@ -369,10 +369,10 @@ fn load_frames(
         return Err(Stop::Full);
     }
     for frame in list.net_buffers().filter(|frame| !outgoing.carries(frame.len())) {
-        let fits = frame.bytes(scattered).is_some_and(|frame| outgoing.packet(frame).is_some());
-        if !fits {
-            return Err(Stop::Failed(Status::INVALID_LENGTH));
-        }
+        let too_long = frame.is_empty() || frame.len() > scattered.len();
+        let unreadable = if too_long { Status::INVALID_LENGTH } else { Status::RESOURCES };
+        let bytes = frame.bytes(scattered).ok_or(Stop::Failed(unreadable))?;
+        outgoing.packet(bytes).ok_or(Stop::Failed(Status::INVALID_LENGTH))?;
     }
     for frame in list.net_buffers() {
         left = left.wrapping_sub(1);
