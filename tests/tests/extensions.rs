@@ -249,6 +249,8 @@ fn a_part_of_a_frame_is_told_to_its_vc() {
             u64::from_le_bytes(data.try_into().expect("eight bytes"))
         };
         let before = (errors(None), errors(Some(&talk.vc)));
+        // Whoever asks about a VC is told its link parameters.
+        talk.indications();
         talk.lever.inject(cut.clone());
         assert!(
             wait_for(PATIENCE, || !Record::of(&talk.vc).indications.borrow().is_empty()),
