@@ -14,7 +14,8 @@ use ndis_sim::{
     },
     nic::Model,
     wire::{
-        access_concentrator,
+        Frame, access_concentrator,
+        frame::code,
         host::{Control, Dial},
     },
 };
@@ -26,6 +27,7 @@ use scenarios::{
     office,
     station::{exchange, frame, open, send, settle},
     stories,
+    wires::{Pass, gated},
 };
 
 /// A card that asks for payloads of 1,500 bytes, and a peer that grants so many.
@@ -36,7 +38,7 @@ fn generous(max_payload: u16) -> Card {
     card
 }
 
-// covers: OID:OID_WAN_CO_SET_LINK_INFO, OID:OID_WAN_CO_GET_LINK_INFO, NdisMCoIndicateStatusEx
+// covers: OID_WAN_CO_SET_LINK_INFO@co, OID_WAN_CO_GET_LINK_INFO@co, NdisMCoIndicateStatusEx
 #[test]
 fn frames_of_a_late_ndiswan_fit_the_session() {
     for (seed, wan_does_not_ask) in [(1, false), (2, true), (3, true)] {
@@ -237,7 +239,7 @@ fn a_vc_goes_while_its_send_is_still_in_the_driver() {
     }
 }
 
-// covers: CmRegisterSap, SEQ:sap-registered-idle
+// covers: CmRegisterSap
 #[test]
 fn a_sap_alone_makes_no_access_concentrator() {
     for allowed in [false, true] {
@@ -329,6 +331,38 @@ fn a_second_call_on_a_vc_is_like_a_first() {
     }
 }
 
+// covers: MiniportCoOidRequest, SEQ:vc-reused
+#[test]
+fn a_frame_of_a_dead_session_is_nobodys() {
+    let (card, lever) = gated(Card::new(Model::I82574l), Pass::Everything);
+    let run = lab::run(Setup::new(1, card), move |lab| {
+        let driver = lab.load();
+        let station = Station::up(lab, &driver, 0, Family::TAPI_PROXY);
+        let vc = station.connected();
+        assert!(exchange(&[Rc::clone(&vc)], &[200], 3));
+        let sent = lever.sent().into_iter().rev().find(|frame| frame.code == code::DATA).expect("data");
+        station.finish(&vc);
+        let unknown = || {
+            let request = OidRequest::query(0x0002_0105, 8);
+            let data = client::co_oid_request(&station.adapter, None, request).data;
+            u64::from_le_bytes(data.try_into().expect("eight bytes"))
+        };
+        let next = station.connected();
+        let before = unknown();
+        let stray = Frame { destination: sent.source, source: sent.destination, ..sent };
+        for _ in 0..5 {
+            lever.inject(stray.clone().to_bytes());
+        }
+        sleep(Duration::from_millis(50));
+        assert_eq!(unknown(), before + 5);
+        assert!(Record::of(&next).received.borrow().is_empty());
+        station.finish(&next);
+        station.down();
+        driver.unload();
+    });
+    run.clean();
+}
+
 // covers: SEQ:outgoing-call, SEQ:vc-reused
 #[test]
 fn nothing_is_kept_of_calls_that_are_gone() {
@@ -352,7 +386,11 @@ fn nothing_is_kept_of_calls_that_are_gone() {
             // The tables grow with the first calls.
             let first = round();
             let later = [round(), round()];
-            station.down();
+            // The simulator looks, too, when nobody is left.
+            station.close();
+            sleep(Duration::from_secs(100));
+            station.adapter.pause();
+            station.adapter.halt(HaltAction::DeviceDisabled);
             driver.unload();
             (first, later)
         });

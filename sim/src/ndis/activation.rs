@@ -3,9 +3,8 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::callback::{Level, callback};
+use super::callback::{Level, callback, callback_with};
 use super::handle::Handle;
-use super::inside::inside;
 use super::readings::{Course, readings};
 use super::status::{self, Status};
 use super::vc::{self, CallState, Creator, Vc};
@@ -93,8 +92,8 @@ fn activated(vc: &Rc<Vc>, status: Status, parameters: usize, announce: bool) {
     if announce {
         // They are still the driver's to keep: freed ones fault here.
         super::parameters::read_foreign(parameters, raw::bytes);
-        let _running = inside("CmActivateVcComplete", vc.context());
-        callback!(
+        callback_with!(
+            vc.context(),
             "CmActivateVcComplete",
             Level::UpToDispatch,
             vc.adapter().call_manager().activate_vc_complete,
@@ -148,8 +147,8 @@ fn deactivated(vc: &Rc<Vc>, announce: bool) {
         let machine = Machine::current();
         // The VC is inactive whatever the status says.
         let failed = machine.should_fail("ProtocolCmDeactivateVcComplete");
-        let _running = inside("CmDeactivateVcComplete", vc.context());
-        callback!(
+        callback_with!(
+            vc.context(),
             "CmDeactivateVcComplete",
             Level::UpToDispatch,
             vc.adapter().call_manager().deactivate_vc_complete,

@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::Ndis;
 use super::address_family::{AddressFamily, Family};
@@ -73,10 +74,14 @@ pub struct Adapter {
     pub(super) removal_requested: Cell<bool>,
     /// A list that `MiniportSendNetBufferLists` got and has not completed.
     pub(super) connectionless: Cell<Option<usize>>,
+    /// Blocks of pool that the driver had when the adapter was started.
+    pub(super) blocks: Cell<usize>,
     /// Bits a second of the link, as the driver said last; zero or all ones if it has none.
     pub(super) link_speed: Cell<u64>,
     families: RefCell<Vec<Family>>,
     opens: RefCell<Vec<Rc<AddressFamily>>>,
+    /// How many opens there have been.
+    opened: Cell<u64>,
     clients: RefCell<Vec<Rc<dyn Client>>>,
 }
 
@@ -104,9 +109,11 @@ impl Adapter {
             error_logged: Cell::new(false),
             removal_requested: Cell::new(false),
             connectionless: Cell::new(None),
+            blocks: Cell::new(0),
             link_speed: Cell::new(0),
             families: RefCell::default(),
             opens: RefCell::default(),
+            opened: Cell::new(0),
             clients: RefCell::default(),
         })
     }
@@ -185,6 +192,7 @@ impl Adapter {
     }
 
     pub(super) fn add_open(&self, af: &Rc<AddressFamily>) {
+        self.opened.set(self.opened.get() + 1);
         self.opens.borrow_mut().push(Rc::clone(af));
     }
 
@@ -227,6 +235,32 @@ impl Adapter {
 
     pub(super) fn name(&self) -> String {
         format!("adapter {}", self.number)
+    }
+
+    /// CO-336: some time after the last client has left, the driver has given back what their calls took. Tables that
+    /// have grown are no more blocks than they were.
+    pub(super) fn check_forgotten(self: &Rc<Self>) {
+        /// Longer than a discovery lingers.
+        const LATER: Duration = Duration::from_secs(60);
+        /// Tables that are made with the first call.
+        const TABLES: usize = 16;
+        let others = || self.ndis().adapters.borrow().len() != 1;
+        if !self.opens.borrow().is_empty() || others() {
+            return;
+        }
+        let (adapter, opened) = (Rc::clone(self), self.opened.get());
+        let start = self.blocks.get();
+        self.machine().after(LATER, move || {
+            let same = adapter.opened.get() == opened && adapter.blocks.get() == start;
+            if !same || adapter.state.get() == State::Halted || adapter.ndis().adapters.borrow().len() != 1 {
+                return;
+            }
+            let now = adapter.machine().pool().leaks().len();
+            if now > start + TABLES {
+                let text = format!("{now} blocks of pool without a client, {start} at the start");
+                finding("CO-336", Some(adapter.name()), text);
+            }
+        });
     }
 
     /// Whether receives may be indicated. While pausing they still may: what is under way in a DPC cannot be called

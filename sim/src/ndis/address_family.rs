@@ -162,6 +162,7 @@ impl AddressFamily {
         self.adapter.remove_open(self);
         handle::close::<AddressFamily>(Kind::AddressFamily, self.handle.get());
         note(Step::new("NDIS", format!("{} closed by {}", self.name(), self.client.name())));
+        self.adapter.check_forgotten();
     }
 
     /// The adapter is halted under the open.

@@ -5,9 +5,8 @@ use std::rc::Rc;
 use super::activation::check_settled;
 use super::address_family::Family;
 use super::block::Block;
-use super::callback::{Level, callback};
+use super::callback::{Level, callback_with};
 use super::handle::Handle;
-use super::inside::inside;
 use super::lent::Lent;
 use super::parameters::{CALL_PARAMETERS_CHANGED, CallParameters};
 use super::pend::Returned;
@@ -31,8 +30,8 @@ pub fn make_call(vc: &Rc<Vc>, parameters: &CallParameters) -> Status {
     vc.parameters.replace(Some(lent));
     let party = Block::poisoned("CallMgrPartyContext");
     note(Step::new("client", format!("{} asks for a call on {}", vc.client().name(), vc.name())));
-    let running = inside("CmMakeCall", vc.context());
-    let status = callback!(
+    let status = callback_with!(
+        vc.context(),
         "CmMakeCall",
         Level::UpToDispatch,
         vc.adapter().call_manager().make_call,
@@ -41,7 +40,6 @@ pub fn make_call(vc: &Rc<Vc>, parameters: &CallParameters) -> Status {
         std::ptr::null_mut(),
         party.address(),
     );
-    drop(running);
     // NULL is allowed too: the handler page of CmMakeCall tells a driver without parties to write it.
     if party.pointer().is_some_and(|context| context != 0) {
         finding("CO-092", Some(vc.name()), "a party context without a party".to_owned());
@@ -131,8 +129,8 @@ pub fn close_call(vc: &Rc<Vc>) -> Status {
     }
     vc.call.set(CallState::Closing);
     note(Step::new("client", format!("{} closes the call on {}", vc.client().name(), vc.name())));
-    let running = inside("CmCloseCall", vc.context());
-    let status = callback!(
+    let status = callback_with!(
+        vc.context(),
         "CmCloseCall",
         Level::UpToDispatch,
         vc.adapter().call_manager().close_call,
@@ -141,7 +139,6 @@ pub fn close_call(vc: &Rc<Vc>) -> Status {
         0,
         0,
     );
-    drop(running);
     match vc.closing.returned(status) {
         Returned::Final(status) => {
             closed(vc, status);

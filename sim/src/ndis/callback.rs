@@ -37,4 +37,17 @@ macro_rules! callback {
     }};
 }
 
-pub(crate) use callback;
+/// The same for a handler that is called with a context, which the driver keeps until it returns.
+macro_rules! callback_with {
+    ($context:expr, $name:literal, $level:expr, $handler:expr $(, $argument:expr)* $(,)?) => {{
+        let handler = $handler.expect(concat!($name, " is checked at registration"));
+        let context = $context;
+        $crate::ndis::callback::into_driver($name, $level, || {
+            let _inside = $crate::ndis::inside::inside($name, context);
+            // SAFETY: as for `callback`.
+            unsafe { handler($($argument),*) }
+        })
+    }};
+}
+
+pub(crate) use {callback, callback_with};

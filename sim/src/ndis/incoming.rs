@@ -4,9 +4,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::activation::check_settled;
-use super::callback::{Level, callback};
+use super::callback::{Level, callback_with};
 use super::handle::Handle;
-use super::inside::inside;
 use super::parameters::{CALL_PARAMETERS_CHANGED, CallParameters, read_foreign};
 use super::readings::readings;
 use super::status::{self, Status};
@@ -44,8 +43,8 @@ pub fn ask_for_rate(vc: &Rc<Vc>, rate: u32) {
 }
 
 fn complete(vc: &Rc<Vc>, status: Status) {
-    let _running = inside("CmIncomingCallComplete", vc.context());
-    callback!(
+    callback_with!(
+        vc.context(),
         "CmIncomingCallComplete",
         Level::UpToDispatch,
         vc.adapter().call_manager().incoming_call_complete,

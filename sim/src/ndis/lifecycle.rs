@@ -164,6 +164,7 @@ impl Adapter {
         }
         let speed = self.attributes.general().map_or(0, |general| general.transmit_speed.1);
         self.link_speed.set(speed);
+        self.blocks.set(self.machine().pool().leaks().len());
         self.state.set(State::Paused);
         note(Step::new("NDIS", format!("{} initialized, paused", self.name())));
         for client in self.clients() {

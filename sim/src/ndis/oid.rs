@@ -9,8 +9,7 @@ use std::time::Duration;
 use super::adapter::Adapter;
 use super::address_family::AddressFamily;
 use super::block::Block;
-use super::callback::{Level, callback};
-use super::inside::inside;
+use super::callback::{Level, callback, callback_with};
 use super::parameters::{u32_at, u64_at};
 use super::pend::{Pend, Returned};
 use super::readings::readings;
@@ -225,30 +224,25 @@ impl Request {
                 adapter.context(),
                 address,
             ),
-            Path::CoMiniport(vc) => {
-                let _running = inside("MiniportCoOidRequest", context(vc));
-                callback!(
-                    "MiniportCoOidRequest",
-                    Level::UpToDispatch,
-                    adapter.co_miniport().co_oid_request,
-                    adapter.context(),
-                    context(vc),
-                    address,
-                )
-            }
-            Path::CallManager(af, vc) => {
-                let _family = inside("ProtocolCoOidRequest", af.context());
-                let _vc = inside("ProtocolCoOidRequest", context(vc));
-                callback!(
-                    "ProtocolCoOidRequest",
-                    Level::UpToDispatch,
-                    adapter.call_manager().oid_request,
-                    af.context(),
-                    context(vc),
-                    0,
-                    address,
-                )
-            }
+            Path::CoMiniport(vc) => callback_with!(
+                context(vc),
+                "MiniportCoOidRequest",
+                Level::UpToDispatch,
+                adapter.co_miniport().co_oid_request,
+                adapter.context(),
+                context(vc),
+                address,
+            ),
+            Path::CallManager(af, vc) => callback_with!(
+                if vc.is_some() { context(vc) } else { af.context() },
+                "ProtocolCoOidRequest",
+                Level::UpToDispatch,
+                adapter.call_manager().oid_request,
+                af.context(),
+                context(vc),
+                0,
+                address,
+            ),
         }
     }
 

@@ -405,6 +405,11 @@ pub(crate) const RULES: &[Rule] = &[
         Severity::S1,
         "A frame for NDISWAN begins with address and control field where it wants them.",
     ),
+    rule(
+        "CO-336",
+        Severity::S1,
+        "When the last client has left, what calls and SAPs took is given back, not only at the halt.",
+    ),
     rule("DV.E6.0x06", Severity::S0, "A scatter/gather list is freed once."),
     rule(
         "DV.E6.0x07",

@@ -6,9 +6,8 @@ use std::rc::Rc;
 
 use super::adapter::Adapter;
 use super::block::Block;
-use super::callback::{Level, callback};
+use super::callback::{Level, callback, callback_with};
 use super::handle::Handle;
-use super::inside::inside;
 use super::net_buffer::layout::{Mdl, Nb, Nbl};
 use super::status::{self, Status};
 use super::vc::{self, Vc};
@@ -252,8 +251,8 @@ pub fn send(vc: &Rc<Vc>, frames: &Frames) -> Vec<SendId> {
     if first == 0 {
         return ids;
     }
-    let running = inside("CoSendNetBufferLists", vc.context());
-    callback!(
+    callback_with!(
+        vc.context(),
         "CoSendNetBufferLists",
         Level::UpToDispatch,
         vc.adapter().co_miniport().co_send_net_buffer_lists,
@@ -261,7 +260,6 @@ pub fn send(vc: &Rc<Vc>, frames: &Frames) -> Vec<SendId> {
         first,
         flags(machine.irql(), machine.chance(1, 2)),
     );
-    drop(running);
     for sent in vc.sends.pending.borrow_mut().values_mut().filter(|sent| ids.contains(&sent.id)) {
         sent.taken = true;
     }

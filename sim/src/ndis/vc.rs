@@ -7,10 +7,9 @@ use super::activation::{Change, check_settled};
 use super::adapter::Adapter;
 use super::address_family::AddressFamily;
 use super::block::Block;
-use super::callback::{Level, callback};
+use super::callback::{Level, callback, callback_with};
 use super::client::Client;
 use super::handle::{self, Handle, Kind};
-use super::inside::inside;
 use super::modification::Modifications;
 use super::pend::Pend;
 use super::raw;
@@ -259,8 +258,8 @@ impl Vc {
 pub fn create(af: &Rc<AddressFamily>) -> (Status, Rc<Vc>) {
     let vc = Vc::new(af, Creator::Client);
     let context = Block::poisoned("VcContext");
-    let running = inside("CmCreateVc", af.context());
-    let status = callback!(
+    let status = callback_with!(
+        af.context(),
         "CmCreateVc",
         Level::UpToDispatch,
         af.adapter().call_manager().create_vc,
@@ -268,7 +267,6 @@ pub fn create(af: &Rc<AddressFamily>) -> (Status, Rc<Vc>) {
         vc.handle(),
         context.address(),
     );
-    drop(running);
     if status == status::PENDING {
         finding("CO-058", Some(vc.name()), "CmCreateVc returned PENDING".to_owned());
     }

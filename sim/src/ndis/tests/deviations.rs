@@ -4,6 +4,7 @@ use super::super::client as ndis_client;
 use super::mini::{adapter, deviates, mini, ndis};
 use super::trips::trips;
 use super::{Bench, SECOND, calls, data, life, misuse};
+use crate::machine::Machine;
 use crate::ndis::handle::Handle;
 use crate::ndis::{Frames, incoming, net_buffer, status, wait_for};
 
@@ -186,6 +187,9 @@ trips! {
         "touches an indicated list" => "CO-216",
         "frees an indicated list" => "CO-216",
     }
+    what_is_left(live_and_wait) {
+        "keeps what a call took" => "CO-336",
+    }
     receives_and_pause(pause_with_frames_held) {
         "pause does not wait" => "CO-242",
         "indicates while paused" => "CO-243",
@@ -353,6 +357,17 @@ fn pause_with_frames_held() {
     if deviates("indicates while paused") {
         data::indicate(calls::own_vc(), b"late");
     }
+}
+
+/// A call, and then nobody for a while.
+fn live_and_wait() {
+    let bench = Bench::start().expect("a start");
+    let af = bench.open();
+    let vc = bench.connect(&af).expect("a call");
+    bench.disconnect(&vc);
+    bench.close(&af);
+    Machine::current().sleep(100 * SECOND);
+    bench.stop();
 }
 
 fn misuse_services() {
