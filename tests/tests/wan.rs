@@ -14,8 +14,8 @@ use ndis_sim::{
     },
     nic::Model,
     wire::{
-        Frame, access_concentrator,
-        frame::code,
+        access_concentrator,
+        frame::{Frame, code},
         host::{Control, Dial},
     },
 };
@@ -342,19 +342,19 @@ fn a_frame_of_a_dead_session_is_nobodys() {
         assert!(exchange(&[Rc::clone(&vc)], &[200], 3));
         let sent = lever.sent().into_iter().rev().find(|frame| frame.code == code::DATA).expect("data");
         station.finish(&vc);
-        let unknown = || {
-            let request = OidRequest::query(0x0002_0105, 8);
+        let received = || {
+            let request = OidRequest::query(0x0002_0102, 8);
             let data = client::co_oid_request(&station.adapter, None, request).data;
             u64::from_le_bytes(data.try_into().expect("eight bytes"))
         };
         let next = station.connected();
-        let before = unknown();
+        let before = received();
         let stray = Frame { destination: sent.source, source: sent.destination, ..sent };
         for _ in 0..5 {
             lever.inject(stray.clone().to_bytes());
         }
         sleep(Duration::from_millis(50));
-        assert_eq!(unknown(), before + 5);
+        assert_eq!(received(), before, "OID_GEN_CO_RCV_PDUS_OK");
         assert!(Record::of(&next).received.borrow().is_empty());
         station.finish(&next);
         station.down();
