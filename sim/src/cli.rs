@@ -14,7 +14,7 @@ use clap::{Parser, ValueEnum};
 use reading::Reading;
 
 use crate::{
-    machine::Step,
+    machine::{Step, TICK},
     nic::Model,
     report,
     scenario::{Backend, Ending, MAX_BURST, MAX_FRAME, MIN_FRAME, Peer, Scenario},
@@ -102,6 +102,10 @@ struct Arguments {
     /// How NDIS reads a document that contradicts others (default: as most of them say); may be given again
     #[arg(long = "reading", value_name = "NAME", value_enum)]
     readings: Vec<Reading>,
+    /// What the clock of the kernel ticks in, in milliseconds; 0 for an exact one (default: 15.625, or what the seed draws with
+    /// --reading drawn)
+    #[arg(long, value_name = "MS", value_parser = tick)]
+    tick: Option<Duration>,
     /// Make the Nth fallible kernel call (from 0) fail; with --runs, each following one in turn
     #[arg(long, value_name = "N")]
     fail: Option<u64>,
@@ -141,6 +145,13 @@ fn frame_size(text: &str) -> Result<usize, String> {
     let size: usize = text.parse().map_err(|_| "not a number of bytes".to_owned())?;
     let fits = (MIN_FRAME..=MAX_FRAME).contains(&size);
     fits.then_some(size).ok_or_else(|| format!("a frame has {MIN_FRAME} to {MAX_FRAME} bytes"))
+}
+
+fn tick(text: &str) -> Result<Duration, String> {
+    let milliseconds: f64 = text.parse().map_err(|_| "not a number of milliseconds".to_owned())?;
+    let fits = milliseconds == 0.0 || (0.5..=15.625).contains(&milliseconds);
+    fits.then(|| Duration::from_secs_f64(milliseconds / 1000.0))
+        .ok_or_else(|| "Windows ticks every 0.5 to 15.625 ms; 0 is an exact clock".to_owned())
 }
 
 fn processors(text: &str) -> Result<usize, String> {
@@ -228,6 +239,7 @@ fn scenario(arguments: &Arguments) -> Result<Scenario, String> {
     if calls == 0 && incoming == 0 {
         return Err("no calls at all: --calls or --incoming has to be at least 1".to_owned());
     }
+    let readings = Reading::all(&arguments.readings)?;
     Ok(Scenario {
         nic: arguments.nic,
         backend: arguments.backend,
@@ -243,7 +255,8 @@ fn scenario(arguments: &Arguments) -> Result<Scenario, String> {
         ac: arguments.ac.clone(),
         ending: arguments.ending.into(),
         bad_cable: arguments.bad_cable,
-        readings: Reading::all(&arguments.readings)?,
+        readings,
+        tick: arguments.tick.or(readings.map(|_| TICK)),
         fail: arguments.fail,
         trace: arguments.trace,
         pcap: None,
@@ -306,6 +319,8 @@ mod tests {
             ("--size many", "not a number"),
             ("--calls 65535", "0..=65534"),
             ("--cpus 0", "1 to 64"),
+            ("--tick fast", "not a number"),
+            ("--tick 20", "0.5 to 15.625"),
             ("--ending never", "surprise-removal"),
             ("--reading tea-leaves", "every-answer-completed"),
         ] {

@@ -11,7 +11,7 @@ use std::{
 
 use ndis_sim::{
     image::Image,
-    machine::{Config, FailPlan, Machine},
+    machine::{self, Config, FailPlan, Machine},
     memory::pool::tag_name,
     ndis::{self, Adapter, Driver, DriverEntry, Keywords, Readings, Value, status::Status},
     nic::{Faults, Model},
@@ -98,6 +98,8 @@ pub struct Setup {
     pub real_time: bool,
     /// How NDIS reads its documents; none has the seed choose.
     pub readings: Option<Readings>,
+    /// What the clock ticks in, 0 for one that is exact; none has the seed choose.
+    pub tick: Option<Duration>,
     /// Guard pages around each pool block, and an event log: what takes most of the time of a short run.
     pub thorough: bool,
 }
@@ -112,6 +114,7 @@ impl Setup {
             fail: None,
             real_time: false,
             readings: Some(READINGS.get()),
+            tick: Some(machine::TICK),
             thorough: true,
         }
     }
@@ -300,6 +303,7 @@ fn on_this_thread<T: 'static>(
         real_time: setup.real_time,
         fail: setup.fail,
         limit: LIMIT,
+        tick: setup.tick.unwrap_or_else(|| machine::drawn_tick(setup.seed)),
         trace,
         log: setup.thorough || trace,
         guard: setup.thorough,

@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 
-use super::Machine;
+use super::{Machine, TICK};
 
 /// The configuration of a machine; with the scripts it is all that a run depends on.
 #[derive(Clone, Debug)]
@@ -24,6 +24,8 @@ pub struct Config {
     pub fail: Option<FailPlan>,
     /// Virtual time at which [`Machine::run_until`] gives up.
     pub limit: std::time::Duration,
+    /// What the clock of the kernel ticks in; zero for a clock that is exact.
+    pub tick: std::time::Duration,
 }
 
 impl Default for Config {
@@ -37,6 +39,7 @@ impl Default for Config {
             guard: true,
             fail: None,
             limit: std::time::Duration::from_hours(24),
+            tick: TICK,
         }
     }
 }

@@ -41,7 +41,7 @@ use std::rc::{Rc, Weak};
 
 pub use activity::ThreadId;
 pub use call::{Call, CallSite, IrqlRange, enter};
-pub use clock::EventId;
+pub use clock::{EventId, TICK, drawn_tick};
 pub use config::{Config, FailPlan};
 pub use crash::Crash;
 pub use event::{Event, EventKind};
@@ -96,7 +96,7 @@ impl Machine {
         }
         fault::install();
         let machine = Rc::new(Self {
-            clock: clock::Clock::new(config.real_time),
+            clock: clock::Clock::new(config.real_time, config.tick, config.seed),
             random: random::Random::new(config.seed),
             log: log::Log::new(config.trace, config.log),
             steps: steps::Steps::default(),

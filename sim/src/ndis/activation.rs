@@ -176,6 +176,7 @@ fn run(course: Course, vc: &Rc<Vc>, status: Status, end: impl FnOnce(&Rc<Vc>, bo
     let vc = Rc::clone(vc);
     elsewhere(move || {
         vc.change.set(None);
+        vc.acted();
         if vc.is_deleted() {
             // There is a finding; no context is left to call with.
             return;

@@ -1,7 +1,7 @@
 //! The miniport adapter: one card under one driver, and all that hangs on it.
 
 use std::cell::{Cell, RefCell};
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use super::Ndis;
@@ -14,9 +14,11 @@ use super::handle::{self, Handle, Kind};
 use super::oid::Queue;
 use super::ownership::{Ownership, Resource};
 use super::pend::Pend;
+use super::prompt::{Begun, Load};
 use super::status::Status;
 use super::tables::{CallManagerHandlers, CoMiniportCharacteristics, MiniportCharacteristics};
 use super::throttle::Throttle;
+use super::timer::Timer;
 use super::vc::Vc;
 use super::{finding, note};
 use crate::machine::{Machine, Step};
@@ -70,6 +72,23 @@ pub struct Adapter {
     pub(super) oids: Queue,
     pub(super) throttle: Throttle,
     pub(super) removed: Cell<bool>,
+    /// `MiniportDevicePnPEventNotify` has returned that was told of the removal.
+    pub(super) told_removed: Cell<bool>,
+    /// `MiniportShutdownEx` has returned: nothing of a driver runs after it, but here.
+    pub(super) shut: Cell<bool>,
+    /// From the begin of `OID_PNP_SET_POWER` to a low state to that of one to D0.
+    pub(super) going_down: Cell<bool>,
+    /// The same, from the end of the first on.
+    pub(super) asleep: Cell<bool>,
+    /// What the driver had told of the link when the card went to sleep.
+    pub(super) link_told: Cell<bool>,
+    /// When a client or NDIS last did something that the driver may have waited for, and when frames were last returned.
+    pub(super) acted: Cell<Duration>,
+    pub(super) returned: Cell<Duration>,
+    pub(super) paused_at: Cell<Begun>,
+    /// What clients have sent and not got back.
+    pub(super) sending: Cell<Load>,
+    pub(super) timers: RefCell<Vec<Weak<Timer>>>,
     pub(super) error_logged: Cell<bool>,
     pub(super) removal_requested: Cell<bool>,
     /// A list that `MiniportSendNetBufferLists` got and has not completed.
@@ -106,6 +125,16 @@ impl Adapter {
             oids: Queue::default(),
             throttle: Throttle::default(),
             removed: Cell::new(false),
+            told_removed: Cell::new(false),
+            shut: Cell::new(false),
+            going_down: Cell::new(false),
+            asleep: Cell::new(false),
+            link_told: Cell::default(),
+            acted: Cell::default(),
+            returned: Cell::default(),
+            paused_at: Cell::default(),
+            sending: Cell::default(),
+            timers: RefCell::default(),
             error_logged: Cell::new(false),
             removal_requested: Cell::new(false),
             connectionless: Cell::new(None),

@@ -240,6 +240,7 @@ pub fn close(af: &Rc<AddressFamily>) -> Status {
     let busy = !af.saps.borrow().is_empty() || !af.vcs.borrow().is_empty();
     let status =
         callback!("CmCloseAf", Level::UpToDispatch, af.adapter.call_manager().close_af, af.context.get(),);
+    af.adapter.acted();
     match af.closing.returned(status) {
         Returned::Final(status::SUCCESS) => {
             if busy {
@@ -281,6 +282,7 @@ pub fn notify_close_complete(af: &Rc<AddressFamily>, status: Status) {
         af.context.get(),
         status,
     );
+    af.adapter.acted();
 }
 
 fn find(handle: Handle) -> Option<Rc<AddressFamily>> {

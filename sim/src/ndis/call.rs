@@ -128,6 +128,7 @@ pub fn close_call(vc: &Rc<Vc>) -> Status {
         return status::NOT_ACCEPTED;
     }
     vc.call.set(CallState::Closing);
+    vc.closed_at.set(vc.adapter().begin());
     note(Step::new("client", format!("{} closes the call on {}", vc.client().name(), vc.name())));
     let status = callback_with!(
         vc.context(),
@@ -172,6 +173,8 @@ fn closed(vc: &Rc<Vc>, status: Status) {
     modification::check_ended(vc);
     vc.read_supplied();
     vc.unshare();
+    vc.check_close();
+    vc.adapter().acted();
     vc.call.set(CallState::Idle);
     note(Step::new("driver", format!("call on {} closed", vc.name())));
 }
@@ -199,6 +202,7 @@ pub(super) unsafe extern "win64" fn make_call_complete(
     }
     let parameters = call_made(&vc, status, parameters);
     vc.client().make_call_complete(&vc, status, &parameters);
+    vc.acted();
     vc.adapter().ndis().changed();
 }
 
@@ -257,5 +261,6 @@ pub(super) unsafe extern "win64" fn dispatch_close(status: Status, handle: Handl
     let data = if size == 0 { Vec::new() } else { raw::bytes(buffer, size as usize) };
     note(Step::new("driver", format!("network closes the call on {}: {}", vc.name(), status::name(status))));
     vc.client().incoming_close(&vc, status, &data);
+    vc.acted();
     vc.adapter().ndis().changed();
 }

@@ -18,7 +18,10 @@ pub struct Indication {
     pub data: Vec<u8>,
 }
 
+/// `NDIS_STATUS_LINK_STATE`, and `MediaConnectStateConnected` in it.
 const LINK_STATE: u32 = 0x4001_0017;
+const CONNECTED: u32 = 1;
+
 /// Statuses and the least size of their buffers.
 const KNOWN: &[(u32, usize, &str)] = &[
     (LINK_STATE, 40, "LINK_STATE"),
@@ -97,6 +100,15 @@ fn deliver(adapter: &Rc<Adapter>, vc: Option<&Rc<Vc>>, at: usize) {
     let data = if buffer == 0 { Vec::new() } else { raw::bytes(buffer, len) };
     let name = known.map_or_else(|| format!("{code:#010x}"), |(.., name)| (*name).to_owned());
     note(Step::new("driver", format!("indicates {name}")));
+    if code == LINK_STATE && vc.is_none() && data.len() >= 8 {
+        let up = u32_at(&data, 4) == CONNECTED;
+        if let Some(slot) = adapter.slot() {
+            slot.set_told_link(Some(up));
+        }
+        if !up {
+            adapter.check_link_loss();
+        }
+    }
     let indication = Indication { code, data };
     if code == LINK_STATE {
         adapter.link_speed.set(u64_at(&indication.data, 16));

@@ -15,7 +15,7 @@ use super::pend::Returned;
 use super::readings::readings;
 use super::status::{self, Status};
 use super::tables::ObjectHeader;
-use super::{finding, note, oid, resources, rest};
+use super::{finding, note, oid, resources, rest, timer};
 use crate::machine::{HIGH_LEVEL, IrqlRange, Step, enter};
 
 /// `NDIS_HALT_ACTION`.
@@ -93,6 +93,8 @@ const _: () = {
 
 /// `NdisDevicePnPEventSurpriseRemoved`.
 const SURPRISE_REMOVED: u32 = 2;
+/// `MediaConnectStateConnected`.
+const CONNECTED: u32 = 1;
 /// `OID_PNP_SET_POWER`.
 const OID_PNP_SET_POWER: u32 = 0xFD01_0101;
 
@@ -131,6 +133,7 @@ impl Adapter {
                 pci_device_custom_properties: 0,
             },
         );
+        let begun = self.begin();
         let status = callback!(
             "MiniportInitializeEx",
             Level::Passive,
@@ -140,12 +143,20 @@ impl Adapter {
             parameters.address(),
         );
         self.phase.set(Phase::Other);
+        self.check_lifecycle("MiniportInitializeEx", begun);
         if status != status::SUCCESS {
             self.start_failed(status);
             return Err(status);
         }
         self.started();
         Ok(())
+    }
+
+    /// From here on it is up to the driver to tell of the link, and this is what it has told; `None`: it is not.
+    fn tells_link(&self, told: Option<bool>) {
+        if let Some(slot) = self.slot() {
+            slot.set_told_link(told);
+        }
     }
 
     /// Scripts take adapters through their states in order.
@@ -166,6 +177,7 @@ impl Adapter {
         self.link_speed.set(speed);
         self.blocks.set(self.machine().pool().leaks().len());
         self.state.set(State::Paused);
+        self.tells_link(self.attributes.general().map(|general| general.media_connect_state == CONNECTED));
         note(Step::new("NDIS", format!("{} initialized, paused", self.name())));
         for client in self.clients() {
             self.announce(&client);
@@ -193,6 +205,10 @@ impl Adapter {
         self.forget();
         self.attributes.clear();
         self.removed.set(false);
+        self.told_removed.set(false);
+        self.shut.set(false);
+        self.going_down.set(false);
+        self.asleep.set(false);
         self.state.set(State::Halted);
         self.ndis().remove_adapter(self);
         handle::close::<Self>(Kind::Adapter, self.handle.get());
@@ -246,6 +262,7 @@ impl Adapter {
         self.expect(State::Running);
         rest::check(self);
         self.state.set(State::Pausing);
+        self.paused_at.set(self.begin());
         self.pausing.start();
         let parameters = Block::of(
             "NDIS_MINIPORT_PAUSE_PARAMETERS",
@@ -281,6 +298,7 @@ impl Adapter {
 
     /// CO-242: at the end of a pause nothing is in the hands of the driver or of a client.
     fn check_quiet(&self) {
+        self.check_pause();
         for vc in self.vcs() {
             let (sends, receives) = (vc.sends.taken(), vc.receives_outstanding());
             if sends + receives != 0 {
@@ -298,6 +316,7 @@ impl Adapter {
         self.removed.set(true);
         note(Step::new("NT", format!("{} is pulled out", self.name())));
         self.pnp_event(SURPRISE_REMOVED);
+        self.told_removed.set(true);
     }
 
     /// `MiniportDevicePnPEventNotify` with an `NDIS_DEVICE_PNP_EVENT` and no data.
@@ -322,15 +341,31 @@ impl Adapter {
         );
     }
 
-    /// Sends the device to a power state (1 is D0, 4 is D3) by `OID_PNP_SET_POWER`. The adapter is paused.
+    /// Sends the device to a power state (1 is D0, 4 is D3) by `OID_PNP_SET_POWER`. The adapter is paused, or, with a driver
+    /// for NDIS 6.30 and later, running.
     pub fn set_power(self: &Rc<Self>, state: u32) -> Status {
         if let Some(slot) = self.slot().filter(|_| state == 1) {
             slot.power_up();
         }
+        let (begun, low) = (self.begin(), state > 1);
+        if low && let Some(told) = self.slot().and_then(|slot| slot.told_link()) {
+            self.link_told.set(told);
+            self.tells_link(None);
+        }
+        self.going_down.set(low);
+        self.asleep.set(false);
         let result = self.oid_request(OidRequest::set(OID_PNP_SET_POWER, &state.to_le_bytes()));
         if !matches!(result.status, status::SUCCESS | status::NOT_ACCEPTED) {
             let text = format!("OID_PNP_SET_POWER ended with {}", status::name(result.status));
             finding("NV.NdisOidComplete", Some(self.name()), text);
+        }
+        self.check_lifecycle("OID_PNP_SET_POWER", begun);
+        self.asleep.set(low && result.status == status::SUCCESS);
+        if !low && result.status == status::SUCCESS {
+            self.tells_link(Some(self.link_told.get()));
+        }
+        if self.asleep.get() {
+            timer::check_cancelled(self);
         }
         result.status
     }
@@ -338,6 +373,7 @@ impl Adapter {
     /// `MiniportShutdownEx` with `NdisShutdownPowerOff`.
     pub fn shut_down(self: &Rc<Self>) {
         self.phase.set(Phase::Shutdown);
+        self.shut.set(true);
         callback!("MiniportShutdownEx", Level::Passive, self.handlers().shutdown, self.context(), 0);
         self.phase.set(Phase::Other);
     }
@@ -346,6 +382,7 @@ impl Adapter {
     /// can still be done is what `HIGH_LEVEL` allows.
     pub fn shut_down_in_bug_check(self: &Rc<Self>) {
         self.phase.set(Phase::Shutdown);
+        self.shut.set(true);
         let machine = self.machine();
         let old = machine.raise_irql(HIGH_LEVEL);
         callback!("MiniportShutdownEx", Level::AsIs, self.handlers().shutdown, self.context(), 1);
@@ -366,7 +403,11 @@ impl Adapter {
         let name = self.name();
         let halting = Rc::clone(self);
         super::deadline(120, "NDIS.7C.0x25", move || (halting.phase.get() == Phase::Halt).then_some(name));
+        let begun = self.begin();
+        self.asleep.set(false);
+        self.tells_link(None);
         callback!("MiniportHaltEx", Level::Passive, self.handlers().halt, self.context(), action as u32);
+        self.check_lifecycle("MiniportHaltEx", begun);
         self.phase.set(Phase::Other);
         for vc in self.vcs() {
             finding("CO-086", Some(vc.name()), "exists when MiniportHaltEx returns".to_owned());

@@ -37,6 +37,7 @@ mod ownership;
 pub mod parameters;
 mod pend;
 mod probe;
+mod prompt;
 mod raw;
 mod readings;
 mod receive;

@@ -132,6 +132,8 @@ pub(crate) struct Request {
     pend: Pend,
     done: RefCell<Option<Done>>,
     watch: Cell<Option<EventId>>,
+    /// Given to a driver that knew that the card is gone.
+    too_late: Cell<bool>,
 }
 
 /// The regular requests of an adapter.
@@ -177,6 +179,7 @@ impl Request {
             pend: Pend::default(),
             done: RefCell::new(Some(done)),
             watch: Cell::new(None),
+            too_late: Cell::new(false),
         })
     }
 
@@ -193,6 +196,7 @@ impl Request {
         let adapter = &self.adapter;
         adapter.oids.outstanding.set(adapter.oids.outstanding.get() + 1);
         self.pend.start();
+        self.too_late.set(adapter.told_removed.get());
         let address = self.address();
         adapter.ndis().requests.borrow_mut().insert(address, Rc::clone(self));
         let watched = Rc::clone(self);
@@ -258,6 +262,7 @@ impl Request {
         let request = block.read();
         let data = buffer.as_ref().map(Block::read).unwrap_or_default();
         drop((block, buffer));
+        self.check_removal(status);
         let result = self.check(status, &request, data);
         adapter.machine().log(format_args!("{} ends with {}", self.name(), status::name(status)));
         adapter.oids.outstanding.set(adapter.oids.outstanding.get() - 1);
@@ -268,6 +273,18 @@ impl Request {
             adapter.oids.current.set(false);
         }
         adapter.ndis().changed();
+    }
+
+    /// CO-171: nothing is asked of a card that is gone. The page of the call manager's handler names no status for that.
+    fn check_removal(&self, status: Status) {
+        let refused = match self.path {
+            Path::Miniport | Path::CoMiniport(_) => status == status::NOT_ACCEPTED,
+            Path::CallManager(..) => status != status::SUCCESS,
+        };
+        if self.too_late.get() && !refused {
+            let text = format!("ended with {} after a surprise removal", status::name(status));
+            finding("CO-171", Some(self.name()), text);
+        }
     }
 
     fn check(&self, status: Status, request: &[u8], mut data: Vec<u8>) -> OidResult {

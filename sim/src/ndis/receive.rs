@@ -189,6 +189,8 @@ pub fn return_frames(adapter: &Rc<Adapter>, mut frames: Vec<Received>) {
                 finding("CO-216", Some(frame.vc.name()), format!("{}: {text}", frame.list.name()));
             }
             frame.vc.indicated.held.set(frame.vc.indicated.held.get() - 1);
+            frame.vc.acted();
+            adapter.returned.set(machine.now());
             frame.list.set_owner(Owner::Driver);
             frame.list.keep(machine.random());
             // Fields that a client may leave in any state.

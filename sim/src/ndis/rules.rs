@@ -264,6 +264,12 @@ pub(crate) const RULES: &[Rule] = &[
     ),
     rule("CO-154", Severity::S1, "A query that succeeds tells the BytesWritten."),
     rule("CO-156", Severity::S1, "A set does not change the issuer's buffer."),
+    rule(
+        "CO-171",
+        Severity::S1,
+        "After MiniportDevicePnPEventNotify has told of a surprise removal no OID request succeeds; the miniport's handlers \
+         refuse it with NDIS_STATUS_NOT_ACCEPTED.",
+    ),
     rule("CO-183", Severity::S0, "Each NET_BUFFER_LIST that is sent is completed once, on its VC."),
     rule("CO-185", Severity::S0, "A send is completed on the VC that it was sent on."),
     rule("CO-186", Severity::S0, "Only what was sent is completed."),
@@ -321,6 +327,12 @@ pub(crate) const RULES: &[Rule] = &[
     rule("CO-245", Severity::S0, "A restart ends once and with a final status."),
     rule("CO-251", Severity::S0, "No service is called for an adapter whose MiniportHaltEx has returned."),
     rule("CO-261", Severity::S0, "NdisMResetComplete completes a reset that is pending."),
+    rule(
+        "CO-265",
+        Severity::S1,
+        "A card that goes to sleep has all timers cancelled, and its sends are completed with \
+         NDIS_STATUS_LOW_POWER_STATE (OID_PNP_SET_POWER).",
+    ),
     rule("CO-272", Severity::S0, "A timer object is freed once, when it is neither set nor running."),
     rule(
         "CO-274",
@@ -486,4 +498,30 @@ pub(crate) const RULES: &[Rule] = &[
         "Configuration handles are closed by the end of MiniportInitializeEx.",
     ),
     rule("SDV.PeriodicTimer", Severity::S1, "A periodic timer is cancelled at PASSIVE_LEVEL."),
+    rule(
+        "TIME.Cancel",
+        Severity::S1,
+        "Sends that are cancelled and not in the transmit ring are back in four ticks of 15.625 ms.",
+    ),
+    rule(
+        "TIME.Close",
+        Severity::S1,
+        "A close of a call ends four ticks after all it waits for: the receives of its VC, and what is in the transmit ring.",
+    ),
+    rule(
+        "TIME.Lifecycle",
+        Severity::S1,
+        "MiniportInitializeEx, MiniportHaltEx and OID_PNP_SET_POWER take 2 s at most, from the last thing that a client does.",
+    ),
+    rule(
+        "TIME.Link",
+        Severity::S1,
+        "A link that has come up or gone down is indicated in sixteen ticks of 15.625 ms: in time for a reset before.",
+    ),
+    rule("TIME.LinkLoss", Severity::S1, "Sends are completed in four ticks when the link is gone."),
+    rule(
+        "TIME.Pause",
+        Severity::S1,
+        "A pause ends four ticks after all it waits for: the receives, and what is in the transmit ring.",
+    ),
 ];

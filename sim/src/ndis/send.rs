@@ -9,6 +9,7 @@ use super::block::Block;
 use super::callback::{Level, callback, callback_with};
 use super::handle::Handle;
 use super::net_buffer::layout::{Mdl, Nb, Nbl};
+use super::prompt::Load;
 use super::status::{self, Status};
 use super::vc::{self, Vc};
 use super::{deadline, finding, raw};
@@ -49,6 +50,11 @@ impl Sends {
         self.pending.borrow().len()
     }
 
+    /// The ids of those whose cancel id `which` picks.
+    pub(crate) fn ids(&self, which: impl Fn(usize) -> bool) -> Vec<SendId> {
+        self.pending.borrow().values().filter(|sent| which(sent.cancel_id)).map(|sent| sent.id).collect()
+    }
+
     /// Those of them that the driver had, and took: its handler has returned. Before that the driver may not know of
     /// them, whatever happens on other processors.
     pub(crate) fn taken(&self) -> usize {
@@ -70,6 +76,8 @@ struct Sent {
     packets: Vec<Packet>,
     /// The driver's handler has returned.
     taken: bool,
+    cancel_id: usize,
+    load: Load,
 }
 
 /// What the driver has to leave alone.
@@ -239,8 +247,10 @@ pub fn send(vc: &Rc<Vc>, frames: &Frames) -> Vec<SendId> {
         if let Some(traffic) = traffic_of(vc) {
             traffic.sent(call, &packets);
         }
-        let sent = Sent { id, nbl, blocks, before, watch, call, packets, taken: false };
+        let (load, cancel_id) = (Load::of(list), frames.cancel_id);
+        let sent = Sent { id, nbl, blocks, before, watch, call, packets, taken: false, cancel_id, load };
         vc.sends.pending.borrow_mut().insert(nbl.0, sent);
+        vc.adapter().sending.set(vc.adapter().sending.get().plus(load));
         vc.adapter().ndis().sent(nbl.0, vc);
         match previous.replace(nbl) {
             None => first = nbl.0,
@@ -280,6 +290,7 @@ pub fn cancel(adapter: &Rc<Adapter>, cancel_id: usize) {
         adapter.context(),
         cancel_id,
     );
+    adapter.check_cancel(cancel_id);
 }
 
 /// Statuses a send may end with.
@@ -304,6 +315,9 @@ const FINAL: &[Status] = &[
 /// Those of them that say that something is wrong with a frame, or was when it was to be sent.
 const ABOUT_FRAMES: &[Status] =
     &[status::FAILURE, status::INVALID_LENGTH, status::INVALID_DATA, status::INVALID_PACKET];
+/// Those of them that do not tell that the card goes to sleep, and are none of the list's own.
+const ENDED: &[Status] =
+    &[status::FAILURE, status::REQUEST_ABORTED, status::VC_NOT_ACTIVATED, status::CLOSING];
 
 pub(super) unsafe extern "win64" fn complete(handle: Handle, first: usize, flags: u32) {
     let _call = enter("NdisMCoSendNetBufferListsComplete", IrqlRange::DISPATCH_OR_BELOW);
@@ -328,6 +342,7 @@ fn take(vc: &Rc<Vc>, at: usize) -> Option<Sent> {
     if let Some(sent) = vc.sends.pending.borrow_mut().remove(&at) {
         vc.sends.completed.borrow_mut().insert(at, sent.id);
         vc.adapter().ndis().unsent(at);
+        vc.adapter().sending.set(vc.adapter().sending.get().minus(sent.load));
         return Some(sent);
     }
     if let Some(id) = vc.sends.completed.borrow().get(&at) {
@@ -384,6 +399,9 @@ fn check(vc: &Rc<Vc>, sent: Sent) -> (SendId, Status) {
     if status == status::INVALID_LENGTH && fits(vc, sent.nbl) {
         let text = format!("refused for its length, with {:?} bytes told", vc.told());
         finding("CO-333", who(), text);
+    }
+    if vc.adapter().going_down.get() && ENDED.contains(&status) && !vc.closing.outstanding() {
+        finding("CO-265", who(), format!("completed with {} on the way to D3", status::name(status)));
     }
     for (rule, what) in sent.before.changes(&Before::of(sent.nbl)) {
         finding(rule, who(), what.to_owned());

@@ -18,7 +18,7 @@ pub(super) unsafe extern "win64" fn version() -> u32 {
 
 pub(super) unsafe extern "win64" fn up_time(out: *mut u64) {
     let call = enter("NdisGetSystemUpTimeEx", IrqlRange::ANY);
-    let milliseconds = u64::try_from(call.machine().now().as_millis()).unwrap_or(u64::MAX);
+    let milliseconds = u64::try_from(call.machine().system_time().as_millis()).unwrap_or(u64::MAX);
     raw::write(out, milliseconds);
 }
 
@@ -77,14 +77,15 @@ pub(super) unsafe extern "win64" fn reset_event(at: usize) {
 /// Zero milliseconds mean for ever.
 pub(super) unsafe extern "win64" fn wait_event(at: usize, milliseconds: u32) -> u8 {
     let call = enter("NdisWaitEvent", IrqlRange::PASSIVE);
-    let timeout = (milliseconds != 0).then(|| Duration::from_millis(u64::from(milliseconds)));
+    let timeout = Duration::from_millis(u64::from(milliseconds));
+    let timeout = (milliseconds != 0).then(|| call.machine().timeout(timeout));
     u8::from(call.machine().wait(&event(at, false), timeout))
 }
 
 pub(super) unsafe extern "win64" fn sleep(microseconds: u32) {
     let call = enter("NdisMSleep", IrqlRange::APC);
     super::no_locks("CO-285", "NdisMSleep");
-    call.machine().sleep(Duration::from_micros(u64::from(microseconds)));
+    call.machine().delay(Duration::from_micros(u64::from(microseconds)));
 }
 
 /// The values after the count are variable arguments; the first two of them come by register and stack.

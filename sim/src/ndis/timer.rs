@@ -1,7 +1,7 @@
 //! Timer objects.
 
 use std::cell::Cell;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use super::adapter::Adapter;
@@ -21,7 +21,7 @@ const CHARACTERISTICS: u8 = 0x97;
 type Function = unsafe extern "win64" fn(usize, usize, usize, usize);
 
 /// One timer object.
-struct Timer {
+pub(crate) struct Timer {
     adapter: Rc<Adapter>,
     handle: Cell<Handle>,
     function: usize,
@@ -68,6 +68,7 @@ pub(super) unsafe extern "win64" fn allocate(h: Handle, characteristics: usize, 
     });
     let handle = handle::open(Kind::Timer, Rc::clone(&timer));
     timer.handle.set(handle);
+    adapter.timers.borrow_mut().push(Rc::downgrade(&timer));
     adapter.own(Resource::Timer, handle as usize, "a timer object");
     raw::write(out, handle);
     status::SUCCESS
@@ -94,11 +95,14 @@ fn arm(handle: Handle, due: i64, period: i32, context: usize) -> u8 {
     let Some(timer) = find(handle) else { return 0 };
     let machine = timer.adapter.machine();
     let was = timer.disarm();
+    if timer.adapter.asleep.get() {
+        finding("CO-265", Some(timer.adapter.name()), "a timer is set while the card is asleep".to_owned());
+    }
     timer.period.set(Duration::from_millis(u64::try_from(period).unwrap_or(0)));
     let context = if context == 0 { timer.context } else { context };
     // Negative is relative, in units of 100 ns; absolute times count from 1601, which is before the boot.
     let delay = Duration::from_nanos(due.min(0).unsigned_abs().saturating_mul(100));
-    timer.schedule(machine.now().saturating_add(delay), context);
+    timer.schedule(machine.timer_end(delay), context);
     u8::from(was)
 }
 
@@ -125,6 +129,16 @@ pub(super) unsafe extern "win64" fn free(handle: Handle) {
     handle::close::<Timer>(Kind::Timer, handle);
 }
 
+/// CO-265: no timer is set when the card is asleep.
+pub(super) fn check_cancelled(adapter: &Adapter) {
+    adapter.timers.borrow_mut().retain(|timer| timer.strong_count() != 0);
+    let timers: Vec<_> = adapter.timers.borrow().iter().filter_map(Weak::upgrade).collect();
+    let set = timers.iter().filter(|timer| timer.armed.get().is_some()).count();
+    if set != 0 {
+        finding("CO-265", Some(adapter.name()), format!("asleep with {set} timers set"));
+    }
+}
+
 impl Timer {
     /// Takes an expiry back; false if none is set or it has come already.
     fn disarm(&self) -> bool {
@@ -142,7 +156,7 @@ impl Timer {
     fn expire(self: &Rc<Self>, when: Duration, context: usize) {
         self.armed.set(None);
         if self.period.get() != Duration::ZERO {
-            self.schedule(when + self.period.get(), context);
+            self.schedule(self.adapter.machine().timer_end(self.period.get()).max(when), context);
         }
         if self.queued.replace(true) {
             return;

@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::activation::{Change, check_settled};
 use super::adapter::Adapter;
@@ -12,6 +13,7 @@ use super::client::Client;
 use super::handle::{self, Handle, Kind};
 use super::modification::Modifications;
 use super::pend::Pend;
+use super::prompt::Begun;
 use super::raw;
 use super::receive::Indicated;
 use super::send::Sends;
@@ -83,6 +85,9 @@ pub struct Vc {
     sharers: RefCell<Vec<Rc<dyn Client>>>,
     /// The largest information field, in bytes, that such a client may send, as far as it has been told.
     told: Cell<Option<u32>>,
+    /// When a client or NDIS last did something that the driver may have waited for.
+    pub(super) acted: Cell<Duration>,
+    pub(super) closed_at: Cell<Begun>,
     /// Where the client keeps what belongs to the VC.
     client_data: RefCell<Option<Rc<dyn std::any::Any>>>,
 }
@@ -114,6 +119,8 @@ impl Vc {
             speed: Cell::new(0),
             sharers: RefCell::default(),
             told: Cell::new(None),
+            acted: Cell::default(),
+            closed_at: Cell::default(),
             client_data: RefCell::default(),
         });
         vc.handle.set(handle::open(Kind::Vc, Rc::clone(&vc)));
@@ -305,6 +312,7 @@ pub fn delete(vc: &Rc<Vc>) -> Status {
     let status =
         callback!("CmDeleteVc", Level::UpToDispatch, vc.adapter().call_manager().delete_vc, vc.context(),);
     vc.deleting.set(false);
+    vc.acted();
     match (status, legal) {
         (status::SUCCESS, true) => vc.gone(),
         (status::SUCCESS, false) => {

@@ -1,5 +1,7 @@
 //! The card as a PCI device: dispatch of register accesses, and time.
 
+use std::time::Duration;
+
 use super::{
     Board, Fault, Faults, Model, config,
     eeprom::Eeprom,
@@ -103,6 +105,7 @@ impl E1000 {
         if self.link != self.link_up() {
             self.link = self.link_up();
             self.raise(cause::LSC);
+            p.link_is(self.link);
         }
         match self.phy.deadline() {
             Some(at) => self.timers.set(Timer::Link, at),
@@ -165,7 +168,10 @@ impl E1000 {
                 self.write_tail(p, off, RDLEN, value);
                 self.drain(p);
             }
-            TDT => self.write_tail(p, off, TDLEN, value),
+            TDT => {
+                self.check_tail(p, value);
+                self.write_tail(p, off, TDLEN, value);
+            }
             TCTL => {
                 if value & tctl::EN != 0 && !self.regs.has(TCTL, tctl::EN) {
                     self.check_link_power(p);
@@ -287,6 +293,18 @@ impl Device for E1000 {
             _ => {}
         }
         self.settle(p);
+    }
+
+    fn is_faulty(&self) -> bool {
+        self.faults.ever()
+    }
+
+    fn held_until(&self) -> Option<Duration> {
+        self.flow.held_until()
+    }
+
+    fn link_is_lost(&mut self, p: &dyn Platform) {
+        self.remember_dead(p);
     }
 
     fn causes(&self) -> Option<u64> {

@@ -22,6 +22,8 @@ pub enum Fault {
     EepromGroupAddress,
     /// `CTRL.RST` never clears itself.
     ResetStuck,
+    /// A transaction of the 82574L's never ends: `STATUS.GIO_MASTER_EN` stays one. Its model in this process only.
+    MasterStuck,
     /// The transmitter fetches no descriptor.
     TransmitStuck,
     /// The transmitter fetches no descriptor until the card is reset, which ends the fault.
@@ -63,6 +65,8 @@ struct State {
     received: RefCell<VecDeque<WriteBack>>,
     sent: RefCell<VecDeque<WriteBack>>,
     accesses: Cell<u64>,
+    /// There was one.
+    ever: Cell<bool>,
     /// Accesses until the card is gone.
     left: Cell<Option<u64>>,
 }
@@ -74,7 +78,13 @@ pub struct Faults(Rc<State>);
 impl Faults {
     /// Makes the card misbehave from now on.
     pub fn inject(&self, fault: Fault) {
+        self.0.ever.set(true);
         self.0.on.borrow_mut().insert(fault);
+    }
+
+    /// Whether there is a fault, or was one.
+    pub fn ever(&self) -> bool {
+        self.0.ever.get()
     }
 
     /// Ends the fault.
@@ -89,11 +99,13 @@ impl Faults {
 
     /// Plans the write-backs of the next frames received, in their order, behind those planned already.
     pub fn spoil_received(&self, plan: impl IntoIterator<Item = WriteBack>) {
+        self.0.ever.set(true);
         self.0.received.borrow_mut().extend(plan);
     }
 
     /// The same for frames sent.
     pub fn spoil_sent(&self, plan: impl IntoIterator<Item = WriteBack>) {
+        self.0.ever.set(true);
         self.0.sent.borrow_mut().extend(plan);
     }
 

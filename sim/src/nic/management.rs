@@ -180,7 +180,7 @@ impl E1000 {
         }
         if self.model.is_82574() {
             let busy = self.busy.draining.as_mut().is_some_and(|draining| !draining.over(now));
-            if !self.master_disabled() || busy {
+            if !self.master_disabled() || busy || self.faults.has(Fault::MasterStuck) {
                 value |= status::GIO_MASTER_ENABLE;
             }
         }

@@ -24,8 +24,17 @@ const QUANTUM: u32 = 512;
 pub(super) struct FlowControl {
     /// The transmitter is silent until then.
     until: Option<Duration>,
+    /// Until when it was, or is.
+    held: Option<Duration>,
     /// The peer was told to be silent.
     told: bool,
+}
+
+impl FlowControl {
+    /// Until when the peer wants silence, or wanted it.
+    pub(super) fn held_until(&self) -> Option<Duration> {
+        self.held
+    }
 }
 
 impl E1000 {
@@ -54,6 +63,7 @@ impl E1000 {
             self.stats.add(count::XOFFRXC, 1);
             let until = now + self.bit_time() * QUANTUM * u32::from(quanta);
             self.flow.until = Some(until);
+            self.flow.held = Some(until);
             self.timers.set(Timer::Pause, until);
         }
         true

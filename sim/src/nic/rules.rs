@@ -16,6 +16,16 @@ pub(crate) const RULES: &[Rule] = &[
         "On a line, the 82574's ICR is read while it is masked or asserts the line: what happens at the moment of another \
          read may never be told (82574 specification update, erratum 12).",
     ),
+    rule(
+        "NIC.DeadLink",
+        Severity::S2,
+        "A driver that has told that there is no link gives the card nothing to send.",
+    ),
+    rule(
+        "NIC.DeadSession",
+        Severity::S2,
+        "Frames of sessions that ended with the link do not leave when it returns.",
+    ),
     rule("NIC.Dma", Severity::S0, "Rings and buffers given to the card are memory mapped for it."),
     rule(
         "NIC.LinkPower",

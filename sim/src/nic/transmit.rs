@@ -3,7 +3,7 @@
 //! SDM section 3.3 and 3.4. Descriptors are fetched some time after the tail is written, one frame at a time, at
 //! the pace of the wire: a driver cannot take it for granted that a frame is gone when the write returns.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use super::{
     E1000, Fault, WriteBack,
@@ -52,6 +52,19 @@ pub(super) struct Transmitter {
     /// Frames sent since the reset.
     sent: u32,
     pub(super) write_backs: WriteBacks,
+    /// Frames that the card had when the driver told that the link was gone.
+    dead: BTreeSet<Vec<u8>>,
+}
+
+/// `ETHER_TYPE` of the Session stage, and of the Discovery stage with `CODE` 0xA7: a PADT.
+const SESSION: [u8; 2] = [0x88, 0x64];
+const DISCOVERY: [u8; 2] = [0x88, 0x63];
+const PADT: u8 = 0xA7;
+
+/// Whether a frame belongs to a session.
+fn is_of_session(frame: &[u8]) -> bool {
+    frame.get(12..14).is_some_and(|it| it == SESSION)
+        || frame.get(12..14).is_some_and(|it| it == DISCOVERY) && frame.get(15) == Some(&PADT)
 }
 
 /// The bus refused an access.
@@ -70,6 +83,28 @@ impl E1000 {
             && !self.is_paused()
             && !self.faults.has(Fault::TransmitStuck)
             && !self.faults.has(Fault::TransmitStuckUntilReset)
+    }
+
+    /// NIC.DeadLink: the driver, which has told that there is no link, gives the card frames all the same.
+    pub(super) fn check_tail(&self, p: &dyn Platform, tail: u32) {
+        if p.told_link() == Some(false) && !self.link_up() && tail != self.regs.get(TDT) {
+            p.finding("NIC.DeadLink", format!("the transmit tail is moved to {tail} without a link"));
+        }
+    }
+
+    /// Remembers what must not leave when the link returns: its sessions are over.
+    pub(super) fn remember_dead(&mut self, p: &dyn Platform) {
+        let (mut head, tail, count) = (self.regs.get(TDH), self.regs.get(TDT), self.regs.get(TDLEN) / 16);
+        while head != tail && count != 0 && head < count {
+            let mut desc = [0; 16];
+            p.dma_read(self.regs.wide(TDBAL, TDBAH) + 16 * u64::from(head), &mut desc);
+            let mut frame = vec![0; usize::from(u16::from_le_bytes([desc[8], desc[9]]))];
+            let address = u64::from_le_bytes(desc[..8].try_into().unwrap_or_default());
+            if p.dma_read(address, &mut frame) && is_of_session(&frame) {
+                self.tx.dead.insert(frame);
+            }
+            head = if head + 1 >= count { 0 } else { head + 1 };
+        }
     }
 
     /// Something that may have made transmission possible happened.
@@ -193,6 +228,10 @@ impl E1000 {
             let end = frame.len().saturating_sub(4);
             good = fcs(&frame[..end]) == frame[end..];
             frame.truncate(end);
+        }
+        if self.tx.dead.contains(&frame) {
+            let text = "a frame of a session that ended with the link leaves when it returns";
+            p.finding("NIC.DeadSession", text.to_owned());
         }
         if command & VLE != 0 {
             self.insert_tag(&mut frame, u16::from_le_bytes([desc[14], desc[15]]));

@@ -149,7 +149,7 @@ unsafe extern "win64" fn KeWaitForSingleObject(
     // The wait itself says what is wrong with the IRQL: a poll is allowed at DISPATCH_LEVEL.
     let call = enter("KeWaitForSingleObject", IrqlRange::DISPATCH_OR_BELOW);
     // SAFETY: the driver passes NULL or a timeout.
-    let limit = unsafe { timeout(call.machine(), limit) };
+    let limit = unsafe { timeout(call.machine(), limit) }.map(|limit| call.machine().timeout(limit));
     if wait(call.machine(), object, limit) { STATUS_SUCCESS } else { STATUS_TIMEOUT }
 }
 
@@ -169,7 +169,7 @@ unsafe extern "win64" fn KeWaitForMultipleObjects(
     let limit = unsafe { timeout(machine, limit) };
     // SAFETY: the driver passes `count` pointers.
     let objects = unsafe { std::slice::from_raw_parts(objects, count as usize) };
-    let end = limit.map(|limit| machine.now().saturating_add(limit));
+    let end = limit.map(|limit| machine.timer_end(limit));
     loop {
         let set: Vec<bool> = objects.iter().map(|&object| find(machine, object).is_set()).collect();
         let ready = if kind == WAIT_ALL {
@@ -199,7 +199,7 @@ unsafe extern "win64" fn KeDelayExecutionThread(_mode: i8, _alertable: u8, inter
     let call = enter("KeDelayExecutionThread", IrqlRange::APC);
     // SAFETY: the driver passes an interval.
     let time = unsafe { timeout(call.machine(), interval) };
-    call.machine().sleep(time.unwrap_or_default());
+    call.machine().delay(time.unwrap_or_default());
     STATUS_SUCCESS
 }
 

@@ -7,6 +7,7 @@
 mod bar;
 mod config_space;
 mod interrupts;
+mod link;
 mod msix;
 mod resources;
 mod slot;
@@ -20,6 +21,7 @@ use crate::{memory::dma::Domain, traffic::Doubt};
 pub use bar::{Bar, BarKind};
 pub use config_space::{ConfigSpace, command, offset};
 pub(crate) use interrupts::RULES;
+pub use link::TOO_LATE;
 pub use msix::MsixTable;
 pub use resources::{BarResource, Line, Message, Resources};
 pub use slot::{MapError, Slot};
@@ -59,6 +61,19 @@ pub trait Device {
     fn receive_message(&self) -> Option<u16> {
         None
     }
+
+    /// Whether it is or was made to misbehave: nobody can say how long anything takes.
+    fn is_faulty(&self) -> bool {
+        false
+    }
+
+    /// Until when the wire's other end has it wait, or had.
+    fn held_until(&self) -> Option<Duration> {
+        None
+    }
+
+    /// The driver has told that there is no link: what it has given the card before is not to leave any more.
+    fn link_is_lost(&mut self, _p: &dyn Platform) {}
 
     /// Takes one frame from the wire: destination address to last payload byte, without the FCS.
     fn receive(&mut self, p: &dyn Platform, frame: &[u8]);
@@ -120,6 +135,14 @@ pub trait Platform {
 
     /// Something happened in the card that a reader of the run wants to see.
     fn step(&self, _text: &'static str) {}
+
+    /// The link has come up (`true`) or gone down.
+    fn link_is(&self, _up: bool) {}
+
+    /// What the driver has told of the link, while it is up to it to tell.
+    fn told_link(&self) -> Option<bool> {
+        None
+    }
 
     /// Asks for one [`Device::timer`] call at `at`; replaces what was asked before, `None` cancels it.
     fn schedule(&self, at: Option<Duration>);

@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use super::link::Link;
 use super::{BarKind, BarResource, Device, Line, Mask, Platform, Resources, command, interrupts, offset};
 use crate::{
     machine::{EventId, Machine, Mmio},
@@ -62,6 +63,7 @@ pub struct Slot {
     link_control: Cell<Option<(u16, u8)>>,
     gone: Cell<bool>,
     cable: Cell<bool>,
+    pub(super) link: Link,
     pub(super) interrupts: interrupts::Routing,
     timer: Cell<Option<(Duration, EventId)>>,
     wire_timer: Cell<Option<(Duration, EventId)>>,
@@ -93,6 +95,7 @@ impl Slot {
             link_control: Cell::new(None),
             gone: Cell::new(false),
             cable: Cell::new(true),
+            link: Link::default(),
             interrupts: interrupts::Routing::default(),
             timer: Cell::new(None),
             wire_timer: Cell::new(None),
@@ -330,6 +333,20 @@ impl Slot {
         !self.gone.get() && self.command.get() & command::IO != 0
     }
 
+    /// Whether the card is or was made to misbehave.
+    pub fn is_faulty(&self) -> bool {
+        self.device.borrow().is_faulty()
+    }
+
+    /// Until when the wire's other end has the card wait, or had.
+    pub(crate) fn held_until(&self) -> Option<Duration> {
+        self.device.borrow().held_until()
+    }
+
+    pub(super) fn me(&self) -> Weak<Self> {
+        Weak::clone(&self.me)
+    }
+
     pub(super) fn with_device<R>(&self, f: impl FnOnce(&mut dyn Device) -> R) -> R {
         f(&mut **self.device.borrow_mut())
     }
@@ -485,6 +502,14 @@ impl Platform for Slot {
         if let Some(machine) = self.machine.upgrade() {
             machine.step(crate::machine::Step::new("card", text));
         }
+    }
+
+    fn link_is(&self, up: bool) {
+        self.link_changed(up);
+    }
+
+    fn told_link(&self) -> Option<bool> {
+        self.link.told()
     }
 
     fn schedule(&self, at: Option<Duration>) {

@@ -23,6 +23,7 @@ pub(crate) const TRIPS: &[Trip] = &[
     ("PCI.InterruptForeign", claimed_interrupt_of_another_device_is_reported),
     ("PCI.InterruptStorm", claimed_line_that_stays_asserted_is_a_storm),
     ("PCI.InterruptUnclaimed", unclaimed_line_is_reported_once_and_given_up),
+    ("TIME.Link", a_link_that_nobody_tells_of_is_reported),
 ];
 
 fn slot(model: Model, wire: Box<dyn Wire>) -> Rc<Slot> {
@@ -233,4 +234,28 @@ fn same_seed_same_log() {
         machine.log_hash()
     };
     assert_eq!(run(3), run(3));
+}
+
+#[test]
+fn a_link_that_nobody_tells_of_is_reported() {
+    let found = |told: bool| {
+        let machine = Machine::new(Config::default());
+        let slot = slot(Model::I82574l, Box::new(Unconnected));
+        let driver = Driver::start(&slot);
+        slot.set_told_link(Some(false));
+        machine.run_for(Duration::from_millis(1)).expect("time passes");
+        driver.write(0x0000, 0x41);
+        machine.run_for(Duration::from_secs(3)).expect("a link comes up");
+        slot.set_told_link(Some(true));
+        machine.run_for(Duration::from_secs(1)).expect("time passes");
+        let before = machine.verifier().count("TIME.Link");
+        slot.set_link(false);
+        machine.run_for(Duration::from_millis(20)).expect("time passes");
+        if told {
+            slot.set_told_link(Some(false));
+        }
+        machine.run_for(Duration::from_secs(1)).expect("time passes");
+        machine.verifier().count("TIME.Link") - before
+    };
+    assert_eq!((found(true), found(false)), (0, 1));
 }

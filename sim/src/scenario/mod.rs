@@ -23,7 +23,11 @@ pub use outcome::{Found, Outcome};
 pub(crate) use run::RULES;
 pub use run::RunError;
 
-use crate::{machine::Step, ndis::Readings, nic::Model};
+use crate::{
+    machine::{Step, TICK},
+    ndis::Readings,
+    nic::Model,
+};
 
 /// Largest PPP frame, from the protocol field on, without RFC 4638: the PPPoE payload of a 1,500-byte packet.
 pub const MAX_FRAME: usize = 1494;
@@ -122,6 +126,8 @@ pub struct Scenario {
     pub bad_cable: bool,
     /// How NDIS reads its documents; `None`: as the seed draws ([`Readings::drawn`]).
     pub readings: Option<Readings>,
+    /// What the clock ticks in, 0 for one that is exact; `None`: as the seed draws.
+    pub tick: Option<Duration>,
     /// The number, from 0, of the fallible kernel call that is made to fail; errors then end the run early, and
     /// that is no fault.
     pub fail: Option<u64>,
@@ -151,6 +157,7 @@ impl Scenario {
             ending: Ending::Client,
             bad_cable: false,
             readings: Some(Readings::DEFAULT),
+            tick: Some(TICK),
             fail: None,
             trace: false,
             pcap: None,

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     image::Image,
-    machine::{Config, FailPlan, Machine, Step},
+    machine::{Config, FailPlan, Machine, Step, drawn_tick},
     ndis::{self, DriverEntry, Readings},
     nic::Faults,
     nt,
@@ -80,6 +80,7 @@ fn on_this_thread(
         real_time: scenario.peer.is_real(),
         trace: scenario.trace,
         fail: scenario.fail.map(FailPlan::Nth),
+        tick: scenario.tick.unwrap_or_else(|| drawn_tick(scenario.seed)),
         ..Config::default()
     });
     machine.on_step(told);

@@ -94,7 +94,8 @@ What `ndis-sim` holds a driver to. A finding names the rule by its id. The table
 The first letters of an id tell where a rule comes from: `BC` what the kernel stops with a bug check, `CO` the contract
 of connection-oriented NDIS, `DDI` and `SDV` the checks of DDI compliance and of Static Driver Verifier, `DV` Driver
 Verifier, `IRQL` the page of a routine, `NDIS` what NDIS stops, `NV` NDIS verification, `NIC` the card's datasheet, `PCI`
-the bus, `WIRE` what the wire has seen; `QEMU` and `SIM` are about the simulation itself.
+the bus, `WIRE` what the wire has seen; `TIME` are bounds of the project's own where the documents say \"immediately\" or
+nothing; `QEMU` and `SIM` are about the simulation itself.
 
 | Severity | Means |
 |---|---|

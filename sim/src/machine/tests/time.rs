@@ -155,3 +155,40 @@ fn the_plan_of_failures_may_change() {
     assert!(!machine.should_fail("a"));
     assert_eq!((machine.fallible_calls(), machine.injected_failures()), (8, 2));
 }
+
+#[test]
+fn the_clock_of_the_kernel_ticks() {
+    for seed in 0..50 {
+        let tick = Duration::from_micros(15_625);
+        let machine = Machine::new(Config { seed, ..Config::default() });
+        run(&machine, move || {
+            let machine = Machine::current();
+            for _ in 0..20 {
+                machine.sleep(Duration::from_micros(machine.below(40_000)));
+                let delay = Duration::from_micros(machine.below(50_000) + 1);
+                let (now, last) = (machine.now(), machine.system_time());
+                assert!(last <= now && (now < tick || now - last < tick));
+                let (timer, end) = (machine.timer_end(delay), machine.delay_end(delay));
+                // A timer may be early; the delay of a thread is not.
+                assert!(timer + tick > now + delay && timer < now + delay + tick, "{timer:?}");
+                assert!(end >= now + delay && end < now + delay + tick, "{end:?}");
+                machine.delay(delay);
+                assert!(machine.now() >= end && machine.system_time() == end);
+            }
+        });
+        assert_eq!(rules(&machine), [""; 0]);
+    }
+}
+
+#[test]
+fn an_exact_clock_does_not_tick() {
+    let machine = Machine::new(Config { tick: Duration::ZERO, ..Config::default() });
+    run(&machine, || {
+        let machine = Machine::current();
+        machine.sleep(Duration::from_micros(17));
+        let wanted = machine.now() + Duration::from_micros(3);
+        assert_eq!(machine.timer_end(Duration::from_micros(3)), wanted);
+        assert_eq!(machine.delay_end(Duration::from_micros(3)), wanted);
+        assert_eq!(machine.system_time(), machine.now());
+    });
+}

@@ -1,6 +1,7 @@
 //! OID requests to the smallest driver.
 
 use super::calls::handle_of;
+use super::data;
 use super::mini::{adapter, deviates, later, mini, ndis};
 use crate::ndis::handle::Handle;
 use crate::ndis::parameters::u32_at;
@@ -107,6 +108,9 @@ fn address(input: &[u8]) -> Vec<u8> {
 
 /// Answers a request in its structure.
 fn answer(request: usize, vc: bool) -> Status {
+    if mini(|it| it.gone.get()) && !deviates("answers when gone") {
+        return status::NOT_ACCEPTED;
+    }
     let kind: u32 = raw::read((request + 4) as *const u32);
     let oid: u32 = raw::read((request + 32) as *const u32);
     let (buffer, length): (usize, u32) =
@@ -140,6 +144,9 @@ fn set(request: usize, oid: u32, buffer: usize, data: &[u8]) -> Status {
     let known = SETTABLE.contains(&oid) || (oid == 0x0001_0101 && deviates("list can be set"));
     if !known || (oid == 0xFD01_0101 && deviates("refuses power")) {
         return status::NOT_SUPPORTED;
+    }
+    if oid == 0xFD01_0101 && u32_at(data, 0) > 1 {
+        data::sleep();
     }
     if oid == 0x0401_0181 {
         if u32_at(data, 0) > 1500 {

@@ -12,6 +12,10 @@ use crate::ndis::{
 
 pub(super) unsafe extern "win64" fn initialize(handle: Handle, _context: usize, parameters: usize) -> Status {
     mini(|it| it.adapter.set(handle as usize));
+    if deviates("slow start") {
+        // Looks every 100 us, and sleeps until the next tick each time.
+        (0..300).for_each(|_| ndis!(system::sleep, 100));
+    }
     match mini(|it| it.deviation.get()) {
         "family before attributes" => register_family(0x801),
         "status before attributes" => indicate_link(handle as usize, 112),
@@ -218,6 +222,13 @@ pub(super) unsafe extern "win64" fn pause(_context: usize, _parameters: usize) -
     if deviates("pause completed and returned") {
         ndis!(lifecycle::pause_complete, adapter());
         return status::SUCCESS;
+    }
+    if deviates("slow pause") {
+        Machine::current().spawn("slow", || {
+            Machine::current().sleep(std::time::Duration::from_millis(500));
+            ndis!(lifecycle::pause_complete, adapter());
+        });
+        return status::PENDING;
     }
     mini(|it| it.pausing.set(true));
     if mini(|it| it.received.get()) == 0 || deviates("pause does not wait") {

@@ -303,6 +303,14 @@ pub(super) unsafe extern "win64" fn close_call(vc: usize, _party: usize, _data: 
         }
         change((vc, Change::Deactivation), || ndis!(activation::deactivate, handle as Handle), complete);
     };
+    if deviates("slow close") {
+        pended.set(true);
+        Machine::current().spawn("slow", || {
+            Machine::current().sleep(std::time::Duration::from_millis(500));
+            disconnect();
+        });
+        return status::PENDING;
+    }
     if pended.get() {
         return later(disconnect);
     }

@@ -5,7 +5,7 @@ use super::mini::{adapter, deviates, mini, ndis};
 use crate::machine::Machine;
 use crate::ndis::handle::Handle;
 use crate::ndis::net_buffer::layout::{Nb, Nbl};
-use crate::ndis::{lifecycle, net_buffer, receive, send, status};
+use crate::ndis::{lifecycle, net_buffer, receive, send, status, timer};
 
 /// Sends are echoed and then completed.
 pub(super) unsafe extern "win64" fn co_send(vc: usize, list: usize, _flags: u32) {
@@ -26,6 +26,10 @@ pub(super) unsafe extern "win64" fn co_send(vc: usize, list: usize, _flags: u32)
         at = nbl.next();
     }
     if deviates("keeps a send") {
+        return;
+    }
+    if mini(|mini| mini.late.replace(false)) {
+        mini(|mini| mini.kept.set((handle as usize, list)));
         return;
     }
     let flags = u32::from(deviates("send flag lies") && Machine::current().irql() < 2);
@@ -63,6 +67,19 @@ fn echo(vc: usize, nb: Nb) {
             *last ^= 1;
         }
         indicate(vc, &data);
+    }
+}
+
+/// The card goes to sleep: what was to be sent comes back.
+pub(super) fn sleep() {
+    let (handle, list) = mini(|mini| mini.kept.take());
+    if list != 0 {
+        let aborted = deviates("aborts a send for sleep");
+        Nbl(list).set_status(if aborted { status::REQUEST_ABORTED } else { status::LOW_POWER_STATE });
+        ndis!(send::complete, handle as Handle, list, 0);
+    }
+    if !deviates("sleeps with a timer") {
+        ndis!(timer::cancel, mini(|mini| mini.timer.get()) as Handle);
     }
 }
 

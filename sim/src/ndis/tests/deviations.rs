@@ -1,12 +1,15 @@
 //! Each deviation trips its rule.
 
+use std::rc::Rc;
+
 use super::super::client as ndis_client;
 use super::mini::{adapter, deviates, mini, ndis};
 use super::trips::trips;
-use super::{Bench, SECOND, calls, data, life, misuse};
+use super::{Bench, SECOND, bring_up, calls, data, life, misuse};
 use crate::machine::Machine;
 use crate::ndis::handle::Handle;
-use crate::ndis::{Frames, incoming, net_buffer, status, wait_for};
+use crate::ndis::oid::OidRequest;
+use crate::ndis::{Frames, incoming, net_buffer, status, timer, wait_for};
 
 trips! {
     registration(start_and_stop) {
@@ -58,6 +61,8 @@ trips! {
         "pause completed and returned" => "CO-244",
         "pause hangs" => "NDIS.7C.0x25",
         "restart completes twice" => "CO-245",
+        "slow start" => "TIME.Lifecycle",
+        "slow pause" => "TIME.Pause",
     }
     halt_with_clients(halt_under_a_client) {
         "silent halt" => "CO-043",
@@ -132,6 +137,7 @@ trips! {
         "no rates" => "CO-323",
         "call hangs" => "CO-091",
         "connects synchronously inactive" => "CO-071",
+        "slow close" => "TIME.Close",
     }
     calls_end_once_later(life, pended) {
         "close completed twice" => "CO-102",
@@ -171,6 +177,17 @@ trips! {
         "completes sends under a lock" => "CO-206",
         "keeps a send" => "NV.NdisTimedDataSend.CO",
         "keeps a send" => "CO-078",
+    }
+    sends_that_are_given_up(cancel_and_lose_the_link) {
+        "keeps a send" => "TIME.Cancel",
+        "keeps a send" => "TIME.LinkLoss",
+    }
+    power_and_timers(sleep_and_look) {
+        "sleeps with a timer" => "CO-265",
+        "aborts a send for sleep" => "CO-265",
+    }
+    removal(ask_after_removal) {
+        "answers when gone" => "CO-171",
     }
     receives(life) {
         "no source handle" => "CO-213",
@@ -331,6 +348,47 @@ fn change_a_call() {
     ndis_client::close_call(&vc);
     calls::delete_own(calls::own_vc());
     ndis_client::deregister_sap(&sap);
+    bench.close(&af);
+    bench.stop();
+}
+
+/// Sends are cancelled, then the link goes.
+fn cancel_and_lose_the_link() {
+    let bench = Bench::start().expect("a start");
+    let af = bench.open();
+    let vc = bench.connect(&af).expect("a call");
+    ndis_client::send(&vc, &Frames { cancel_id: 7, ..Frames::singles([vec![1; 60]]) });
+    ndis_client::cancel_sends(&bench.adapter, 7);
+    bring_up::indicate_link(adapter() as usize, 112);
+    Machine::current().sleep(SECOND);
+    bench.disconnect(&vc);
+    bench.close(&af);
+    bench.stop();
+}
+
+/// A card goes to sleep while a frame is on its way and a timer is set.
+fn sleep_and_look() {
+    let bench = Bench::start().expect("a start");
+    let af = bench.open();
+    let vc = bench.connect(&af).expect("a call");
+    ndis!(timer::set, mini(|it| it.timer.get()) as Handle, -10_000_000, 0, 0);
+    let late = Rc::clone(&vc);
+    mini(|it| it.late.set(true));
+    ndis_client::send(&late, &Frames::singles([vec![1; 60]]));
+    bench.adapter.set_power(4);
+    bench.adapter.set_power(1);
+    bench.disconnect(&vc);
+    bench.close(&af);
+    bench.stop();
+}
+
+fn ask_after_removal() {
+    let bench = Bench::start().expect("a start");
+    let af = bench.open();
+    bench.adapter.surprise_remove();
+    bench.adapter.oid_request(OidRequest::query(0x0001_0104, 4));
+    ndis_client::co_oid_request(&bench.adapter, None, OidRequest::query(0x0401_0180, 16));
+    ndis_client::cm_oid_request(&af, None, OidRequest::query(0xFE00_1001, 12));
     bench.close(&af);
     bench.stop();
 }

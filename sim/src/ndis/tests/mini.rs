@@ -62,6 +62,10 @@ pub(super) struct Mini {
     pub(super) data: RefCell<BTreeMap<usize, Vec<u8>>>,
     pub(super) received: Cell<usize>,
     pub(super) pausing: Cell<bool>,
+    /// Sends stay until the card goes to sleep, and those that did.
+    pub(super) late: Cell<bool>,
+    pub(super) kept: Cell<(usize, usize)>,
+    pub(super) gone: Cell<bool>,
     /// `WAN_CO_SET_LINK_INFO`, of any VC.
     pub(super) link: RefCell<Vec<u8>>,
     /// What follows the activation or deactivation of a VC, by its context.
@@ -211,7 +215,11 @@ unsafe extern "win64" fn send_connectionless(_context: usize, _list: usize, _por
 
 unsafe extern "win64" fn cancel(_context: usize, _id: usize) {}
 
-unsafe extern "win64" fn pnp_event(_context: usize, _event: usize) {}
+/// `NetDevicePnPEvent` is at offset 8.
+unsafe extern "win64" fn pnp_event(_context: usize, event: usize) {
+    let code: u32 = raw::read((event + 8) as *const u32);
+    mini(|it| it.gone.set(code == 2));
+}
 
 unsafe extern "win64" fn shut_down(_context: usize, _action: u32) {
     if deviates("frees in shutdown") {

@@ -26,6 +26,8 @@ pub(super) struct Host {
     memory: RefCell<Vec<u8>>,
     deadline: Cell<Option<Duration>>,
     pub(super) line: Cell<bool>,
+    /// What the driver has told of the link.
+    pub(super) told: Cell<Option<bool>>,
     pub(super) messages: RefCell<Vec<u16>>,
     pub(super) sent: RefCell<Vec<Vec<u8>>>,
     pub(super) findings: RefCell<Vec<&'static str>>,
@@ -69,6 +71,10 @@ impl Platform for Host {
     fn finding(&self, rule: &'static str, _detail: String) {
         crate::verifier::trips::found(rule);
         self.findings.borrow_mut().push(rule);
+    }
+
+    fn told_link(&self) -> Option<bool> {
+        self.told.get()
     }
 
     fn schedule(&self, at: Option<Duration>) {

@@ -115,3 +115,54 @@ fn full_buffer_asks_for_silence_and_an_empty_one_for_more() {
     assert_eq!(bench.host.sent.borrow()[1..], [expected], "XON");
     assert_eq!((bench.read(0x4054), bench.read(0x404c)), (1, 1));
 }
+
+/// Tells that the link is gone.
+fn lose(bench: &mut Bench) {
+    bench.card.set_link(&bench.host, false);
+    bench.host.told.set(Some(false));
+    bench.card.link_is_lost(&bench.host);
+}
+
+fn regain(bench: &mut Bench) {
+    bench.card.set_link(&bench.host, true);
+    bench.pass_us(3_000_000);
+    bench.host.told.set(Some(true));
+}
+
+/// A frame of the Session stage.
+fn of_session() -> Vec<u8> {
+    let mut frame = frame([0xff; 6], 100);
+    frame[12..14].copy_from_slice(&[0x88, 0x64]);
+    frame
+}
+
+#[test]
+pub(super) fn frames_for_a_link_that_is_gone_are_reported() {
+    for model in Model::ALL {
+        let mut bench = Bench::running(model);
+        bench.pass_us(3_000_000);
+        bench.descriptor(0, &of_session(), 0x0b);
+        bench.write(0x3818, 1);
+        bench.pass_us(1_000);
+        assert_eq!(*bench.host.findings.borrow(), [""; 0]);
+        lose(&mut bench);
+        bench.descriptor(1, &of_session(), 0x0b);
+        bench.write(0x3818, 2);
+        assert_eq!(*bench.host.findings.borrow(), ["NIC.DeadLink"]);
+    }
+}
+
+#[test]
+pub(super) fn frames_of_dead_sessions_are_reported_when_they_leave() {
+    for model in Model::ALL {
+        let mut bench = Bench::running(model);
+        bench.pass_us(3_000_000);
+        bench.descriptor(0, &of_session(), 0x0b);
+        bench.card.set_link(&bench.host, false);
+        bench.write(0x3818, 1);
+        lose(&mut bench);
+        regain(&mut bench);
+        assert_eq!(bench.host.sent.borrow().len(), 1);
+        assert_eq!(*bench.host.findings.borrow(), ["NIC.DeadSession"]);
+    }
+}

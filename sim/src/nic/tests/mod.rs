@@ -19,6 +19,8 @@ use crate::verifier::trips::Trip;
 pub(crate) const TRIPS: &[Trip] = &[
     ("NIC.Address64", board::plain_pci_hangs_above_4_gib),
     ("NIC.AccessSize", management::accesses_that_are_no_dword_are_reported),
+    ("NIC.DeadLink", link::frames_for_a_link_that_is_gone_are_reported),
+    ("NIC.DeadSession", link::frames_of_dead_sessions_are_reported_when_they_leave),
     ("NIC.Dma", transmit::wild_buffer_stops_the_ring_and_is_reported),
     ("NIC.CauseRead", interrupts::a_read_that_may_miss_a_cause_is_reported),
     ("NIC.LinkPower", board::transmitter_hangs_with_aspm),

@@ -143,6 +143,14 @@ impl<D: Device> Device for Faulty<D> {
         }
     }
 
+    fn is_faulty(&self) -> bool {
+        self.faults.ever() || self.card.is_faulty()
+    }
+
+    fn held_until(&self) -> Option<Duration> {
+        self.card.held_until()
+    }
+
     fn causes(&self) -> Option<u64> {
         self.card.causes()
     }
