@@ -36,17 +36,23 @@ impl<T: Registers + ?Sized> Registers for &T {
 
 /// Waiting while the card works.
 ///
-/// Only functions that take a `&impl Delay` wait. They are for `PASSIVE_LEVEL`, so the implementation may sleep, and no
-/// single wait is longer than 25 ms; but [`Nic::link_changed`](crate::Nic::link_changed) may be called at
+/// Only functions that take a `&impl Delay` wait. They are for `PASSIVE_LEVEL`, so the implementation may sleep, for as long
+/// as the ticks of its clock take, and no single wait is longer than 25 ms; but [`Nic::link_changed`](crate::Nic::link_changed) may be called at
 /// `DISPATCH_LEVEL` with an implementation that stalls, and waits for at most 50 us at a time.
 pub trait Delay {
     /// Returns after at least `us` microseconds.
     fn microseconds(&self, us: u32);
+    /// Microseconds since an arbitrary moment, by a clock that is finer than the sleeps: what is waited for in several steps
+    /// ends by this clock.
+    fn clock(&self) -> u64;
 }
 
 impl<T: Delay + ?Sized> Delay for &T {
     fn microseconds(&self, us: u32) {
         (**self).microseconds(us);
+    }
+    fn clock(&self) -> u64 {
+        (**self).clock()
     }
 }
 

@@ -64,6 +64,7 @@ mod semaphore;
 mod statistics;
 mod transmit;
 mod vlan;
+mod wait;
 
 pub use burst::Burst;
 pub use error::Error;

@@ -7,6 +7,7 @@ use crate::phy::{
     CONTROL_RESTART, CONTROL_SPEED_100, GIGABIT_CONTROL, GIGABIT_FULL, GIGABIT_HALF, Patience,
 };
 use crate::registers::{Ctrl, Register, Status, Tctl};
+use crate::wait::poll;
 use crate::{Delay, Error, Nic, Registers};
 
 /// Everything in the PHY's control register that says how it works: loopback, speed, negotiation, power, isolation and
@@ -233,14 +234,12 @@ impl<R: Registers> Nic<R> {
 
     /// The control register after a reset, which takes up to 500 ms (IEEE 802.3 22.2.4.1.1).
     fn wait_for_phy_reset(&self, delay: &impl Delay) -> Result<u16, Error> {
-        for _ in 0..50 {
-            let control = self.read_phy(delay, CONTROL)?;
-            if control & CONTROL_RESET == 0 {
-                return Ok(control);
-            }
-            delay.microseconds(10_000);
-        }
-        Err(Error::PhyTimeout { register: CONTROL })
+        poll(
+            delay,
+            500_000,
+            || Ok(Some(self.read_phy(delay, CONTROL)?).filter(|it| it & CONTROL_RESET == 0)),
+        )?
+        .ok_or(Error::PhyTimeout { register: CONTROL })
     }
 
     /// Replaces the bits of `mask` in a PHY register, and says whether that changed anything.

@@ -135,6 +135,12 @@ impl<R: Registers> Nic<R> {
         self.bus.write(Tctl::default().set(Tctl::PSP));
     }
 
+    /// Has the transmitter stop after the frame that it is sending, which [`Nic::start_transmit`] ends: what the ring holds
+    /// stays there until the reset that comes first (SDM 13.4.33). Any IRQL.
+    pub fn stop_transmit(&self) {
+        self.bus.write(Tctl::default().set(Tctl::PSP));
+    }
+
     /// Stops and resets the card. Once this has returned, with an error or not, the card accesses no shared memory,
     /// unless the error is [`Error::ResetTimeout`]. `PASSIVE_LEVEL`.
     ///

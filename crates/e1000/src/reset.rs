@@ -2,6 +2,7 @@
 
 use crate::phy::Patience;
 use crate::registers::{Ctrl, CtrlExt, Eecd, Gcr, Gcr2, Icr, Itr, Register, Status, Tarc0, Tipg, Txdctl};
+use crate::wait::poll;
 use crate::{Delay, Error, Family, Nic, Registers};
 
 /// Time for bus transactions and frames under way to end once receiver and transmitter are off.
@@ -13,6 +14,10 @@ const UNRESET: u32 = 0x5A5A;
 /// How long the reset of a PHY is held, and how long it takes the PHY to be set up afterwards.
 const PHY_RESET_US: u32 = 100;
 const PHY_CONFIGURED_US: u32 = 10_000;
+/// Time until the reset is over and, on the 82574, the EEPROM loaded.
+const READY_US: u32 = 10_000;
+/// 82574: time for PCI Express requests that are outstanding to end.
+const MASTER_US: u32 = 80_000;
 /// 82574: time after the EEPROM's load until PHY and EEPROM may be used.
 const CONFIGURED_US: u32 = 25_000;
 
@@ -92,34 +97,21 @@ impl<R: Registers> Nic<R> {
     /// 82574: waits until no PCI Express request is outstanding. One that never ends does not keep us from the reset.
     fn disable_master(&self, delay: &impl Delay) -> Result<(), Error> {
         self.bus.modify::<Ctrl>(|control| control.set(Ctrl::MASTER_DISABLE))?;
-        for _ in 0..800 {
-            if !self.bus.read::<Status>()?.is_set(Status::MASTER_ENABLE) {
-                break;
-            }
-            delay.microseconds(100);
-        }
+        poll(delay, MASTER_US, || {
+            Ok((!self.bus.read::<Status>()?.is_set(Status::MASTER_ENABLE)).then_some(()))
+        })?;
         Ok(())
     }
 
     fn wait_for_reset(&self, delay: &impl Delay) -> Result<(), Error> {
-        for _ in 0..100 {
-            if !self.bus.read::<Ctrl>()?.is_set(Ctrl::RST) {
-                return Ok(());
-            }
-            delay.microseconds(100);
-        }
-        Err(Error::ResetTimeout)
+        poll(delay, READY_US, || Ok((!self.bus.read::<Ctrl>()?.is_set(Ctrl::RST)).then_some(())))?
+            .ok_or(Error::ResetTimeout)
     }
 
     /// 82574: nothing may be accessed before the card has loaded its EEPROM.
     fn wait_for_eeprom(&self, delay: &impl Delay) -> Result<(), Error> {
-        for _ in 0..100 {
-            if self.bus.read::<Eecd>()?.is_set(Eecd::AUTO_RD) {
-                return Ok(());
-            }
-            delay.microseconds(100);
-        }
-        Err(Error::EepromAutoRead)
+        poll(delay, READY_US, || Ok(self.bus.read::<Eecd>()?.is_set(Eecd::AUTO_RD).then_some(())))?
+            .ok_or(Error::EepromAutoRead)
     }
 
     /// Sets what the reset leaves unsuitable: errata bits (82574) and the inter-packet gap.

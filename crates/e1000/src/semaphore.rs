@@ -5,6 +5,7 @@
 
 use crate::phy::Patience;
 use crate::registers::{ExtcnfCtrl, Register};
+use crate::wait::poll;
 use crate::{Delay, Error, Nic, Registers};
 
 impl<R: Registers> Nic<R> {
@@ -13,16 +14,16 @@ impl<R: Registers> Nic<R> {
         if !self.model.semaphore {
             return Ok(());
         }
-        let (tries, us) = match patience {
-            Patience::Sleeping => (10, 2_000),
-            Patience::Stalling => (4, 50),
+        let limit = match patience {
+            Patience::Sleeping => 20_000,
+            Patience::Stalling => 200,
         };
-        for _ in 0..tries {
+        let owned = poll(delay, limit, || {
             self.bus.modify::<ExtcnfCtrl>(|control| control.set(ExtcnfCtrl::MDIO_SW_OWNERSHIP))?;
-            if self.bus.read::<ExtcnfCtrl>()?.is_set(ExtcnfCtrl::MDIO_SW_OWNERSHIP) {
-                return Ok(());
-            }
-            delay.microseconds(us);
+            Ok(self.bus.read::<ExtcnfCtrl>()?.is_set(ExtcnfCtrl::MDIO_SW_OWNERSHIP).then_some(()))
+        })?;
+        if owned.is_some() {
+            return Ok(());
         }
         // A request left behind would be granted later, to nobody.
         self.release_phy()?;

@@ -384,4 +384,8 @@ impl Delay for Card {
         self.waited.set(self.waited.get() + u64::from(us));
         self.busy.set(self.busy.get().saturating_sub(us));
     }
+
+    fn clock(&self) -> u64 {
+        self.waited.get()
+    }
 }

@@ -264,6 +264,10 @@ impl Delay for Stall<'_> {
         self.total.set(self.total.get() + us);
         self.card.microseconds(us);
     }
+
+    fn clock(&self) -> u64 {
+        self.card.clock()
+    }
 }
 
 /// At `DISPATCH_LEVEL` nothing takes long, whatever is wrong, and the link's state is told.
