@@ -7,7 +7,7 @@ use core::num::NonZeroU32;
 
 use crate::call_parameters::{BEST_EFFORT, FlowSpec, UNSPECIFIED};
 use crate::status::Status;
-use crate::token_bucket::Shape;
+use crate::token_bucket::{LOOKS_A_SECOND, Shape};
 
 /// `SERVICETYPE_*` besides best effort (qos.h). Flags are in the upper half.
 const NO_TRAFFIC: u32 = 0;
@@ -15,10 +15,6 @@ const NO_CHANGE: u32 = 6;
 const NETWORK_UNAVAILABLE: u32 = 4;
 const GENERAL_INFORMATION: u32 = 5;
 const SERVICE_MASK: u32 = 0xFFFF;
-
-/// The shortest burst that is granted unless the client asks for one, as a part of a second: two ticks of the clock that
-/// most kernels run on, so that a sender who is let through at every tick keeps its rate.
-const TICKS_A_SECOND: u32 = 32;
 
 /// What limits the calls of a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,7 +111,8 @@ fn shape(flow: &FlowSpec, limits: Limits) -> Result<Option<Shape>, Status> {
     let least = specified(flow.minimum_policed_size).map_or(0, NonZeroU32::get);
     let burst = match specified(flow.token_bucket_size) {
         Some(size) => size.get(),
-        None => (rate.get() / TICKS_A_SECOND).max(limits.longest.saturating_mul(2)),
+        // A frame, and what comes in between two looks: a sender who is let through at ticks of the clock keeps its rate.
+        None => limits.longest.saturating_add((rate.get() / LOOKS_A_SECOND).max(limits.longest)),
     };
     // A frame must fit, or it would never go out.
     if peak.is_some_and(|peak| peak < rate) || burst < limits.longest || least > limits.longest {
@@ -161,7 +158,7 @@ mod tests {
             (1_000_000, 5000, Some(2_000_000))
         );
         assert_eq!((grant.rate(&LIMITS), grant.peak(&LIMITS), grant.burst()), (1_000_000, 2_000_000, 5000));
-        assert_eq!(changed(wanted(1_000_000)).unwrap().burst(), 31_250);
+        assert_eq!(changed(wanted(1_000_000)).unwrap().burst(), 31_250 + 1496);
         assert_eq!(changed(wanted(1000)).unwrap().burst(), 2992);
         assert_eq!(
             changed(FlowSpec { peak_bandwidth: 700, ..OPEN }).unwrap().rate(&LIMITS),

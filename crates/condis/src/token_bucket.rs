@@ -57,6 +57,10 @@ impl Bucket {
     }
 }
 
+/// How many ticks of two there are in a second: a sender that is let through at ticks of the clock, 15.625 ms apart, may find
+/// one of them a little too early, and misses what comes in until the next.
+pub(crate) const LOOKS_A_SECOND: u32 = 32;
+
 /// Bytes in billionths: 2^32 times as many fit twice.
 const fn parts(bytes: u32) -> i64 {
     (bytes as i64).saturating_mul(SECOND.cast_signed())
@@ -73,8 +77,16 @@ pub struct Shape {
     pub peak: Option<NonZeroU32>,
     /// Frames with fewer bytes count as so many.
     pub least: u32,
-    /// Bytes of the longest frame: what may pass at once at the peak rate.
+    /// Bytes of the longest frame.
     pub longest: u32,
+}
+
+impl Shape {
+    /// What may pass at once at a peak rate: a frame, and what comes in while nobody looks. With less than that the rate could
+    /// not be had from a timer.
+    const fn depth(&self, peak: NonZeroU32) -> u32 {
+        self.longest.saturating_add(peak.get() / LOOKS_A_SECOND)
+    }
 }
 
 /// Holds the frames of a call to its [`Shape`].
@@ -90,7 +102,7 @@ impl Shaper {
     pub fn new(shape: &Shape, now: u64) -> Self {
         Self {
             sustained: Bucket::new(shape.rate, shape.burst, now),
-            peak: shape.peak.map(|peak| Bucket::new(peak, shape.longest, now)),
+            peak: shape.peak.map(|peak| Bucket::new(peak, shape.depth(peak), now)),
             least: shape.least,
         }
     }
@@ -99,8 +111,8 @@ impl Shaper {
     #[must_use]
     pub fn changed(&self, shape: &Shape, now: u64) -> Self {
         let peak = |rate| match &self.peak {
-            Some(bucket) => bucket.changed(rate, shape.longest, now),
-            None => Bucket::new(rate, shape.longest, now),
+            Some(bucket) => bucket.changed(rate, shape.depth(rate), now),
+            None => Bucket::new(rate, shape.depth(rate), now),
         };
         Self {
             sustained: self.sustained.changed(shape.rate, shape.burst, now),
@@ -159,10 +171,46 @@ mod tests {
 
     #[test]
     fn a_peak_spreads_a_burst() {
-        let mut shaper = Shaper::new(&shape(1000, 100_000, Some(150_000)), 0);
-        assert_eq!(shaper.pass(1500, 0), Ok(()));
-        assert_eq!(shaper.pass(1500, 0), Err(SECOND / 100));
-        assert_eq!(shaper.pass(1500, SECOND / 100), Ok(()));
+        let mut shaper = Shaper::new(&shape(1000, 100_000, Some(160_000)), 0);
+        // A frame and 1/32 of a second.
+        for _ in 0..4 {
+            assert_eq!(shaper.pass(1500, 0), Ok(()));
+        }
+        assert_eq!(shaper.pass(1500, 0), Err(SECOND / 160));
+        assert_eq!(shaper.pass(1500, SECOND / 160), Ok(()));
+    }
+
+    /// What passes in 2 s if somebody looks whenever a timer lets them, which expires at a tick, and not at the first one from
+    /// the time on that was waited for, but up to 2 ms later.
+    fn passes_at_ticks(shape: &Shape, frame: u32, late: u64) -> u64 {
+        const TICK: u64 = 15_625_000;
+        let (mut shaper, mut now, mut sum) = (Shaper::new(shape, 0), 0, 0);
+        while now < 2 * SECOND {
+            match shaper.pass(frame, now) {
+                Ok(()) => sum += u64::from(frame),
+                Err(wait) => now = (now + wait + late).next_multiple_of(TICK),
+            }
+        }
+        sum
+    }
+
+    proptest! {
+        /// The clock's ticks cost nobody the rate that was granted, nor the peak within a burst.
+        #[test]
+        fn rates_are_had_at_ticks(
+            rate in 2_000_u32..1_000_000,
+            more in 0_u32..1_000_000,
+            frame in 64_u32..1496,
+            late in 0_u64..2_000_000,
+        ) {
+            let burst = 1496 + (rate / LOOKS_A_SECOND).max(1496);
+            let peak = NonZeroU32::new(rate + more);
+            let shape = Shape { burst, ..self::shape(rate, burst, peak.map(NonZeroU32::get)) };
+            let least = |rate: u32| u64::from(rate) * 2 - u64::from(rate) / 32;
+            prop_assert!(passes_at_ticks(&shape, frame, late) >= least(rate));
+            let endless = Shape { burst: u32::MAX, ..shape };
+            prop_assert!(passes_at_ticks(&endless, frame, late) >= least(rate + more));
+        }
     }
 
     #[test]

@@ -106,7 +106,7 @@ fn a_rate_is_met_on_the_wire_changed_up_and_down_and_taken_off() {
             send(&vc, &frames(1200));
             watch(lever, 200_000, 10_000, Duration::from_secs(1));
             assert_eq!(set(&vc, flow(400_000)).token_rate, 400_000);
-            watch(lever, 400_000, 12_500, Duration::from_secs(1));
+            watch(lever, 400_000, 12_500 + 1496, Duration::from_secs(1));
             assert_eq!(set(&vc, FlowSpec { token_bucket_size: 5000, ..flow(50_000) }).token_rate, 50_000);
             watch(lever, 50_000, 5000, Duration::from_secs(1));
             let left = Record::of(&vc).in_driver.get();
@@ -131,8 +131,8 @@ fn a_peak_rate_spreads_bursts() {
         let granted = set(&vc, asked);
         assert_eq!((granted.token_rate, granted.peak_bandwidth), (100_000, 250_000));
         send(&vc, &frames(400));
-        // The bucket is full: only the peak rate counts, one frame at a time.
-        watch(lever, 250_000, 1496, Duration::from_millis(500));
+        // The bucket is full: only the peak rate counts, a frame and two ticks at a time.
+        watch(lever, 250_000, 1496 + 250_000 / 32, Duration::from_millis(500));
         assert!(Caller::hang_up(&vc), "the close does not end");
         assert_eq!(client::delete_vc(&vc), status::SUCCESS);
     });
