@@ -55,6 +55,8 @@ pub(crate) struct Adapter {
     families: SpinLock<Vec<Ref<AddressFamily>>, level::Families>,
     /// Link speed in bits per second and duplex mode, while there is a link.
     link: SpinLock<Option<(u64, bool)>, level::Link>,
+    /// How often somebody has wanted the link to be looked at, since nobody has.
+    link_looks: AtomicU32,
     /// Causes that the service routine found and the DPC has not looked at.
     causes: AtomicU32,
     pub(crate) receivers: Receivers,

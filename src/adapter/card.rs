@@ -1,6 +1,6 @@
 //! Who may touch the card: everybody while it runs, only the recovery while it recovers, nobody once it is stopped.
 
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use core::time::Duration;
 
 use ndis::{Passive, Unlocked};
@@ -26,7 +26,11 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(1);
 /// What the rings' locks protect needs no [`Access`]: whoever takes the card acquires these locks once it is no longer
 /// running, and [`Card::is_running`] is asked with them held.
 #[derive(Debug)]
-pub(crate) struct Card(AtomicU32);
+pub(crate) struct Card {
+    state: AtomicU32,
+    /// Whether what is given to it can leave.
+    link: AtomicBool,
+}
 
 /// Leave to touch the card. Held for a moment, and never while waiting: a recovery or a stop waits for its end.
 #[derive(Debug)]
@@ -45,18 +49,33 @@ impl Access<'_> {
 impl Drop for Access<'_> {
     #[inline]
     fn drop(&mut self) {
-        self.card.0.fetch_sub(USER, Ordering::Release);
+        self.card.state.fetch_sub(USER, Ordering::Release);
     }
 }
 
 impl Card {
     /// A card that was not started yet.
-    pub(super) const fn new() -> Self {
-        Self(AtomicU32::new(STOPPED))
+    pub(super) const fn new(link: bool) -> Self {
+        Self { state: AtomicU32::new(STOPPED), link: AtomicBool::new(link) }
+    }
+
+    /// Whether frames may be given to it: it runs and has a link.
+    pub(super) fn may_send(&self) -> bool {
+        self.is_running() && self.has_link()
+    }
+
+    /// Whether it had a link when somebody looked last.
+    pub(super) fn has_link(&self) -> bool {
+        self.link.load(Ordering::Acquire)
+    }
+
+    /// From here on nobody gives it frames, or everybody may again.
+    pub(super) fn set_link(&self, up: bool) {
+        self.link.store(up, Ordering::Release);
     }
 
     fn state(&self) -> u32 {
-        self.0.load(Ordering::Acquire) & STATE
+        self.state.load(Ordering::Acquire) & STATE
     }
 
     /// Whether registers may be touched.
@@ -85,7 +104,7 @@ impl Card {
     /// Counts somebody in, if the state allows it.
     #[inline]
     fn enter(&self, may: impl Fn(u32) -> bool) -> Option<Access<'_>> {
-        let state = self.0.fetch_add(USER, Ordering::AcqRel) & STATE;
+        let state = self.state.fetch_add(USER, Ordering::AcqRel) & STATE;
         let access = Access { card: self, runs: state == RUNNING };
         may(state).then_some(access)
     }
@@ -138,17 +157,17 @@ impl Card {
     }
 
     fn wait_for_users(&self, irql: &Passive) {
-        while self.0.load(Ordering::Acquire) >= USER {
+        while self.state.load(Ordering::Acquire) >= USER {
             ndis::sleep(LOOK_INTERVAL, irql);
         }
     }
 
     fn change(&self, from: u32, to: u32) -> bool {
         let change = |now: u32| (now & STATE == from).then_some(now & !STATE | to);
-        self.0.fetch_update(Ordering::AcqRel, Ordering::Relaxed, change).is_ok()
+        self.state.fetch_update(Ordering::AcqRel, Ordering::Relaxed, change).is_ok()
     }
 
     fn set(&self, to: u32) {
-        let _ = self.0.fetch_update(Ordering::AcqRel, Ordering::Relaxed, |now| Some(now & !STATE | to));
+        let _ = self.state.fetch_update(Ordering::AcqRel, Ordering::Relaxed, |now| Some(now & !STATE | to));
     }
 }

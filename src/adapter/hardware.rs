@@ -43,6 +43,10 @@ impl Delay for Wait<'_> {
             ndis::sleep(Duration::from_micros(us.into()), self.0);
         }
     }
+
+    fn clock(&self) -> u64 {
+        clock()
+    }
 }
 
 /// Waiting at `DISPATCH_LEVEL`, for what asks for little.
@@ -53,6 +57,15 @@ impl Delay for Stall {
     fn microseconds(&self, us: u32) {
         ndis::stall(us);
     }
+
+    fn clock(&self) -> u64 {
+        clock()
+    }
+}
+
+/// Microseconds of a clock that does not tick.
+fn clock() -> u64 {
+    u64::try_from(ndis::now().as_micros()).unwrap_or(u64::MAX)
 }
 
 /// Memory that the card reaches.

@@ -122,7 +122,8 @@ pub(super) fn initialize(init: &Initialize<'_>) -> Result<Ref<Adapter>> {
         messages: AtomicU32::new(0),
         phy_hung: AtomicBool::new(false),
         link_power,
-        card: Card::new(),
+        card: Card::new(link.is_some()),
+        link_looks: AtomicU32::new(0),
         lookahead: AtomicU32::new(settings.max_payload.into()),
         packet_filter: AtomicU32::new(0),
         hardware_statistics: SpinLock::new(e1000::Statistics::default()),
@@ -184,6 +185,8 @@ impl Adapter {
         self.nic.enable_interrupts(self.delivery()).map_err(hardware_status)?;
         self.pump(locks);
         self.set_watchdog();
+        // What changed meanwhile was told by no interrupt.
+        self.link_changed(locks);
         Ok(())
     }
 }

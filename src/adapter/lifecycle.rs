@@ -14,8 +14,8 @@ use crate::call_manager::from_condis;
 
 /// How often the halt looks for what it waits for.
 const LOOK_INTERVAL: Duration = Duration::from_millis(1);
-/// How long the halt waits for the last frames, PADTs among them, to leave the card.
-const LAST_FRAMES: u32 = 20;
+/// How long a halt or sleep waits for the last frames, PADTs among them, to leave the card.
+const LAST_FRAMES: Duration = Duration::from_millis(50);
 
 impl Adapter {
     /// `MiniportRestart`: data may flow.
@@ -57,6 +57,17 @@ impl Adapter {
         if state.begin(count) { Ok(()) } else { Err(Status::RESOURCES) }
     }
 
+    /// Why sends are refused now, if they are.
+    pub(crate) fn send_refusal(&self, locks: &mut Unlocked) -> Option<Status> {
+        self.state.lock(locks).send_refusal().map(from_condis)
+    }
+
+    /// What sends end in whose call ends.
+    pub(crate) fn aborted(&self, locks: &mut Unlocked) -> Status {
+        let asleep = self.send_refusal(locks).filter(|status| *status == Status::LOW_POWER_STATE);
+        asleep.unwrap_or(Status::REQUEST_ABORTED)
+    }
+
     /// Counts receives in; false if they must be dropped.
     pub(crate) fn begin_receives(&self, count: u32, locks: &mut Unlocked) -> bool {
         let mut state = self.state.lock(locks);
@@ -69,6 +80,16 @@ impl Adapter {
     /// [`Card::access`]: super::card::Card::access
     pub(crate) fn is_reachable(&self) -> bool {
         self.card.is_running()
+    }
+
+    /// Whether the card may be given frames: it runs and has a link. Callable at any IRQL.
+    pub(crate) fn may_send(&self) -> bool {
+        self.card.may_send()
+    }
+
+    /// Whether the card had a link when somebody looked last. Callable at any IRQL.
+    pub(crate) fn has_link(&self) -> bool {
+        self.card.has_link()
     }
 
     /// Whether nothing that waits for the card will ever be served. Callable at any IRQL.
@@ -99,6 +120,7 @@ impl Adapter {
     fn sleep(&self, irql: &mut Passive) -> Result<()> {
         // From here on nobody calls.
         self.state.lock(irql).set_asleep(true);
+        self.abort_backlog(Status::LOW_POWER_STATE, |_| true, irql);
         self.end_all_calls(CallFailure::GoingDown, irql);
         self.drain_transmit(irql);
         // What the card has counted is lost with the reset.
@@ -108,8 +130,37 @@ impl Adapter {
         } else {
             Ok(())
         };
-        self.abandon_sends(Status::REQUEST_ABORTED, irql);
+        self.abandon_sends(Status::LOW_POWER_STATE, irql);
+        self.suspend_timers(irql);
         stopped
+    }
+
+    /// Cancels all timers, and keeps them from being set.
+    fn suspend_timers(&self, irql: &Passive) {
+        if let Some(timer) = self.timer.get() {
+            timer.suspend(irql);
+        }
+        if let Some(timer) = self.watchdog.get() {
+            timer.suspend(irql);
+        }
+        if let Some(timer) = self.pacer.get() {
+            timer.suspend(irql);
+        }
+    }
+
+    /// Lets timers be set again. The watchdog's is with the card; nothing else waits, as calls do not survive sleep, but
+    /// discoveries that linger.
+    fn resume_timers(&self, locks: &mut Unlocked) {
+        if let Some(timer) = self.timer.get() {
+            timer.resume();
+        }
+        if let Some(timer) = self.watchdog.get() {
+            timer.resume();
+        }
+        if let Some(timer) = self.pacer.get() {
+            timer.resume();
+        }
+        self.set_discovery_timer(locks);
     }
 
     fn wake(&self, irql: &mut Passive) -> Result<()> {
@@ -119,6 +170,7 @@ impl Adapter {
         self.nic.bring_up(&Wait(irql), self.link_config()).map_err(hardware_status)?;
         self.nic.set_station_address(e1000::MacAddress(self.station.0));
         self.state.lock(irql).set_asleep(false);
+        self.resume_timers(irql);
         self.start_card(irql)
     }
 
@@ -154,10 +206,9 @@ impl Adapter {
 
     /// Waits a moment for calls to leave and for the transmit ring to run empty.
     fn drain_transmit(&self, irql: &mut Passive) {
-        for _ in 0..LAST_FRAMES {
-            if self.is_stopped() {
-                return;
-            }
+        let begun = ndis::now();
+        // By the clock: each look costs a tick.
+        while !self.is_stopped() && ndis::now().saturating_sub(begun) < LAST_FRAMES {
             self.complete_finished_sends(irql);
             // In this order: a PADT goes into the ring before its call has left.
             if !self.calls.are_leaving() && self.transmit.lock(irql).is_idle() {

@@ -19,6 +19,12 @@ pub(super) fn answer(
     vc: Option<&Ref<Vc>>,
     request: &mut OidRequest<'_>,
 ) -> Status {
+    if adapter.state.lock(request.locks()).is_removed() {
+        // Until MiniportHaltEx comes; the page of MiniportCoOidRequest asks for it.
+        request.set_done(0);
+        request.set_needed(0);
+        return Status::NOT_ACCEPTED;
+    }
     let number = request.oid();
     let counted = request.kind() == RequestKind::Query && oid::is_counted_by_card(number, vc.is_some());
     let facts = adapter.facts(counted, request.locks());

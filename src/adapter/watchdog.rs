@@ -56,10 +56,7 @@ impl Adapter {
         self.mask_unless_running();
         self.link_changed(irql);
         self.sends_done(irql);
-        if self.link_speed(irql).is_none() {
-            // What came to the ring between the loss of the link and the end of its call.
-            self.disown_sends(Status::MEDIA_DISCONNECTED, irql);
-        }
+        self.clean_up(irql);
         let transmitter = self.transmit.lock(irql).health(&self.nic);
         let receiver = self.receive.lock(irql).health(&self.nic);
         let phy = if self.phy_hangs(irql) { Health::Hung } else { Health::Good };
@@ -96,8 +93,8 @@ impl Adapter {
         let recovered = self.nic.recover(&Wait(irql), station, self.link_config(), phy);
         // What the card had sent before it hung must not be sent again.
         self.complete_finished_sends(irql);
-        if self.link_speed(irql).is_none() {
-            // The calls have ended.
+        if self.transmit.lock(irql).is_unclean() {
+            // The calls have ended with the link.
             self.abandon_sends(Status::MEDIA_DISCONNECTED, irql);
         }
         if recovered.is_err() || self.start_card(irql).is_err() {

@@ -67,7 +67,7 @@ impl Adapter {
     }
 
     /// Sets the NDIS timer to the next deadline of any discovery, in either role.
-    pub(super) fn set_discovery_timer(&self, locks: &mut Unlocked) {
+    pub(crate) fn set_discovery_timer(&self, locks: &mut Unlocked) {
         let Some(timer) = self.timer.get() else { return };
         // Set under the lock: two processors must not set it in the wrong order.
         let mut discoveries = self.calls.discoveries.lock(locks);

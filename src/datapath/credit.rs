@@ -69,7 +69,7 @@ impl Adapter {
         let has_account = {
             let mut transmit = self.transmit.lock(locks);
             let has_account = transmit.with_account(vc, key, &self.desk(), act);
-            if self.is_reachable() {
+            if self.may_send() {
                 transmit.pump(&self.nic, &mut failed);
             }
             self.set_pacer(transmit.wake());
@@ -81,6 +81,6 @@ impl Adapter {
 
     /// Where PADGs and PADCs come from.
     pub(super) fn desk(&self) -> Desk<'_> {
-        Desk { station: self.station, nic: self.is_reachable().then_some(&self.nic) }
+        Desk { station: self.station, nic: self.may_send().then_some(&self.nic) }
     }
 }

@@ -21,7 +21,7 @@ impl TimerHandler<Pacer> for Adapter {
             let silent = {
                 let mut transmit = this.transmit.lock_at_dispatch(irql);
                 let silent = transmit.expire(&this.desk(), &mut failed);
-                if this.is_reachable() {
+                if this.may_send() {
                     transmit.pump(&this.nic, &mut failed);
                 }
                 this.set_pacer(transmit.wake());
@@ -50,25 +50,39 @@ impl Adapter {
             return;
         };
         let mut failed = Chain::new();
-        {
+        let waits = {
             let mut transmit = self.transmit.lock(locks);
-            let runs = self.is_reachable();
+            let runs = self.may_send();
             if runs {
                 transmit.send(vc, &outgoing, &mut chain, &self.nic, &mut failed);
             }
-            if !chain.is_empty() {
+            let waits = !chain.is_empty();
+            if waits {
                 self.queue(&mut transmit, vc, &outgoing, &mut chain, &mut failed);
             }
-        }
+            waits
+        };
         if !chain.is_empty() {
             // What found no memory to wait in.
             chain.set_status(Status::RESOURCES);
             failed.append(chain);
         }
         self.complete(failed, locks);
+        if waits || !self.may_send() {
+            self.take_back(locks);
+        }
+    }
+
+    /// What is to end all sends may have come between the count and the queue, and have taken back the rest already.
+    #[cold]
+    fn take_back(&self, locks: &mut Unlocked) {
+        let refusal = self.send_refusal(locks);
         if self.is_stopped() {
-            // The card went between the count and the queue, perhaps after the rest had been abandoned.
-            self.abandon_sends(Status::NOT_ACCEPTED, locks);
+            self.abandon_sends(refusal.unwrap_or(Status::NOT_ACCEPTED), locks);
+        } else if let Some(refusal) = refusal {
+            self.abort_backlog(refusal, |_| true, locks);
+        } else if !self.has_link() {
+            self.abort_backlog(Status::MEDIA_DISCONNECTED, |_| true, locks);
         }
     }
 
@@ -83,7 +97,7 @@ impl Adapter {
         failed: &mut Chain<Vc>,
     ) {
         transmit.queue(vc, outgoing, lists);
-        if self.is_reachable() {
+        if self.may_send() {
             transmit.pump(&self.nic, failed);
         }
         self.set_pacer(transmit.wake());
@@ -98,7 +112,7 @@ impl Adapter {
                 unheld.set_status(Status::RESOURCES);
                 failed.append(unheld);
             });
-            if self.is_reachable() {
+            if self.may_send() {
                 transmit.pump(&self.nic, &mut failed);
             }
             self.set_pacer(transmit.wake());
@@ -112,7 +126,7 @@ impl Adapter {
     pub(crate) fn end_shape(&self, vc: &Vc, locks: &mut Unlocked) {
         let ended = self.transmit.lock(locks).end_shape(vc);
         if let Some((vc, mut held)) = ended {
-            held.set_status(Status::REQUEST_ABORTED);
+            held.set_status(self.aborted(locks));
             self.complete(held, locks);
             drop(vc);
         }
@@ -126,7 +140,7 @@ impl Adapter {
     }
 
     /// Gives lists back to their senders, with the status they carry, and follows what waited for that.
-    pub(super) fn complete(&self, chain: Chain<Vc>, locks: &mut Unlocked) {
+    pub(crate) fn complete(&self, chain: Chain<Vc>, locks: &mut Unlocked) {
         chain.complete_sends(locks, |vc, count, locks| {
             Vc::sends_ended(vc, count, locks);
             self.end_in_flight(count, locks);
@@ -139,7 +153,7 @@ impl Adapter {
         {
             let mut transmit = self.transmit.lock_at_dispatch(irql);
             transmit.reclaim(&mut done);
-            if self.is_reachable() {
+            if self.may_send() {
                 transmit.pump(&self.nic, &mut done);
             }
         }
@@ -149,7 +163,9 @@ impl Adapter {
     /// Sends what waited for a card that did not run.
     pub(crate) fn pump(&self, locks: &mut Unlocked) {
         let mut failed = Chain::new();
-        self.transmit.lock(locks).pump(&self.nic, &mut failed);
+        if self.may_send() {
+            self.transmit.lock(locks).pump(&self.nic, &mut failed);
+        }
         self.complete(failed, locks);
     }
 
@@ -180,7 +196,7 @@ impl Adapter {
     /// Completes the queued lists of one VC, whose call ends.
     pub(crate) fn abort_sends_of(&self, vc: &Vc, locks: &mut Unlocked) {
         let mut aborted = self.transmit.lock(locks).remove_queued_of(vc);
-        aborted.set_status(Status::REQUEST_ABORTED);
+        aborted.set_status(self.aborted(locks));
         self.complete(aborted, locks);
     }
 
@@ -201,7 +217,8 @@ impl Adapter {
     /// Sends a discovery frame. One that is lost for want of room is repeated, or, if it is a PADT, missed.
     pub(crate) fn send_control(&self, frame: &[u8], locks: &mut Unlocked) {
         let mut transmit = self.transmit.lock(locks);
-        if self.is_reachable() {
+        // Asked under the lock: who ends the link waits for it.
+        if self.may_send() {
             transmit.send_control(&self.nic, frame);
         }
     }

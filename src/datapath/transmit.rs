@@ -32,6 +32,8 @@ pub(crate) struct Transmit {
     backlog: Backlog,
     hangs: Hangs,
     pause: Pause,
+    /// The ring has frames that must not leave; the transmitter is off.
+    unclean: bool,
 }
 
 /// The ring, and the lists in it.
@@ -70,6 +72,7 @@ impl Transmit {
             backlog: Backlog::new(),
             hangs: Hangs::default(),
             pause: Pause::default(),
+            unclean: false,
         })
     }
 
@@ -252,9 +255,26 @@ impl Transmit {
         all
     }
 
-    /// Takes everything out: the card is stopped or gone.
+    /// Takes all lists out, as there is no link any more; those that the card has finished end up in `done`. Frames that are
+    /// in the ring are not to leave it before a reset.
+    pub(crate) fn lose(&mut self, nic: &Nic<Registers>, done: &mut Chain<Vc>) -> Chain<Vc> {
+        self.reclaim(done);
+        if self.loader.ring.pending() != 0 {
+            nic.stop_transmit();
+            self.unclean = true;
+        }
+        self.disown()
+    }
+
+    /// Whether there are such frames.
+    pub(crate) fn is_unclean(&self) -> bool {
+        self.unclean
+    }
+
+    /// Takes everything out: the card is stopped or gone, or has been reset.
     pub(super) fn abandon(&mut self) -> Chain<Vc> {
         self.loader.ring.abandon(|_| ());
+        self.unclean = false;
         let mut all = self.loader.take_in_flight();
         all.append(self.remove_queued(|_| true));
         all

@@ -64,6 +64,8 @@ statuses! {
     MEDIA_DISCONNECTED = 0xC023_001F;
     /// `NDIS_STATUS_PAUSED`: what a send ends with while the adapter is not running.
     PAUSED = 0xC023_002A;
+    /// `NDIS_STATUS_LOW_POWER_STATE`: what a send ends with when the card goes to sleep.
+    LOW_POWER_STATE = 0xC023_002F;
 }
 
 impl Status {

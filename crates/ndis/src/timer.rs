@@ -3,6 +3,7 @@
 use core::ffi::c_void;
 use core::marker::PhantomData;
 use core::ptr;
+use core::sync::atomic::{AtomicU32, Ordering};
 use core::time::Duration;
 
 use alloc::boxed::Box;
@@ -15,7 +16,7 @@ use wdk_sys::ntddk::KeFlushQueuedDpcs;
 
 use crate::header::header;
 use crate::initialize::Initialize;
-use crate::irql::Dispatch;
+use crate::irql::{Dispatch, Passive};
 use crate::memory::boxed;
 use crate::reference::{Ref, Weak};
 use crate::status::{Result, Status};
@@ -30,7 +31,15 @@ pub trait TimerHandler<K = ()>: Send + Sync + 'static {
 
 struct Context<T> {
     target: Weak<T>,
+    /// Those who are setting the timer, and whether it may be set at all.
+    gate: AtomicU32,
 }
+
+/// The timer is not to be set.
+const SUSPENDED: u32 = 1 << 31;
+
+/// How long to wait at a time for who is setting the timer: some instructions, unless their thread was preempted.
+const LOOK: Duration = Duration::from_millis(1);
 
 /// A timer object; freed by Drop at `PASSIVE_LEVEL`, which cancels it and waits for a running function.
 pub struct Timer<T, K = ()> {
@@ -47,7 +56,8 @@ unsafe impl<T: Send + Sync, K> Sync for Timer<T, K> {}
 impl<T: TimerHandler<K>, K> Timer<T, K> {
     /// `NdisAllocateTimerObject`. The timer keeps only a weak reference to its target.
     pub fn new(init: &Initialize<'_>, tag: u32, target: &Ref<T>) -> Result<Self> {
-        let context = Box::into_raw(boxed(Context { target: Ref::downgrade(target) })?);
+        let context =
+            Box::into_raw(boxed(Context { target: Ref::downgrade(target), gate: AtomicU32::new(0) })?);
         let mut characteristics = NDIS_TIMER_CHARACTERISTICS {
             Header: header(
                 ndis_sys::NDIS_OBJECT_TYPE_TIMER_CHARACTERISTICS,
@@ -72,8 +82,36 @@ impl<T: TimerHandler<K>, K> Timer<T, K> {
 }
 
 impl<T, K> Timer<T, K> {
-    /// Lets the timer expire once, `delay` from now, in place of what was set before. IRQL <= `DISPATCH_LEVEL`.
+    /// Lets the timer expire once, `delay` from now, in place of what was set before, unless it is suspended. It expires at
+    /// a tick of the clock, and so up to a tick earlier or later (page "Timer Accuracy"). IRQL <= `DISPATCH_LEVEL`.
     pub fn set(&self, delay: Duration) {
+        // SAFETY: lives until Drop.
+        let gate = unsafe { &(*self.context).gate };
+        if gate.fetch_add(1, Ordering::AcqRel) & SUSPENDED == 0 {
+            self.arm(delay);
+        }
+        gate.fetch_sub(1, Ordering::Release);
+    }
+
+    /// Cancels the timer and keeps it from being set until [`Timer::resume`]. Its function may run once more.
+    pub fn suspend(&self, irql: &Passive) {
+        // SAFETY: lives until Drop.
+        let gate = unsafe { &(*self.context).gate };
+        gate.fetch_or(SUSPENDED, Ordering::AcqRel);
+        while gate.load(Ordering::Acquire) != SUSPENDED {
+            crate::time::sleep(LOOK, irql);
+        }
+        self.cancel();
+    }
+
+    /// Lets the timer be set again.
+    pub fn resume(&self) {
+        // SAFETY: lives until Drop.
+        let gate = unsafe { &(*self.context).gate };
+        gate.fetch_and(!SUSPENDED, Ordering::AcqRel);
+    }
+
+    fn arm(&self, delay: Duration) {
         // A negative due time is relative, in units of 100 ns.
         let units = i64::try_from(delay.as_nanos() / 100).unwrap_or(i64::MAX).max(1);
         let due = LARGE_INTEGER { QuadPart: units.wrapping_neg() };

@@ -15,6 +15,7 @@ use scenarios::{
     lab::{sleep, sleep_below},
     seeds,
     station::send,
+    wires::{Pass, gated},
 };
 
 use crate::common::{assert_works, is_intact, on_station, some, watched, with_number};
@@ -101,6 +102,45 @@ fn nothing_of_a_call_that_the_link_ended_leaves_when_it_returns() {
                 let before = lever.sent().len();
                 station.slot.set_link(true);
                 assert!(wait_for(PATIENCE, || station.caller.link.get() == Some(true)), "no link");
+                sleep(Duration::from_secs(2));
+                let late = lever.sent()[before..].iter().filter(|frame| frame.session == session).count();
+                assert_eq!(late, 0, "{model}: frames of a dead session");
+            }
+            let vc = station.connected();
+            assert_works(&vc);
+            station.finish(&vc);
+        });
+        run.clean_but_for_sessions();
+    }
+}
+
+/// The link returns while the card still has frames of sessions that it ended, and gets rid of them.
+// covers: SEQ:link-lost-with-sends
+#[test]
+fn a_link_that_returns_at_once_carries_nothing_of_dead_sessions() {
+    if cannot_on_qemu("its links need no time to come up") {
+        return;
+    }
+    for seed in seeds(24) {
+        let model = Model::ALL[usize::try_from(seed % 3).expect("small")];
+        let forced = with_number(Card::new(model), "*SpeedDuplex", 4);
+        let (card, lever) = gated(forced, Pass::Everything);
+        let run = on_station(seed, card, move |_, station| {
+            for _ in 0..4 {
+                let vc = station.connected();
+                let session = *station.tally.borrow().open.last().expect("a session");
+                send(&vc, &some(1400, 0..400));
+                sleep_below(1_000);
+                station.slot.set_link(false);
+                sleep(Duration::from_micros(200));
+                let before = lever.sent().len();
+                sleep_below(60_000);
+                station.slot.set_link(true);
+                let record = Record::of(&vc);
+                assert!(wait_for(PATIENCE, || record.ended.get().is_some()), "no incoming close");
+                assert_eq!(record.in_driver.get(), 0, "sends are kept");
+                assert!(Caller::hang_up(&vc), "the close does not end");
+                assert_eq!(client::delete_vc(&vc), status::SUCCESS);
                 sleep(Duration::from_secs(2));
                 let late = lever.sent()[before..].iter().filter(|frame| frame.session == session).count();
                 assert_eq!(late, 0, "{model}: frames of a dead session");

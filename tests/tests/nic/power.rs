@@ -4,7 +4,7 @@ use std::{rc::Rc, time::Duration};
 
 use ndis_sim::{
     machine::Machine,
-    ndis::{HaltAction, client, status, wait_for},
+    ndis::{HaltAction, State, client, status, wait_for},
     nic::{Fault, Model},
 };
 use scenarios::{
@@ -12,6 +12,7 @@ use scenarios::{
     blocks::Destination,
     caller::PATIENCE,
     lab::{self, sleep, sleep_below},
+    rates::{OPEN, flow, modify, request},
     seeds,
     station::send,
 };
@@ -147,5 +148,82 @@ fn a_close_that_meets_the_sleep_still_sends_its_padt() {
             assert_eq!(power.set_power(D0), status::SUCCESS, "to D0");
         });
         run.clean();
+    }
+}
+
+// covers: OID_PNP_SET_POWER@miniport, SEQ:sleep-wake
+#[test]
+fn a_card_that_goes_to_sleep_as_it_runs_gives_sends_back_for_that() {
+    for seed in seeds(12) {
+        let model = Model::ALL[usize::try_from(seed % 3).expect("small")];
+        let run = on_station(seed, Card::new(model), |_, station| {
+            let vc = station.connected();
+            let record = Record::of(&vc);
+            // What waits for its rate, and what does not.
+            let (status, _) = modify(&vc, &request(flow(20_000), flow(OPEN)));
+            assert_eq!(status, status::SUCCESS);
+            send(&vc, &some(900, 0..100));
+            sleep_below(3_000);
+            assert_ne!(record.in_driver.get(), 0, "all sent at 20 kB/s");
+            assert_eq!(station.adapter.set_power(D3), status::SUCCESS, "to D3");
+            assert_eq!(record.in_driver.get(), 0, "a send is not completed");
+            let statuses = record.send_statuses.borrow().clone();
+            assert!(statuses.contains(&status::LOW_POWER_STATE), "{statuses:x?}");
+            let others = statuses.iter().filter(|it| ![0, status::LOW_POWER_STATE].contains(it)).count();
+            assert_eq!(others, 0, "{statuses:x?}");
+            assert!(wait_for(PATIENCE, || record.ended.get().is_some()), "no incoming close");
+            assert!(Caller::hang_up(&vc), "the close does not end");
+            assert_eq!(client::delete_vc(&vc), status::SUCCESS);
+            sleep(Duration::from_secs(3));
+            assert_eq!(station.adapter.set_power(D0), status::SUCCESS, "to D0");
+            station.slot.set_link(true);
+            sleep(Duration::from_secs(3));
+            let vc = station.connected();
+            assert_works(&vc);
+            station.finish(&vc);
+        });
+        run.clean();
+    }
+}
+
+/// Each wait of the bring-up, of the halt and of sleep ends at a tick of the clock, and they are not many.
+// covers: MiniportInitializeEx, MiniportHaltEx, OID_PNP_SET_POWER@miniport
+#[test]
+fn a_card_comes_up_goes_and_sleeps_in_time_whatever_is_wrong_with_it() {
+    let limit = Duration::from_secs(2);
+    for model in Model::ALL {
+        let faults = [Fault::ResetStuck, Fault::PhySilent, Fault::TransmitStuck, Fault::MasterStuck];
+        for fault in faults.map(Some).into_iter().chain([None]) {
+            let run = lab::run(scenarios::Setup::new(1, Card::new(model)), move |lab| {
+                let took = |what: &mut dyn FnMut()| {
+                    let start = Machine::current().now();
+                    what();
+                    Machine::current().now().saturating_sub(start)
+                };
+                let driver = lab.load();
+                let station = scenarios::Station::up(lab, &driver, 0, ndis_sim::ndis::Family::PPP);
+                let vc = station.connected();
+                if let Some(fault) = fault {
+                    lab.place(0).faults.inject(fault);
+                }
+                send(&vc, &some(900, 0..20));
+                assert!(Caller::hang_up(&vc), "the close does not end");
+                assert_eq!(client::delete_vc(&vc), status::SUCCESS);
+                if station.adapter.state() == State::Running {
+                    station.adapter.pause();
+                }
+                let (mut slept, mut woken) = (0, 0);
+                let down = took(&mut || slept = station.adapter.set_power(D3));
+                let up = took(&mut || woken = station.adapter.set_power(D0));
+                assert!(down < limit && up < limit, "{fault:?}: {down:?} down, {up:?} up");
+                let _ = (slept, woken);
+                station.down_as(HaltAction::DeviceDisabled);
+                driver.unload();
+            });
+            let others: Vec<_> =
+                run.blemishes().into_iter().filter(|it| !it.contains("NV.NdisOidComplete")).collect();
+            assert!(others.is_empty(), "{model}, {fault:?}: {others:#?}");
+            assert!(run.value.is_some());
+        }
     }
 }
