@@ -36,11 +36,12 @@ fn unless_missing<T>(started: Result<T, StartError>) -> Option<T> {
     }
 }
 
-/// Fields of each frame of a capture, one of them what tshark finds malformed; `None` without tshark.
+/// Fields of each frame of a capture, which is removed, one of them what tshark finds malformed; `None` without tshark.
 fn dissected(path: &PathBuf) -> Option<Vec<Vec<String>>> {
     let fields = ["-e", "pppoe.code", "-e", "pppoe.session_id", "-e", "_ws.malformed"];
-    let output = match Command::new("tshark").arg("-r").arg(path).args(["-T", "fields"]).args(fields).output()
-    {
+    let output = Command::new("tshark").arg("-r").arg(path).args(["-T", "fields"]).args(fields).output();
+    std::fs::remove_file(path).expect("the capture is there");
+    let output = match output {
         Ok(output) => output,
         Err(error) => {
             println!("not judged: tshark cannot be run ({error})");
@@ -58,7 +59,8 @@ fn rp_pppoe_dials_every_card() {
     for (seed, model) in (1..).zip(Model::ALL) {
         let Some(peer) = unless_missing(RpPppoeHosts::start()) else { return };
         let clients = peer.clients();
-        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("rp-pppoe-client-{seed}.pcapng"));
+        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
+            .join(format!("rp-pppoe-client-{}-{seed}.pcapng", std::process::id()));
         let card = Card { pcap: Some(path.clone()), ..Card::new(model) }.wrapped(move |_| Box::new(peer));
         let setup = Setup { real_time: true, ..Setup::new(seed, card) };
         let run = lab::run(setup, move |lab| {
@@ -118,7 +120,8 @@ fn pppd_dials_with_and_without_large_frames() {
         let stand_in = PathBuf::from(env!("CARGO_BIN_EXE_scenarios"));
         let Some(peer) = unless_missing(LinuxHost::boot(&stand_in, max_payload)) else { return };
         let pppd = peer.pppd();
-        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("pppd-{max_payload}.pcapng"));
+        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
+            .join(format!("pppd-{}-{max_payload}.pcapng", std::process::id()));
         let mut card = Card { pcap: Some(path.clone()), ..Card::new(model) }.wrapped(move |_| Box::new(peer));
         card.keywords.insert("MaxPayload".to_owned(), Value::Integer(1500));
         let setup = Setup { real_time: true, ..Setup::new(1, card) };

@@ -111,7 +111,7 @@ fn the_link_goes_while_a_call_is_made_and_while_it_is_up() {
 // covers: PEER:tshark
 #[test]
 fn captures_are_what_wireshark_reads() {
-    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("call.pcapng");
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("call-{}.pcapng", std::process::id()));
     let card = Card { pcap: Some(path.clone()), ..Card::new(Model::I82574l) };
     stories::calls(1, card, Family::TAPI_PROXY, 2, vec![60, 1494], 5).clean();
     let fields = [
@@ -126,14 +126,15 @@ fn captures_are_what_wireshark_reads() {
         "-e",
         "_ws.malformed",
     ];
-    let output =
-        match Command::new("tshark").arg("-r").arg(&path).args(["-T", "fields"]).args(fields).output() {
-            Ok(output) => output,
-            Err(error) => {
-                println!("skipped: tshark cannot be run ({error}): `apt-get install tshark`");
-                return;
-            }
-        };
+    let output = Command::new("tshark").arg("-r").arg(&path).args(["-T", "fields"]).args(fields).output();
+    std::fs::remove_file(&path).expect("the capture is there");
+    let output = match output {
+        Ok(output) => output,
+        Err(error) => {
+            println!("skipped: tshark cannot be run ({error}): `apt-get install tshark`");
+            return;
+        }
+    };
     assert!(output.status.success(), "tshark: {}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8(output.stdout).expect("text");
     let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split('\t').collect()).collect();

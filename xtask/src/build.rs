@@ -9,7 +9,7 @@ use crate::target::Target;
 use crate::toolchain::{Kind, Toolchain};
 use crate::wdk_tree::WdkTree;
 use crate::workspace::{Workspace, without_package_variables};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::Args;
 use std::ffi::OsString;
 use std::fs;
@@ -135,6 +135,23 @@ impl<'a> DriverBuild<'a> {
             format_args!("mcm.sys ({profile}, {}, WDK {})", target.triple(), self.wdk.version),
         );
         run_quiet_stdout(self.cargo("build").args(["--package", "mcm"]))?;
+        let (image, bytes) = self.collect()?;
+        progress("Built", format_args!("{} ({} bytes)", image.sys.display(), bytes.len()));
+        progress("SHA-256", image_stamp::sha256(&bytes));
+        Ok(image)
+    }
+
+    /// The same without a word; what the compiler has to say is in the error.
+    pub(crate) fn silent_image(&self) -> Result<Image> {
+        let mut command = self.cargo("build");
+        let output = command.args(["--quiet", "--package", "mcm"]).output().context("starting cargo")?;
+        ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr).trim());
+        Ok(self.collect()?.0)
+    }
+
+    /// Puts what was built where it is looked for; returns the image's contents too.
+    fn collect(&self) -> Result<(Image, Vec<u8>)> {
+        let (target, profile) = (self.options.setup.target, self.options.profile());
         let built = self.shadow.join("target").join(target.triple()).join(profile);
         let directory = self.destination(target, profile);
         fs::create_dir_all(&directory)?;
@@ -145,9 +162,7 @@ impl<'a> DriverBuild<'a> {
         write_if_changed(&sys, &image)?;
         write_if_changed(&directory.join("mcm.pdb"), pdb)?;
         write_if_changed(&directory.join("mcm.map"), read(&built.join("deps/mcm.map"))?)?;
-        progress("Built", format_args!("{} ({} bytes)", sys.display(), image.len()));
-        progress("SHA-256", image_stamp::sha256(&image));
-        Ok(Image { sys })
+        Ok((Image { sys }, image))
     }
 
     fn destination(&self, target: Target, profile: &str) -> PathBuf {

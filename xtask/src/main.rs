@@ -65,7 +65,7 @@ enum Commands {
     Stack(build::Options),
     /// Stage mcm.sys and its INF (catalog and signature need Windows)
     Package(build::Options),
-    /// Remove steps from the driver, one at a time, and see the simulator notice
+    /// Make slips in the driver, one at a time, and see that something notices
     Mutants(mutants::Options),
     /// Compile what the types of crate `ndis` must refuse
     CompileFail(build::Options),

@@ -1,31 +1,39 @@
-//! `cargo xtask mutants`: shows that the simulator notices when the driver forgets to release, to complete or to undo
-//! something.
+//! `cargo xtask mutants`: shows that slips of the driver are noticed: a release, a completion or an unwinding step that
+//! it forgets, a status, a count, a flag, an order or a condition that is wrong.
 //!
-//! Each mutation of `xtask/mutants.toml` is applied to a copy of the tree below `target/`, the driver is built there,
-//! and the stories of the program `scenarios` are told to it. A mutation that no story notices survives, and the
-//! command fails.
+//! Each slip of `xtask/mutants.toml` is made in a copy of the tree below `target/`, one copy for each worker. The driver
+//! is built there and given to the stories of the program `scenarios`, to the tests of the file's own crate, and to the
+//! test programs of the scenarios, until something notices. Results are kept: a run that was interrupted goes on, and
+//! after a change everything is judged again.
 
-use crate::build::{self, Image};
-use crate::command::{progress, run_quiet_stdout};
+mod board;
+mod caught;
+mod copy;
+mod kept;
+mod list;
+mod suite;
+mod table;
+mod watched;
+
+use crate::build;
+use crate::command::progress;
 use crate::files::write_if_changed;
-use crate::workspace::{self, Workspace};
+use crate::workspace::Workspace;
 use anyhow::{Context, Result, bail, ensure};
+use board::Board;
+use caught::Caught;
 use clap::Args;
-use serde::Deserialize;
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
-use std::fs;
-use std::io::Read as _;
+use copy::Copy;
+use kept::Kept;
+use list::{LIST, Mutant};
+use std::fs::{self, File, TryLockError};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
-
-/// The mutations, from the workspace's root.
-const LIST: &str = "xtask/mutants.toml";
-/// How long the stories may take with one driver. Without a mutation they take some seconds.
-const PATIENCE: Duration = Duration::from_mins(1);
-/// What of the tree the driver's build does not read.
-const SKIPPED: [&str; 3] = ["target", ".git", "docs"];
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use suite::{Suite, Times};
+use table::Table;
 
 /// Options of `cargo xtask mutants`.
 #[derive(Debug, Clone, Args)]
@@ -33,329 +41,224 @@ const SKIPPED: [&str; 3] = ["target", ".git", "docs"];
 pub(crate) struct Options {
     #[command(flatten)]
     build: build::Options,
-    /// Only mutations whose description or file contains this text
+    /// Only slips whose description or file contains this text
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
+    /// Judge the slips of these files [default: xtask/mutants.toml]
+    #[arg(long, value_name = "FILE")]
+    list: Vec<PathBuf>,
+    /// Of the test programs run only those whose name contains this text; such results are kept apart
+    #[arg(long, value_name = "TEXT")]
+    tests: Option<String>,
     /// Write the table to this file too, as Markdown
     #[arg(long, value_name = "FILE")]
     table: Option<PathBuf>,
+    /// Judge so many slips at a time [default: one for each processor]
+    #[arg(long, value_name = "N")]
+    jobs: Option<NonZeroUsize>,
+    /// Take what earlier runs found with the same sources (the default)
+    #[arg(long, conflicts_with = "fresh")]
+    resume: bool,
+    /// Judge everything again
+    #[arg(long)]
+    fresh: bool,
 }
 
-#[derive(Debug, Deserialize)]
-struct List {
-    mutant: Vec<Mutant>,
-}
-
-/// One mutation.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Mutant {
-    /// What it removes.
-    what: String,
-    /// The file, from the workspace's root.
-    file: String,
-    /// Text that occurs there exactly once.
-    find: String,
-    /// Its replacement.
-    with: String,
-    /// What has to catch it.
-    rule: String,
-}
-
-impl Mutant {
-    /// The file's text with the mutation.
-    fn apply(&self, text: &str) -> Result<String> {
-        let found = text.matches(&self.find).count();
-        ensure!(found == 1, "{}: the text of {:?} occurs {found} times in {}", LIST, self.what, self.file);
-        Ok(text.replacen(&self.find, &self.with, 1))
+impl Options {
+    /// How many slips are judged at a time, and with how many threads each.
+    fn workers(&self) -> (usize, usize) {
+        let processors = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let workers = self.jobs.map_or(processors, NonZeroUsize::get);
+        (workers, (processors / workers).max(1))
     }
 
-    fn is_wanted(&self, only: Option<&str>) -> bool {
-        only.is_none_or(|text| self.what.contains(text) || self.file.contains(text))
-    }
-}
-
-/// What the stories found, by rule: the stories that found it.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Caught(BTreeMap<String, Vec<String>>);
-
-impl Caught {
-    /// Reads the lines of the program `scenarios`: story, rule and detail, separated by tabs. What became of the
-    /// program itself, if it did not end by itself, concerns the last story.
-    fn read(output: &str, end: Option<&str>) -> Self {
-        let mut caught = Self::default();
-        let mut last = "";
-        for line in output.lines() {
-            let mut fields = line.split('\t');
-            let (Some(story), Some(rule)) = (fields.next(), fields.next()) else { continue };
-            last = story;
-            if rule != "begins" {
-                caught.add(rule, story);
-            }
+    fn chosen(&self, root: &Path) -> Result<Vec<Mutant>> {
+        let default = [root.join(LIST)];
+        let lists = if self.list.is_empty() { &default[..] } else { &self.list };
+        let mut all = Vec::new();
+        for path in lists {
+            all.extend(list::read(path, root)?);
         }
-        if let Some(end) = end {
-            caught.add(end, last);
-        }
-        caught
-    }
-
-    /// A mutation that does not compile proves nothing: no rule is called so.
-    fn not_built() -> Self {
-        let mut caught = Self::default();
-        caught.add("DOES NOT COMPILE", "");
-        caught
-    }
-
-    fn add(&mut self, rule: &str, story: &str) {
-        let stories = self.0.entry(rule.to_owned()).or_default();
-        if !stories.iter().any(|known| known == story) {
-            stories.push(story.to_owned());
-        }
-    }
-
-    /// The rules, the wanted one first; at most six.
-    fn rules(&self, first: &str) -> String {
-        const MOST: usize = 6;
-        let mut rules: Vec<_> = self.0.keys().map(String::as_str).collect();
-        rules.sort_by_key(|rule| *rule != first);
-        let rest = rules.len().saturating_sub(MOST);
-        rules.truncate(MOST);
-        let mut text = rules.join(", ");
-        if rest != 0 {
-            let _ = write!(text, " and {rest} more");
-        }
-        text
-    }
-
-    /// A story that found the rule, or else any.
-    fn story(&self, rule: &str) -> &str {
-        let stories = self.0.get(rule).or_else(|| self.0.values().next());
-        stories.and_then(|stories| stories.first()).map_or("", String::as_str)
+        all.retain(|it| it.is_chosen(self.only.as_deref()));
+        ensure!(!all.is_empty(), "no slip is chosen");
+        Ok(all)
     }
 }
 
-/// `cargo xtask mutants`.
-pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
-    let list = fs::read_to_string(workspace.root.join(LIST)).with_context(|| format!("reading {LIST}"))?;
-    let list: List = toml::from_str(&list).with_context(|| format!("reading {LIST}"))?;
-    let mutants: Vec<_> = list.mutant.iter().filter(|it| it.is_wanted(options.only.as_deref())).collect();
-    for mutant in &mutants {
-        mutant.apply(&read(&workspace.root.join(&mutant.file))?)?;
-    }
-    let scenarios = build_scenarios(workspace)?;
-    let copy = Copy::make(workspace)?;
-    let image = build::run(&copy.workspace, &options.build)?;
-    let sound = tell(&scenarios, &image)?;
-    ensure!(sound.0.is_empty(), "the driver without a mutation is not clean: {sound:?}");
-
-    let mut table = Table::default();
-    for (number, mutant) in mutants.iter().enumerate() {
-        progress("Mutating", format_args!("{} of {}: without {}", number + 1, mutants.len(), mutant.what));
-        let judged = copy.with(mutant, || {
-            let image = build::run(&copy.workspace, &options.build);
-            image.map_or_else(|_| Ok(Caught::not_built()), |image| tell(&scenarios, &image))
-        });
-        let caught = judged?;
-        progress("Caught", format_args!("by {}", caught.rules(&mutant.rule)));
-        table.add(mutant, &caught);
-    }
-    println!("{}", table.text);
-    if let Some(path) = &options.table {
-        write_if_changed(path, table.markdown())?;
-    }
-    if table.survivors != 0 {
-        bail!("{} of {} mutations were not caught as they have to be", table.survivors, mutants.len());
-    }
-    println!("all {} mutations were caught", mutants.len());
-    Ok(())
+/// Where everything of this command is.
+fn base(workspace: &Workspace) -> PathBuf {
+    workspace.target.join("mutants")
 }
 
 fn read(path: &Path) -> Result<String> {
     fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))
 }
 
-fn build_scenarios(workspace: &Workspace) -> Result<PathBuf> {
-    let mut command = workspace.host_cargo("build");
-    run_quiet_stdout(command.args(["--profile", workspace::SIM_PROFILE, "--package", "scenarios"]))?;
-    let name = format!("scenarios{}", std::env::consts::EXE_SUFFIX);
-    Ok(workspace.target.join(workspace::SIM_PROFILE).join(name))
-}
-
-/// Tells the stories to a driver.
-fn tell(scenarios: &Path, image: &Image) -> Result<Caught> {
-    let mut command = Command::new(scenarios);
-    command.env("MCM_SYS", &image.sys).stdout(Stdio::piped()).stderr(Stdio::null());
-    let mut child = command.spawn().with_context(|| format!("starting {}", scenarios.display()))?;
-    let mut pipe = child.stdout.take().context("no output of the stories")?;
-    let reader = std::thread::spawn(move || {
-        let mut output = Vec::new();
-        let result = pipe.read_to_end(&mut output);
-        result.map(|_| String::from_utf8_lossy(&output).into_owned())
-    });
-    let begun = Instant::now();
-    let status = loop {
-        match child.try_wait()? {
-            Some(status) => break Some(status),
-            None if begun.elapsed() > PATIENCE => {
-                child.kill()?;
-                child.wait()?;
-                break None;
+/// `cargo xtask mutants`.
+pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
+    let mutants = options.chosen(&workspace.root)?;
+    let _lock = lock(workspace)?;
+    let kept = Kept::open(workspace, &options.build, options.tests.as_deref())?;
+    let known = |mutant: &&Mutant| kept.result(mutant).is_some();
+    let pending: Vec<_> = mutants.iter().filter(|it| options.fresh || !known(it)).collect();
+    if !pending.is_empty() {
+        let (workers, threads) = options.workers();
+        let mut suite = Suite::build(workspace, threads, options.tests.as_deref())?;
+        suite.order_by(sound(workspace, options, &kept, &suite, &pending)?);
+        progress("Judging", format_args!("{} slips, {} known", pending.len(), mutants.len() - pending.len()));
+        let board = Board::new(pending.len(), workers);
+        let start = |worker| Copy::make(workspace, worker);
+        let all = in_parallel(workers, pending.len(), start, |copy, worker, tasks| {
+            let driver = copy.driver(&options.build)?;
+            for mutant in tasks.filter_map(|task| pending.get(task)) {
+                board.begins(worker, mutant);
+                let caught = driver.with(mutant, |driver| match driver.image() {
+                    Ok(image) => suite.judge(mutant, driver.copy, &image),
+                    Err(_) => Ok(Caught::not_built()),
+                })?;
+                kept.keep(mutant, &caught)?;
+                board.ends(worker, mutant, &caught);
             }
-            None => std::thread::sleep(Duration::from_millis(20)),
+            Ok(())
+        });
+        board.wipe();
+        all?;
+    }
+    let mut table = Table::default();
+    for mutant in &mutants {
+        table.add(mutant, &kept.result(mutant).context("a result is gone")?);
+    }
+    println!("{}", table.text());
+    if let Some(path) = &options.table {
+        write_if_changed(path, table.markdown())?;
+    }
+    println!("{}", table.summary());
+    table.verdict(options.only.is_none())
+}
+
+/// One run at a time: the copies of the tree are theirs.
+fn lock(workspace: &Workspace) -> Result<File> {
+    let path = base(workspace).join("lock");
+    fs::create_dir_all(base(workspace)).with_context(|| format!("creating {}", base(workspace).display()))?;
+    let file = File::create(&path).with_context(|| format!("creating {}", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => bail!("another `cargo xtask mutants` is running here"),
+        Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("locking {}", path.display())),
+    }
+}
+
+/// Sees that the driver without a slip is clean, and how long everything takes then.
+fn sound(
+    workspace: &Workspace,
+    options: &Options,
+    kept: &Kept,
+    suite: &Suite,
+    pending: &[&Mutant],
+) -> Result<Times> {
+    let mut times = kept.times().filter(|_| !options.fresh).unwrap_or_default();
+    let mut crates: Vec<_> = pending.iter().filter_map(|it| it.native_crate()).collect();
+    crates.sort_unstable();
+    crates.dedup();
+    let names = suite.names().into_iter().chain(crates.iter().map(|&name| own_tests(name)));
+    let missing: Vec<_> = names.filter(|name| !times.0.contains_key(name)).collect();
+    if missing.is_empty() {
+        return Ok(times);
+    }
+    progress("Testing", "the driver as it is");
+    let copy = Copy::make(workspace, 0)?;
+    let image = copy.driver(&options.build)?.image()?;
+    let taken = Mutex::new(&mut times);
+    let (workers, _) = options.workers();
+    in_parallel(workers, missing.len(), Ok, |_, _, tasks| {
+        for name in tasks.filter_map(|task| missing.get(task)) {
+            let seconds = match crates.iter().find(|it| own_tests(it) == *name) {
+                Some(name) => native_is_sound(name, &copy)?,
+                None => suite.time(name, &image)?,
+            };
+            progress("Clean", format_args!("{name} in {seconds:.1} s"));
+            let mut times = taken.lock().ok().context("a worker has panicked")?;
+            times.0.insert(name.clone(), seconds);
+            // Also when the run does not get any further.
+            kept.keep_times(&times)?;
         }
-    };
-    let output = reader.join().ok().context("reading the stories' output")??;
-    let end = match status {
-        None => Some("timeout"),
-        // A signal: no mutation of the driver may bring the simulator down.
-        Some(status) if status.code().is_none() => Some("CRASH OF THE SIMULATOR"),
-        Some(_) => None,
-    };
-    Ok(Caught::read(&output, end))
+        Ok(())
+    })?;
+    Ok(times)
 }
 
-/// A copy of the tree, with a target directory of its own.
-struct Copy {
-    workspace: Workspace,
+/// What the tests of a crate of its own are called among the programs.
+fn own_tests(name: &str) -> String {
+    format!("tests of {name}")
 }
 
-impl Copy {
-    fn make(workspace: &Workspace) -> Result<Self> {
-        let base = workspace.target.join("mutants");
-        let root = base.join("tree");
-        copy_tree(&workspace.root, &root)?;
-        Ok(Self { workspace: Workspace { root, target: base.join("target") } })
-    }
-
-    /// Does something with a mutation applied.
-    fn with<T>(&self, mutant: &Mutant, action: impl FnOnce() -> Result<T>) -> Result<T> {
-        let path = self.workspace.root.join(&mutant.file);
-        let sound = read(&path)?;
-        fs::write(&path, mutant.apply(&sound)?)?;
-        let result = action();
-        fs::write(&path, sound)?;
-        result.with_context(|| format!("the mutation {:?} of {}", mutant.what, mutant.file))
-    }
+fn native_is_sound(name: &str, copy: &Copy) -> Result<f64> {
+    let begun = std::time::Instant::now();
+    let caught = suite::native(name, copy)?;
+    let clean = caught.is_built() && caught.is_empty();
+    ensure!(clean, "the tests of {name} without a slip: {} in {}", caught.rules(None), caught.story(None));
+    Ok(begun.elapsed().as_secs_f64())
 }
 
-/// Copies a directory, leaving alone what is equal and removing what is no longer there.
-fn copy_tree(from: &Path, to: &Path) -> Result<()> {
-    fs::create_dir_all(to).with_context(|| format!("creating {}", to.display()))?;
-    let mut names = Vec::new();
-    for entry in fs::read_dir(from).with_context(|| format!("reading {}", from.display()))? {
-        let entry = entry?;
-        let name = entry.file_name();
-        if SKIPPED.iter().any(|skipped| name == *skipped) {
-            continue;
-        }
-        let target = to.join(&name);
-        if entry.file_type()?.is_dir() {
-            copy_tree(&entry.path(), &target)?;
-        } else {
-            write_if_changed(&target, fs::read(entry.path())?)?;
-        }
-        names.push(name);
-    }
-    for entry in fs::read_dir(to)? {
-        let entry = entry?;
-        if !names.contains(&entry.file_name()) && !entry.file_type()?.is_dir() {
-            fs::remove_file(entry.path())?;
-        }
-    }
-    Ok(())
-}
-
-/// The result.
-#[derive(Debug, Default)]
-struct Table {
-    text: String,
-    rows: String,
-    survivors: usize,
-    mutants: usize,
-}
-
-impl Table {
-    fn add(&mut self, mutant: &Mutant, caught: &Caught) {
-        let rules = if caught.0.is_empty() { "NOT CAUGHT".to_owned() } else { caught.rules(&mutant.rule) };
-        let as_it_has_to_be = caught.0.contains_key(&mutant.rule);
-        self.mutants += 1;
-        self.survivors += usize::from(!as_it_has_to_be);
-        let note = if as_it_has_to_be { String::new() } else { format!(" (not by {})", mutant.rule) };
-        let _ = writeln!(self.text, "{:<75} {rules}{note}", mutant.what);
-        let story = caught.story(&mutant.rule);
-        let _ = writeln!(self.rows, "| {} | `{}` | {rules}{note} | {story} |", mutant.what, mutant.file);
-    }
-
-    fn markdown(&self) -> String {
-        let head = "# What happens when the driver forgets something\n\n\
-            Each row is the driver with one release, completion or unwinding step removed, and what the simulator said to\n\
-            that. `cargo xtask mutants --table docs/mutants.md` makes this table; the mutations are in\n\
-            `xtask/mutants.toml`, the stories in `tests/src/set.rs`.\n\n\
-            `leak` is memory or a handle left over, `session` a session without a PADT, `stopped` a crash, a deadlock or no\n\
-            end, `assertion` one of the story's own; all else are ids of rules.\n\n";
-        let columns = "| Removed | From | Caught by | First in the story |\n|---|---|---|---|\n";
-        format!("{head}{columns}{}", self.rows)
-    }
+/// Does `count` tasks with so many workers, each of which has something of its own. The first error ends them all.
+fn in_parallel<S: Send>(
+    workers: usize,
+    count: usize,
+    start: impl Fn(usize) -> Result<S>,
+    work: impl Fn(&S, usize, &mut dyn Iterator<Item = usize>) -> Result<()> + Sync,
+) -> Result<()> {
+    let next = AtomicUsize::new(0);
+    let workers = workers.min(count);
+    let own = (0..workers).map(start).collect::<Result<Vec<_>>>()?;
+    thread::scope(|scope| {
+        let (next, work) = (&next, &work);
+        let threads: Vec<_> = own
+            .into_iter()
+            .enumerate()
+            .map(|(worker, own)| {
+                scope.spawn(move || {
+                    let mut tasks = std::iter::from_fn(|| {
+                        let task = next.fetch_add(1, Ordering::Relaxed);
+                        (task < count).then_some(task)
+                    });
+                    let result = work(&own, worker, &mut tasks);
+                    if result.is_err() {
+                        next.store(count, Ordering::Relaxed);
+                    }
+                    result
+                })
+            })
+            .collect();
+        threads.into_iter().try_for_each(|thread| thread.join().ok().context("a worker has panicked")?)
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::files::tests::TempDir;
 
-    fn mutant(find: &str) -> Mutant {
-        let text = |text: &str| text.to_owned();
-        Mutant { what: text("x"), file: text("f"), find: text(find), with: text("b"), rule: text("R") }
+    #[test]
+    fn every_task_is_done_once() {
+        let done = Mutex::new(Vec::new());
+        in_parallel(3, 20, Ok, |_, _, tasks| {
+            tasks.for_each(|task| done.lock().unwrap().push(task));
+            Ok(())
+        })
+        .unwrap();
+        let mut done = done.into_inner().unwrap();
+        done.sort_unstable();
+        assert_eq!(done, (0..20).collect::<Vec<_>>());
     }
 
     #[test]
-    fn the_list_is_up_to_date() {
-        let workspace = Workspace::find().unwrap();
-        let list: List = toml::from_str(&read(&workspace.root.join(LIST)).unwrap()).unwrap();
-        assert!(list.mutant.len() >= 24);
-        for mutant in &list.mutant {
-            mutant.apply(&read(&workspace.root.join(&mutant.file)).unwrap()).unwrap();
-        }
-    }
-
-    #[test]
-    fn text_has_to_occur_once() {
-        assert_eq!(mutant("a").apply("xay").unwrap(), "xby");
-        assert!(mutant("a").apply("xy").is_err());
-        assert!(mutant("a").apply("aa").is_err());
-    }
-
-    #[test]
-    fn what_was_found_is_gathered_by_rule() {
-        let output = "calls\tbegins\t\ncalls\tleak\tpool\ncalls\tCO-1\tx\ncalls\tCO-1\ty\nsaps\tbegins\t\n";
-        let caught = Caught::read(output, None);
-        assert_eq!((caught.rules("leak"), caught.story("leak")), ("leak, CO-1".to_owned(), "calls"));
-        let caught = Caught::read(output, Some("timeout"));
-        assert_eq!(caught.0["timeout"], ["saps"]);
-        assert!(Caught::read("calls\tbegins\t\n", None).0.is_empty());
-    }
-
-    #[test]
-    fn survivors_are_counted() {
-        let mut table = Table::default();
-        table.add(&mutant("a"), &Caught::default());
-        table.add(&mutant("a"), &Caught::read("s\tR\td\n", None));
-        table.add(&mutant("a"), &Caught::read("s\tS\td\n", None));
-        assert_eq!((table.mutants, table.survivors), (3, 2));
-        assert!(table.text.contains("NOT CAUGHT") && table.text.contains("S (not by R)"));
-    }
-
-    #[test]
-    fn a_copy_follows_its_original() {
-        let dir = TempDir::new("copy");
-        let (from, to) = (dir.0.join("a"), dir.0.join("b"));
-        for name in ["x/one", "two", "target/three"] {
-            write_if_changed(&from.join(name), name).unwrap();
-        }
-        copy_tree(&from, &to).unwrap();
-        assert!(to.join("x/one").exists() && !to.join("target").exists());
-        fs::remove_file(from.join("two")).unwrap();
-        copy_tree(&from, &to).unwrap();
-        assert!(!to.join("two").exists());
+    fn an_error_ends_all_workers() {
+        let error = in_parallel(2, 1000, Ok, |_, _, tasks| {
+            for task in tasks {
+                ensure!(task != 3, "task three");
+            }
+            Ok(())
+        });
+        assert_eq!(error.unwrap_err().to_string(), "task three");
+        assert!(in_parallel(2, 4, |_| bail!("no copy"), |(), _, _| Ok(())).is_err());
     }
 }
