@@ -1,5 +1,6 @@
 //! The command line of `ndis-sim`.
 
+mod progress;
 mod reading;
 
 use std::{
@@ -11,13 +12,14 @@ use std::{
 
 use clap::{Parser, ValueEnum};
 
+use progress::ProgressLine;
 use reading::Reading;
 
 use crate::{
     machine::{Step, TICK},
     nic::Model,
     report,
-    scenario::{Backend, Ending, MAX_BURST, MAX_FRAME, MIN_FRAME, Peer, Scenario},
+    scenario::{Backend, Ending, MAX_BURST, MAX_FRAME, MIN_FRAME, PCAP_LIMIT, Peer, Scenario},
     wire::rp_pppoe::{clean_up_when_interrupted, leave_it_to_the_handler},
 };
 
@@ -112,6 +114,9 @@ struct Arguments {
     /// Where the capture goes (default: ndis-sim-SEED.pcapng in target/ or the temporary directory)
     #[arg(long, value_name = "FILE")]
     pcap: Option<PathBuf>,
+    /// Most mebibytes of the capture; frames that come later are left out
+    #[arg(long, value_name = "MIB", default_value_t = PCAP_LIMIT >> 20)]
+    pcap_limit: u64,
     /// Print the event log to standard error
     #[arg(long)]
     trace: bool,
@@ -194,13 +199,19 @@ fn make_runs(arguments: &Arguments) -> Result<bool, String> {
 
 fn make_run(arguments: &Arguments, scenario: &Scenario) -> Result<bool, String> {
     let quiet = arguments.json || arguments.runs > 1;
+    let line = ProgressLine::start(!arguments.json && !arguments.trace);
+    let scenario = Scenario { progress: Some(line.progress()), ..scenario.clone() };
+    let wipe = line.wiper();
     let told = move |time: Duration, step: &Step| {
         if !quiet {
+            wipe.wipe();
             // A reader that went away (a closed pipe) ends the printing, not the run.
             let _ = writeln!(io::stdout(), "{}", report::step(time, step));
         }
     };
-    let outcome = scenario.run(told).map_err(|error| error.to_string())?;
+    let outcome = scenario.run(told);
+    line.end();
+    let outcome = outcome.map_err(|error| error.to_string())?;
     let text = if arguments.json {
         report::json(&outcome).map_err(|error| error.to_string())?
     } else if arguments.runs > 1 && outcome.ok {
@@ -260,6 +271,8 @@ fn scenario(arguments: &Arguments) -> Result<Scenario, String> {
         fail: arguments.fail,
         trace: arguments.trace,
         pcap: None,
+        pcap_limit: arguments.pcap_limit.saturating_mul(1 << 20),
+        progress: None,
         sys: driver(arguments.sys.as_deref())?,
     })
 }

@@ -17,6 +17,7 @@ use ndis_sim::{
     nic::{Faults, Model},
     nt,
     pci::Slot,
+    scenario::PCAP_LIMIT,
     verifier::{Finding, Severity},
     wire::{
         AccessConcentrator, Impaired, PcapTee, Wire,
@@ -377,7 +378,7 @@ fn place(seed: u64, number: u8, card: Card) -> Place {
     for fault in card.faults {
         faults.inject(fault);
     }
-    let pcap = card.pcap.map(|path| PcapTee::create(&path).expect("a capture file"));
+    let pcap = card.pcap.map(|path| PcapTee::create(&path, PCAP_LIMIT).expect("a capture file"));
     let mac = [0x02, 0, 0, 0, 0, number];
     let device = backend().card(&Machine::current(), card.model, mac, faults.clone());
     let device = device.unwrap_or_else(|error| panic!("{error}"));

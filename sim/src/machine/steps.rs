@@ -41,6 +41,14 @@ impl Machine {
         self.steps.taken.borrow_mut().push((self.now(), step));
     }
 
+    /// Tells the listener what is no part of the run, and of neither its steps nor its event log.
+    pub(crate) fn remark(&self, step: Step) {
+        let listener = self.steps.listener.borrow().clone();
+        if let Some(listener) = listener {
+            listener(self.now(), &step);
+        }
+    }
+
     /// The steps so far, with their times.
     pub fn steps(&self) -> Vec<(Duration, Step)> {
         self.steps.taken.borrow().clone()

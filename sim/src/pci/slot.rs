@@ -10,7 +10,7 @@ use std::{
 use super::link::Link;
 use super::{BarKind, BarResource, Device, Line, Mask, Platform, Resources, command, interrupts, offset};
 use crate::{
-    machine::{EventId, Machine, Mmio},
+    machine::{EventId, Machine, Mmio, Step},
     memory::dma::Domain,
     traffic::{Doubt, Traffic},
     wire::{PcapTee, Unconnected, Wire, describe},
@@ -290,6 +290,11 @@ impl Slot {
         }
     }
 
+    /// Frames that the capture had no room for.
+    pub fn left_out_of_capture(&self) -> u64 {
+        self.pcap.borrow().as_ref().map_or(0, PcapTee::left_out)
+    }
+
     /// Takes the cable and the capture away, ending both: what is sent from now on is lost.
     pub fn detach(&self) {
         let fd = self.wire.borrow().fd();
@@ -427,8 +432,10 @@ impl Slot {
     }
 
     fn tell(&self, machine: &Machine, what: &'static str, frame: &[u8], sent: bool) {
-        if let Some(pcap) = self.pcap.borrow_mut().as_mut() {
-            pcap.write(machine.now(), frame, sent);
+        if let Some(pcap) = self.pcap.borrow_mut().as_mut()
+            && !pcap.write(machine.now(), frame, sent)
+        {
+            machine.remark(Step::new("capture", "full: it has no room for this frame and later ones"));
         }
         describe::tell(machine, what, frame);
     }

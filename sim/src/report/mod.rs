@@ -68,7 +68,11 @@ fn write_summary(text: &mut String, outcome: &Outcome) -> fmt::Result {
     writeln!(text, "  seed       {}", outcome.seed)?;
     writeln!(text, "  event log  {} lines, SHA-256 {}", outcome.event_log_lines, outcome.event_log_sha256)?;
     if let Some(path) = &outcome.pcapng {
-        writeln!(text, "  capture    {}", path.display())?;
+        let full = match outcome.pcapng_left_out {
+            0 => String::new(),
+            frames => format!(" (full: {frames} later frames are not in it; --pcap-limit)"),
+        };
+        writeln!(text, "  capture    {}{full}", path.display())?;
     }
     writeln!(text, "  result     {}", if outcome.ok { "clean" } else { "NOT clean" })
 }
@@ -130,6 +134,14 @@ mod tests {
         for field in ["sys_sha256", "calls_up", "bytes_received", "leaks", "event_log_sha256", "pcapng"] {
             assert!(value.get(field).is_some(), "{field}");
         }
+    }
+
+    #[test]
+    fn a_full_capture_is_said() {
+        let outcome = Outcome { pcapng: Some("x.pcapng".into()), ..Outcome::default() };
+        assert!(summary(&outcome).contains("  capture    x.pcapng\n"));
+        let text = summary(&Outcome { pcapng_left_out: 7, ..outcome });
+        assert!(text.contains("x.pcapng (full: 7 later frames"), "{text}");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::{
     dialler::Record,
     story::{Story, step},
 };
-use crate::ndis::{Vc, wait_for};
+use crate::ndis::Vc;
 
 /// The most frames that a card may be expected to take at once, in a ring of [`buffers`].
 pub const MAX_BURST: u32 = 1500;
@@ -32,15 +32,16 @@ impl Story {
         control.collect(burst);
         let calls = u32::try_from(up.len()).unwrap_or(u32::MAX);
         for (nth, vc) in (0..calls).zip(&up) {
-            let mut left = burst / calls + u32::from(nth < burst % calls);
+            let share = burst / calls + u32::from(nth < burst % calls);
+            let mut left = usize::try_from(share).unwrap_or(usize::MAX);
             while left != 0 {
                 left -= Self::give(vc, left);
             }
         }
-        let missing = || -> usize { vcs.iter().map(|vc| Record::of(vc).pattern.missing()).sum() };
+        let missing = || self.totals.missing.get();
         loop {
             let before = missing();
-            if before == 0 || !wait_for(SILENCE, || missing() != before || self.removed.get()) {
+            if before == 0 || !self.wait_for(SILENCE, |_| missing() != before || self.removed.get()) {
                 break;
             }
             if self.removed.get() {

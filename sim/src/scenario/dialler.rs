@@ -5,7 +5,10 @@ use std::{
     rc::{Rc, Weak},
 };
 
-use super::pattern::{Arrival, Pattern};
+use super::{
+    pattern::{Arrival, Pattern},
+    totals::{Totals, less, more},
+};
 use crate::{
     machine::Machine,
     ndis::{
@@ -26,27 +29,27 @@ pub(super) const HDLC: [u8; 2] = [0xff, 0x03];
 /// One call, attached to its VC.
 pub(super) struct Record {
     pub(super) pattern: Pattern,
+    totals: Rc<Totals>,
     /// How the make-call request ended.
-    pub(super) made: Cell<Option<Status>>,
-    pub(super) closed: Cell<bool>,
+    made: Cell<Option<Status>>,
+    closed: Cell<bool>,
     /// The network has ended the call.
-    pub(super) ended: Cell<bool>,
-    pub(super) sent: Cell<u32>,
-    /// Frames given to the driver and not yet given back.
-    pub(super) in_driver: Cell<u32>,
-    pub(super) received: Cell<u64>,
+    ended: Cell<bool>,
+    sent: Cell<u32>,
+    /// It has a place in [`Totals::turn`], or wants none.
+    in_turn: Cell<bool>,
 }
 
 impl Record {
-    pub(super) fn new(pattern: Pattern) -> Rc<Self> {
+    pub(super) fn new(pattern: Pattern, totals: &Rc<Totals>) -> Rc<Self> {
         Rc::new(Self {
             pattern,
+            totals: Rc::clone(totals),
             made: Cell::new(None),
             closed: Cell::new(false),
             ended: Cell::new(false),
             sent: Cell::new(0),
-            in_driver: Cell::new(0),
-            received: Cell::new(0),
+            in_turn: Cell::new(true),
         })
     }
 
@@ -58,12 +61,84 @@ impl Record {
     pub(super) fn is_up(&self) -> bool {
         self.made.get() == Some(status::SUCCESS) && !self.ended.get() && !self.closed.get()
     }
+
+    /// How the make-call request ended.
+    pub(super) fn made(&self) -> Option<Status> {
+        self.made.get()
+    }
+
+    /// Set-up has ended.
+    pub(super) fn set_made(&self, status: Status) {
+        if self.made.get().is_none() {
+            more(&self.totals.made);
+        }
+        self.change(|| self.made.set(Some(status)));
+    }
+
+    /// The close has ended.
+    pub(super) fn set_closed(&self) {
+        if !self.closed.get() {
+            more(&self.totals.closed);
+        }
+        self.change(|| self.closed.set(true));
+    }
+
+    fn set_ended(&self) {
+        self.change(|| self.ended.set(true));
+    }
+
+    /// What is under way when a call ends is nobody's loss.
+    fn change(&self, change: impl FnOnce()) {
+        let before = self.is_up();
+        change();
+        match (before, self.is_up()) {
+            (false, true) => more(&self.totals.up),
+            (true, false) => {
+                less(&self.totals.up, 1);
+                less(&self.totals.missing, self.pattern.missing());
+            }
+            _ => {}
+        }
+    }
+
+    /// Frames sent on it.
+    pub(super) fn sent(&self) -> u32 {
+        self.sent.get()
+    }
+
+    /// The next frames, which are given to the driver now. The call is up.
+    pub(super) fn next(&self, count: usize) -> Vec<Vec<u8>> {
+        let frames = (0..count).map(|_| [&HDLC[..], &self.pattern.next()].concat()).collect();
+        self.sent.set(self.sent.get() + u32::try_from(count).unwrap_or(0));
+        let totals = &self.totals;
+        totals.sent.set(totals.sent.get() + count as u64);
+        totals.missing.set(totals.missing.get() + count);
+        totals.in_driver.set(totals.in_driver.get() + count);
+        frames
+    }
+
+    /// It takes its turn again when a frame has come back.
+    pub(super) fn sit_out(&self) {
+        self.in_turn.set(false);
+    }
+
+    fn received(&self, vc: &Rc<Vc>) {
+        let totals = &self.totals;
+        totals.received.set(totals.received.get() + 1);
+        if self.is_up() {
+            less(&totals.missing, 1);
+            if !self.in_turn.replace(true) {
+                totals.turn.borrow_mut().push_back(Rc::clone(vc));
+            }
+        }
+    }
 }
 
 /// The client.
 pub(super) struct Dialler {
     me: Weak<Self>,
     name: &'static str,
+    totals: Rc<Totals>,
     /// `CO_ADDRESS_FAMILY_*`.
     pub(super) family: u32,
     af: RefCell<Option<Rc<AddressFamily>>>,
@@ -83,10 +158,11 @@ pub(super) struct Dialler {
 
 impl Dialler {
     /// A client of the address family `family`.
-    pub(super) fn new(name: &'static str, family: u32) -> Rc<Self> {
+    pub(super) fn new(name: &'static str, family: u32, totals: &Rc<Totals>) -> Rc<Self> {
         Rc::new_cyclic(|me| Self {
             me: Weak::clone(me),
             name,
+            totals: Rc::clone(totals),
             family,
             af: RefCell::default(),
             opened: Cell::new(None),
@@ -111,12 +187,12 @@ impl Dialler {
         self.offered.take();
     }
 
-    fn judge(vc: &Vc, frame: &[u8]) {
+    fn judge(vc: &Rc<Vc>, frame: &[u8]) {
         let record = Record::of(vc);
         let frame = frame.strip_prefix(&HDLC).unwrap_or(frame);
         let detail = match record.pattern.arrived(frame) {
             Arrival::Good => {
-                record.received.set(record.received.get() + 1);
+                record.received(vc);
                 return;
             }
             Arrival::Repeated => "a frame arrived twice".to_owned(),
@@ -168,7 +244,7 @@ impl Client for Dialler {
 
     fn create_vc(&self, _af: &Rc<AddressFamily>, vc: &Rc<Vc>) -> Status {
         let Some(patterns) = self.patterns.borrow().clone() else { return status::NOT_SUPPORTED };
-        vc.set_client_data(Record::new(patterns()));
+        vc.set_client_data(Record::new(patterns(), &self.totals));
         status::SUCCESS
     }
 
@@ -186,22 +262,22 @@ impl Client for Dialler {
     }
 
     fn call_connected(&self, vc: &Rc<Vc>) {
-        Record::of(vc).made.set(Some(status::SUCCESS));
+        Record::of(vc).set_made(status::SUCCESS);
         ndis::changed();
     }
 
     fn make_call_complete(&self, vc: &Rc<Vc>, status: Status, _parameters: &CallParameters) {
-        Record::of(vc).made.set(Some(status));
+        Record::of(vc).set_made(status);
         ndis::changed();
     }
 
     fn close_call_complete(&self, vc: &Rc<Vc>, _status: Status) {
-        Record::of(vc).closed.set(true);
+        Record::of(vc).set_closed();
         ndis::changed();
     }
 
     fn incoming_close(&self, vc: &Rc<Vc>, _status: Status, _data: &[u8]) {
-        Record::of(vc).ended.set(true);
+        Record::of(vc).set_ended();
         ndis::changed();
     }
 
@@ -213,9 +289,8 @@ impl Client for Dialler {
         ndis::changed();
     }
 
-    fn send_complete(&self, vc: &Rc<Vc>, _id: SendId, _status: Status) {
-        let record = Record::of(vc);
-        record.in_driver.set(record.in_driver.get().saturating_sub(1));
+    fn send_complete(&self, _vc: &Rc<Vc>, _id: SendId, _status: Status) {
+        less(&self.totals.in_driver, 1);
         ndis::changed();
     }
 

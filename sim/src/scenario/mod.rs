@@ -9,17 +9,20 @@ mod dialler;
 mod outcome;
 mod pattern;
 mod peer;
+mod progress;
 mod run;
 mod story;
 #[cfg(test)]
 pub(crate) mod tests;
+mod totals;
 mod traffic;
 
-use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
+use std::{fmt, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
 
 pub use backend::Backend;
 pub use burst::MAX_BURST;
 pub use outcome::{Found, Outcome};
+pub use progress::Progress;
 pub(crate) use run::RULES;
 pub use run::RunError;
 
@@ -33,6 +36,9 @@ use crate::{
 pub const MAX_FRAME: usize = 1494;
 /// Smallest PPP frame: a protocol field, an IPv4 and a UDP header, and what tells it from any other.
 pub const MIN_FRAME: usize = 42;
+
+/// Most bytes of a capture, unless a run says otherwise.
+pub const PCAP_LIMIT: u64 = 64 << 20;
 
 /// What the card is plugged into.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -135,6 +141,10 @@ pub struct Scenario {
     pub trace: bool,
     /// Where the capture goes.
     pub pcap: Option<PathBuf>,
+    /// Most bytes of the capture; what comes later is left out.
+    pub pcap_limit: u64,
+    /// Where it is told how far the run is.
+    pub progress: Option<Arc<Progress>>,
 }
 
 impl Scenario {
@@ -161,6 +171,8 @@ impl Scenario {
             fail: None,
             trace: false,
             pcap: None,
+            pcap_limit: PCAP_LIMIT,
+            progress: None,
         }
     }
 

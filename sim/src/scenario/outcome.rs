@@ -86,6 +86,8 @@ pub struct Outcome {
     pub virtual_time_ns: u64,
     /// The capture.
     pub pcapng: Option<PathBuf>,
+    /// Frames that the capture, which has a limit, had no room for.
+    pub pcapng_left_out: u64,
 }
 
 impl Outcome {

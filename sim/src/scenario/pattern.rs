@@ -1,6 +1,6 @@
 //! The frames that are sent, and what came of them.
 
-use std::{cell::RefCell, collections::BTreeMap};
+use std::cell::{Cell, RefCell};
 
 /// Where the frame's number is: behind the PPP protocol field, the headers of IPv4 and UDP, and the call's number.
 const NUMBER: usize = 2 + 20 + 8 + 4;
@@ -23,12 +23,14 @@ pub(super) struct Pattern {
     size: usize,
     seed: u64,
     /// Frames sent, by number; `true` once they came back.
-    sent: RefCell<BTreeMap<u64, bool>>,
+    sent: RefCell<Vec<bool>>,
+    /// How many have not come back.
+    missing: Cell<usize>,
 }
 
 impl Pattern {
     pub(super) fn new(call: u32, size: usize, seed: u64) -> Self {
-        Self { call, size, seed, sent: RefCell::default() }
+        Self { call, size, seed, sent: RefCell::default(), missing: Cell::new(0) }
     }
 
     /// The frame of this number, from the protocol field on.
@@ -51,7 +53,8 @@ impl Pattern {
     pub(super) fn next(&self) -> Vec<u8> {
         let mut sent = self.sent.borrow_mut();
         let number = sent.len() as u64;
-        sent.insert(number, false);
+        sent.push(false);
+        self.missing.set(self.missing.get() + 1);
         self.frame(number)
     }
 
@@ -59,20 +62,25 @@ impl Pattern {
     pub(super) fn arrived(&self, frame: &[u8]) -> Arrival {
         let number =
             frame.get(NUMBER..NUMBER + 8).and_then(|bytes| bytes.try_into().ok()).map(u64::from_be_bytes);
-        let Some(number) = number.filter(|number| self.sent.borrow().contains_key(number)) else {
+        let mut sent = self.sent.borrow_mut();
+        let place = number.and_then(|number| Some((number, sent.get_mut(usize::try_from(number).ok()?)?)));
+        let Some((number, back)) = place else {
             return Arrival::Wrong(format!("{} bytes that nobody sent", frame.len()));
         };
         let expected = self.frame(number);
         if frame != expected {
             return Arrival::Wrong(difference(number, &expected, frame));
         }
-        let known = self.sent.borrow_mut().insert(number, true);
-        if known == Some(true) { Arrival::Repeated } else { Arrival::Good }
+        if std::mem::replace(back, true) {
+            return Arrival::Repeated;
+        }
+        self.missing.set(self.missing.get() - 1);
+        Arrival::Good
     }
 
     /// Frames sent that have not come back.
     pub(super) fn missing(&self) -> usize {
-        self.sent.borrow().values().filter(|back| !**back).count()
+        self.missing.get()
     }
 }
 

@@ -6,6 +6,7 @@ use super::{
     Ending, Found, Outcome, Scenario, audit,
     peer::{self, Connected},
     story::{Story, Tale},
+    totals::Totals,
 };
 use crate::{
     image::Image,
@@ -87,7 +88,10 @@ fn on_this_thread(
     ndis::set_readings(scenario.readings.unwrap_or_else(|| Readings::drawn(&machine)));
     let image = load(&machine, scenario)?;
     let pcap = match &scenario.pcap {
-        Some(path) => Some(PcapTee::create(path).map_err(|error| RunError::Capture(path.clone(), error))?),
+        Some(path) => {
+            let tee = PcapTee::create(path, scenario.pcap_limit);
+            Some(tee.map_err(|error| RunError::Capture(path.clone(), error))?)
+        }
         None => None,
     };
     let Connected { wire, tally, ready, hosts, burst } = peer::connect(scenario)?;
@@ -103,6 +107,7 @@ fn on_this_thread(
         hosts,
         burst,
         tale: Rc::clone(&tale),
+        totals: Totals::new(scenario.progress.clone()),
         removed: Rc::default(),
     };
     let thread = machine.spawn("script", move || story.tell());
@@ -113,6 +118,7 @@ fn on_this_thread(
     });
     let mut outcome = gather(&machine, scenario, &tale);
     outcome.sys_sha256.clone_from(&image.sha256);
+    outcome.pcapng_left_out = slot.left_out_of_capture();
     if let Err(stuck) = ended {
         outcome.stopped = Some(stuck.to_string());
     }

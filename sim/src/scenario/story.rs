@@ -11,6 +11,7 @@ use super::{
     dialler::{Dialler, Record},
     pattern::Pattern,
     peer::{Callers, Ready},
+    totals::Totals,
 };
 use crate::{
     clients::{tapi_proxy, wan},
@@ -54,6 +55,7 @@ pub(super) struct Story {
     /// Has frames arrive at once, if that is wanted.
     pub(super) burst: Option<burst::Control>,
     pub(super) tale: Rc<Tale>,
+    pub(super) totals: Rc<Totals>,
     /// The card has been pulled out.
     pub(super) removed: Rc<Cell<bool>>,
 }
@@ -86,9 +88,9 @@ impl Story {
             return Err("DriverEntry succeeded and registered no miniport".to_owned());
         }
         let adapter = Adapter::new(&driver, Some(Rc::clone(&self.slot)), self.keywords(), true);
-        let mut diallers = vec![Dialler::new("NDPROXY", Family::TAPI_PROXY)];
+        let mut diallers = vec![Dialler::new("NDPROXY", Family::TAPI_PROXY, &self.totals)];
         if !self.scenario.readings.is_some_and(|it| it.one_address_family) {
-            diallers.push(Dialler::new("PPP client", Family::PPP));
+            diallers.push(Dialler::new("PPP client", Family::PPP, &self.totals));
         }
         for dialler in &diallers {
             let bound: Rc<dyn Client> = Rc::<Dialler>::clone(dialler);
@@ -159,8 +161,8 @@ impl Story {
         vcs.extend(self.be_called(diallers));
         self.ready.wait(|| vcs.iter().filter(|vc| Record::of(vc).is_up()).count());
         self.exchange(&vcs);
-        self.end(adapter, &vcs);
-        Self::hang_up(&vcs)?;
+        self.end(adapter);
+        self.hang_up(&vcs)?;
         for vc in vcs.iter().filter(|vc| vc.creator() == Creator::Client) {
             client::delete_vc(vc);
         }
@@ -169,6 +171,14 @@ impl Story {
             return Err("the driver does not delete its VCs".to_owned());
         }
         saps.iter().try_for_each(|(sap, dialler)| Self::deregister_sap(sap, dialler))
+    }
+
+    /// Waits for what the calls add up to; who looks on is told on the way.
+    pub(super) fn wait_for(&self, timeout: Duration, condition: impl Fn(&Totals) -> bool) -> bool {
+        wait_for(timeout, || {
+            self.totals.tell();
+            condition(&self.totals)
+        })
     }
 
     /// Whether answers may be expected of the driver: no call ends by itself, and no kernel call is made to fail.
@@ -252,16 +262,16 @@ impl Story {
                 step(format!("call {call}: no VC: {}", status::name(status)));
                 continue;
             }
-            let record = Record::new(Pattern::new(call, *size, *seed));
+            let record = Record::new(Pattern::new(call, *size, *seed), &self.totals);
             vc.set_client_data(Rc::<Record>::clone(&record));
             let status = client::make_call(&vc, &parameters);
             if status != status::PENDING {
-                record.made.set(Some(status));
+                record.set_made(status);
             }
             vcs.push(vc);
         }
-        let made = |vc: &Rc<Vc>| Record::of(vc).made.get();
-        if !wait_for(PATIENCE, || vcs.iter().all(|vc| made(vc).is_some())) {
+        let made = |vc: &Rc<Vc>| Record::of(vc).made();
+        if !self.wait_for(PATIENCE, |totals| totals.made.get() >= vcs.len()) {
             return Err("calls are neither up nor failed after two minutes".to_owned());
         }
         let up = vcs.iter().filter(|vc| made(vc) == Some(status::SUCCESS)).count();
@@ -279,6 +289,7 @@ impl Story {
         if incoming == 0 {
             return Vec::new();
         }
+        let before = self.totals.made.get();
         let next = Rc::new(Cell::new(calls));
         for dialler in diallers {
             let next = Rc::clone(&next);
@@ -290,14 +301,14 @@ impl Story {
             self.note(self.hosts.dial(nth, &self.scenario.service, hang_up));
         }
         let offered = || diallers.iter().flat_map(|it| it.offered.borrow().clone()).collect::<Vec<_>>();
-        let up = || offered().iter().filter(|vc| Record::of(vc).made.get().is_some()).count();
+        let up = || self.totals.made.get() - before;
         let wanted = usize::try_from(incoming).unwrap_or(usize::MAX);
-        wait_for(PATIENCE, || up() >= wanted || self.removed.get());
+        self.wait_for(PATIENCE, |_| up() >= wanted || self.removed.get());
         let failed = u32::try_from(wanted.saturating_sub(up())).unwrap_or(u32::MAX);
         self.tale.calls_up.set(self.tale.calls_up.get() + incoming.saturating_sub(failed));
         self.tale.calls_failed.set(self.tale.calls_failed.get() + failed);
         step(format!("{} of {incoming} calls that come in are up", incoming.saturating_sub(failed)));
-        let vcs: Vec<_> = offered().into_iter().filter(|vc| Record::of(vc).made.get().is_some()).collect();
+        let vcs: Vec<_> = offered().into_iter().filter(|vc| Record::of(vc).made().is_some()).collect();
         self.ask_about(&vcs);
         vcs
     }
@@ -317,12 +328,12 @@ impl Story {
     }
 
     /// What ends the calls, if it is not the client.
-    fn end(&self, adapter: &Rc<Adapter>, vcs: &[Rc<Vc>]) {
+    fn end(&self, adapter: &Rc<Adapter>) {
         match self.scenario.ending {
             Ending::Client => {}
             Ending::Network => {
                 step("waiting for the access concentrator to hang up".to_owned());
-                wait_for(PATIENCE, || !vcs.iter().any(|vc| Record::of(vc).is_up()));
+                self.wait_for(PATIENCE, |totals| totals.up.get() == 0);
             }
             Ending::SurpriseRemoval => {
                 wait_for(PATIENCE, || self.removed.get());
@@ -332,18 +343,18 @@ impl Story {
     }
 
     /// Closes every call that was made. Records are fetched before: VCs that the driver created go with their calls.
-    fn hang_up(vcs: &[Rc<Vc>]) -> Result<(), String> {
+    fn hang_up(&self, vcs: &[Rc<Vc>]) -> Result<(), String> {
         let made: Vec<_> = vcs
             .iter()
             .map(|vc| (vc, Record::of(vc)))
-            .filter(|(_, record)| record.made.get() == Some(status::SUCCESS))
+            .filter(|(_, record)| record.made() == Some(status::SUCCESS))
             .collect();
         for (vc, record) in &made {
             if client::close_call(vc) != status::PENDING {
-                record.closed.set(true);
+                record.set_closed();
             }
         }
-        let done = wait_for(PATIENCE, || made.iter().all(|(_, record)| record.closed.get()));
+        let done = self.wait_for(PATIENCE, |totals| totals.closed.get() >= made.len());
         done.then_some(()).ok_or_else(|| "closing the calls does not end".to_owned())
     }
 

@@ -32,6 +32,7 @@ fn told(seed: u64, deviation: &'static str) -> Vec<String> {
             hosts: Callers::Nobody,
             burst: None,
             tale: Rc::default(),
+            totals: Rc::default(),
             removed: Rc::new(Cell::new(false)),
         };
         let tale = Rc::clone(&story.tale);

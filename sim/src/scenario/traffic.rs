@@ -3,12 +3,13 @@
 use std::{rc::Rc, time::Duration};
 
 use super::{
-    dialler::{HDLC, Record},
+    dialler::Record,
     story::{PATIENCE, Story, step},
+    totals::Totals,
 };
 use crate::{
     machine::{DISPATCH_LEVEL, Machine, PASSIVE_LEVEL},
-    ndis::{Frames, Vc, client, wait_for},
+    ndis::{Frames, Vc, client},
 };
 
 /// Time without any frame after which the missing ones are given up.
@@ -18,69 +19,70 @@ const WINDOW: usize = 128;
 /// The same with a real peer: each relay of rp-pppoe has a socket with the system's default buffer (208 KiB), and
 /// sees the frames of all sessions in it.
 const REAL_WINDOW: usize = 32;
-/// Frames given to the driver at once.
-const BATCH: u32 = 8;
+/// Most frames given to the driver at once.
+const BATCH: usize = 16;
 
 impl Story {
-    /// Sends the frames of all calls and waits for them to come back.
+    /// Sends the frames of all calls and waits for them to come back. The calls take turns.
     pub(super) fn exchange(&self, vcs: &[Rc<Vc>]) {
+        let totals = &self.totals;
         let window = if self.scenario.peer.is_real() { REAL_WINDOW } else { WINDOW };
-        let window = (window / vcs.len().max(1)).max(1);
+        // A call whose frames are lost must not use the others' share up.
+        let share = (window / vcs.len().max(1)).max(BATCH);
+        totals.turn.replace(vcs.iter().cloned().collect());
         while !self.removed.get() {
-            let mut busy = false;
-            for vc in vcs {
-                busy |= self.feed(vc, window);
+            while totals.missing.get() < window
+                && let Some(vc) = {
+                    let mut turn = totals.turn.borrow_mut();
+                    turn.pop_front()
+                }
+            {
+                self.feed(&vc, window, share);
             }
-            if !busy {
+            if totals.missing.get() == 0 && totals.turn.borrow().is_empty() {
                 break;
             }
-            let progress = || -> (u64, usize) {
-                let records = || vcs.iter().map(|vc| Record::of(vc));
-                let received = records().map(|record| record.received.get()).sum();
-                (received, records().filter(|record| record.is_up()).count())
-            };
-            let before = progress();
-            if !wait_for(SILENCE, || progress() != before || self.removed.get()) {
+            let before = (totals.received.get(), totals.up.get());
+            let changed = |totals: &Totals| (totals.received.get(), totals.up.get()) != before;
+            if !self.wait_for(SILENCE, |totals| changed(totals) || self.removed.get()) {
                 break;
             }
         }
+        totals.turn.take();
         self.burst(vcs);
-        // What is under way when a call ends is nobody's loss: count what came, and let sends end.
-        wait_for(PATIENCE, || vcs.iter().all(|vc| Record::of(vc).in_driver.get() == 0));
-        let total = |count: fn(&Record) -> u64| vcs.iter().map(|vc| count(&Record::of(vc))).sum::<u64>();
-        let (sent, received) =
-            (total(|record| u64::from(record.sent.get())), total(|record| record.received.get()));
+        // Let sends end.
+        self.wait_for(PATIENCE, |totals| totals.in_driver.get() == 0);
         let missing: usize = vcs.iter().map(|vc| Record::of(vc).pattern.missing()).sum();
+        let (sent, received) = (totals.sent.get(), totals.received.get());
         self.tale.frames_sent.set(sent);
         self.tale.frames_received.set(received);
         step(format!("{sent} frames sent, {received} came back as sent, {missing} missing"));
     }
 
-    /// Gives the driver as many frames of the call as the window allows; `false` once nothing is left to do.
-    fn feed(&self, vc: &Rc<Vc>, window: usize) -> bool {
+    /// Gives the driver some of the call's frames, as many as there is room for at most, and has it take its turn
+    /// again while there are more.
+    fn feed(&self, vc: &Rc<Vc>, window: usize, share: usize) {
         let record = Record::of(vc);
-        if !record.is_up() {
-            return false;
+        let left = self.scenario.frames.saturating_sub(record.sent()) as usize;
+        if !record.is_up() || left == 0 {
+            return;
         }
-        let left = (self.scenario.frames - record.sent.get()) as usize;
         let missing = record.pattern.missing();
-        let now = left.min(window.saturating_sub(missing));
-        if now == 0 {
-            return missing != 0;
+        let room = share.saturating_sub(missing).min(window.saturating_sub(self.totals.missing.get()));
+        if room == 0 {
+            record.sit_out();
+            return;
         }
-        Self::give(vc, u32::try_from(now).unwrap_or(u32::MAX));
-        true
+        if left > Self::give(vc, left.min(room)) {
+            self.totals.turn.borrow_mut().push_back(Rc::clone(vc));
+        }
     }
 
-    /// Gives the driver some of `most` new frames of a call; how many.
-    pub(super) fn give(vc: &Rc<Vc>, most: u32) -> u32 {
-        let record = Record::of(vc);
-        let now = most.min(BATCH);
-        let frames = (0..now).map(|_| [&HDLC[..], &record.pattern.next()].concat());
-        let frames = Frames::singles(frames.collect::<Vec<_>>());
-        record.sent.set(record.sent.get() + now);
-        record.in_driver.set(record.in_driver.get() + now);
-        send_at_some_irql(vc, &frames);
+    /// Gives the driver some of `most` new frames of a call that is up; how many.
+    pub(super) fn give(vc: &Rc<Vc>, most: usize) -> usize {
+        let batch = 1 + usize::try_from(Machine::current().below(BATCH as u64)).unwrap_or(0);
+        let now = batch.min(most);
+        send_at_some_irql(vc, &Frames::singles(Record::of(vc).next(now)));
         now
     }
 }

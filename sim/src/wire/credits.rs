@@ -82,13 +82,14 @@ pub struct Seen {
 }
 
 impl Seen {
-    pub(super) fn add(&mut self, other: Self) {
-        self.violations += other.violations;
-        self.grants += other.grants;
-        self.granted += other.granted;
-        self.answers += other.answers;
-        self.stray_answers += other.stray_answers;
-        self.balance = other.balance;
+    /// Brings a sum up to date of which one session's part was `before` and is `now`.
+    pub(super) fn replace(&mut self, before: Self, now: Self) {
+        self.violations += now.violations - before.violations;
+        self.grants += now.grants - before.grants;
+        self.granted += now.granted - before.granted;
+        self.answers += now.answers - before.answers;
+        self.stray_answers += now.stray_answers - before.stray_answers;
+        self.balance = now.balance;
     }
 }
 

@@ -8,7 +8,7 @@ mod tests;
 
 use std::{
     cell::RefCell,
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     os::fd::RawFd,
     rc::Rc,
     time::Duration,
@@ -63,8 +63,9 @@ pub struct AccessConcentrator {
     /// Frames on their way to the host, in the order they were sent.
     queue: VecDeque<(Duration, Vec<u8>)>,
     tally: Rc<RefCell<Tally>>,
-    /// What was seen of credits in sessions that are over.
-    past: Seen,
+    /// Sessions about which something is to be done, the first one first: with thousands of them a look at each, several
+    /// times a frame, would take all the time.
+    agenda: BTreeSet<(Duration, u16)>,
 }
 
 impl AccessConcentrator {
@@ -74,8 +75,8 @@ impl AccessConcentrator {
         let mut secret = [0; 16];
         random.fill_bytes(&mut secret);
         let (sessions, by_request) = (BTreeMap::new(), BTreeMap::new());
-        let (queue, tally, past) = (VecDeque::new(), Rc::default(), Seen::default());
-        Self { settings, random, secret, sessions, by_request, queue, tally, past }
+        let (queue, tally, agenda) = (VecDeque::new(), Rc::default(), BTreeSet::new());
+        Self { settings, random, secret, sessions, by_request, queue, tally, agenda }
     }
 
     /// A view of its counters that stays valid when it is plugged in.
@@ -200,42 +201,50 @@ impl AccessConcentrator {
         if asked.is_some() {
             session.purse.get_or_insert_with(|| Purse::new(plan, granted, ours, theirs, now));
         }
+        self.plan(id);
+    }
+
+    /// Gives a session that has changed its place among those that are due.
+    fn plan(&mut self, id: u16) {
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        let next = session.next();
+        if let Some(before) = std::mem::replace(&mut session.planned, next) {
+            self.agenda.remove(&(before, id));
+        }
+        self.agenda.extend(next.map(|at| (at, id)));
+    }
+
+    /// The sessions that are due, by id.
+    fn due(&self, now: Duration) -> BTreeSet<u16> {
+        self.agenda.range(..=(now, u16::MAX)).map(|&(_, id)| id).collect()
     }
 
     /// A PADG or PADC.
     fn credits(&mut self, now: Duration, frame: &Frame) -> Option<()> {
         let session = self.sessions.get_mut(&frame.session).filter(|session| session.host == frame.source)?;
-        let (answer, free) = session.purse.as_mut()?.control(frame);
+        let purse = session.purse.as_mut()?;
+        let before = purse.seen;
+        let (answer, free) = purse.control(frame);
+        self.tally.borrow_mut().credits.replace(before, purse.seen);
         if let Some(payload) = answer {
             self.queue(now, frame.source, DISCOVERY, code::PADC, frame.session, payload);
         }
         for payload in free {
             self.queue(now, frame.source, SESSION, code::DATA, frame.session, payload);
         }
-        self.count_credits();
         Some(())
     }
 
     /// Sends the grants that are due.
     fn grant(&mut self, now: Duration) {
-        if self.settings.credits.is_none() {
-            return;
+        for id in self.due(now) {
+            let Some(session) = self.sessions.get_mut(&id) else { continue };
+            let (host, payload) = (session.host, session.purse.as_mut().and_then(|purse| purse.due(now)));
+            if let Some(payload) = payload {
+                self.queue(now, host, DISCOVERY, code::PADG, id, payload);
+            }
+            self.plan(id);
         }
-        let sessions = self.sessions.iter_mut();
-        let due = sessions.filter_map(|(id, session)| {
-            let payload = session.purse.as_mut()?.due(now)?;
-            Some((*id, session.host, payload))
-        });
-        for (id, host, payload) in due.collect::<Vec<_>>() {
-            self.queue(now, host, DISCOVERY, code::PADG, id, payload);
-        }
-    }
-
-    /// Shows what has been seen of credits.
-    fn count_credits(&mut self) {
-        let mut seen = self.past;
-        self.sessions.values().filter_map(|session| session.purse.as_ref()).for_each(|it| seen.add(it.seen));
-        self.tally.borrow_mut().credits = seen;
     }
 
     /// The session of this host and mark, made if there is none.
@@ -252,9 +261,11 @@ impl AccessConcentrator {
             }
         };
         let hang_up = self.settings.hang_up.as_ref().map(|plan| now + plan.draw(&mut self.random));
-        let session = Session { host: frame.source, host_uniq: request.1.clone(), hang_up, purse: None };
+        let session =
+            Session { host: frame.source, host_uniq: request.1.clone(), hang_up, purse: None, planned: None };
         self.sessions.insert(id, session);
         self.by_request.insert(request, id);
+        self.plan(id);
         let mut tally = self.tally.borrow_mut();
         tally.opened += 1;
         tally.open.push(id);
@@ -271,8 +282,8 @@ impl AccessConcentrator {
 
     fn forget(&mut self, id: u16) {
         if let Some(session) = self.sessions.remove(&id) {
-            if let Some(purse) = &session.purse {
-                self.past.add(purse.seen);
+            if let Some(at) = session.planned {
+                self.agenda.remove(&(at, id));
             }
             self.by_request.remove(&(session.host, session.host_uniq));
         }
@@ -289,9 +300,10 @@ impl AccessConcentrator {
             let free = match purse {
                 None => vec![frame.payload],
                 Some(purse) => {
+                    let before = purse.seen;
                     purse.took(frame.payload.len());
                     let free = purse.send(frame.payload);
-                    self.count_credits();
+                    self.tally.borrow_mut().credits.replace(before, purse.seen);
                     free
                 }
             };
@@ -305,15 +317,10 @@ impl AccessConcentrator {
 
     /// Ends the sessions whose time has come.
     fn hang_up(&mut self, now: Duration) {
-        // With thousands of sessions a look at each, several times a frame, would take all the time.
-        if self.settings.hang_up.is_none() {
-            return;
-        }
-        let due = |(id, session): (&u16, &Session)| {
-            session.hang_up.filter(|at| *at <= now).map(|at| (*id, at, session.host))
-        };
-        let due: Vec<_> = self.sessions.iter().filter_map(due).collect();
-        for (id, at, host) in due {
+        for id in self.due(now) {
+            let Some(session) = self.sessions.get(&id) else { continue };
+            let Some(at) = session.hang_up.filter(|at| *at <= now) else { continue };
+            let host = session.host;
             self.forget(id);
             self.tally.borrow_mut().closed_by_us += 1;
             let mut payload = Vec::new();
@@ -343,13 +350,9 @@ impl Wire for AccessConcentrator {
     }
 
     fn deadline(&self) -> Option<Duration> {
-        let plan = self.settings.hang_up.as_ref();
-        let hang_up = plan.and_then(|_| self.sessions.values().filter_map(|session| session.hang_up).min());
         let frame = self.queue.front().map(|(at, _)| *at);
-        let plan = self.settings.credits.as_ref();
-        let purses = self.sessions.values().filter_map(|session| session.purse.as_ref()?.next);
-        let grant = plan.and_then(|_| purses.min());
-        hang_up.into_iter().chain(frame).chain(grant).min()
+        let session = self.agenda.first().map(|(at, _)| *at);
+        frame.into_iter().chain(session).min()
     }
 
     fn fd(&self) -> Option<RawFd> {

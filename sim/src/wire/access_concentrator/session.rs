@@ -15,4 +15,14 @@ pub(super) struct Session {
     pub(super) hang_up: Option<Duration>,
     /// Its credits, if it has any.
     pub(super) purse: Option<Purse>,
+    /// When it is looked at next: its place among all that are due.
+    pub(super) planned: Option<Duration>,
+}
+
+impl Session {
+    /// When something is to be done about it.
+    pub(super) fn next(&self) -> Option<Duration> {
+        let grant = self.purse.as_ref().and_then(|purse| purse.next);
+        self.hang_up.into_iter().chain(grant).min()
+    }
 }

@@ -113,7 +113,13 @@ pub(super) struct Call {
     pub(super) purse: Option<Purse>,
     relayed: Vec<u8>,
     view: View,
+    /// When it is looked at next, and its session, as the hosts know them.
+    pub(super) planned: Option<Duration>,
+    pub(super) known_as: Option<Up>,
 }
+
+/// What tells the frames of a session that is up: the host's address, the peer's and the id.
+pub(super) type Up = ([u8; 6], [u8; 6], u16);
 
 impl Call {
     pub(super) fn new(dial: Dial, number: usize, now: Duration) -> Self {
@@ -142,6 +148,8 @@ impl Call {
             purse: None,
             relayed: Vec::new(),
             view,
+            planned: None,
+            known_as: None,
         }
     }
 
@@ -214,10 +222,15 @@ impl Call {
         concerned && self.dial.mac == frame.destination && self.peer == frame.source && self.is_marked(mark)
     }
 
-    pub(super) fn is_up(&self, frame: &Frame) -> bool {
-        self.state == CallState::Up(frame.session)
-            && self.dial.mac == frame.destination
-            && self.peer == frame.source
+    /// The session, while it is up.
+    pub(super) fn up(&self) -> Option<Up> {
+        if let CallState::Up(id) = self.state { Some((self.dial.mac, self.peer, id)) } else { None }
+    }
+
+    /// When something is to be done about it.
+    pub(super) fn next(&self) -> Option<Duration> {
+        let grant = self.purse.as_ref().filter(|_| self.up().is_some()).and_then(|purse| purse.next);
+        [self.due, self.hang_up_at, grant].into_iter().flatten().min()
     }
 
     /// A PADO.

@@ -79,8 +79,13 @@ impl Control {
         std::mem::take(&mut self.shared().commands)
     }
 
-    pub(super) fn show(&self, views: impl Iterator<Item = View>) {
-        self.shared().views = views.collect();
+    /// Shows the call of this number, which is new or has changed.
+    pub(super) fn show(&self, number: usize, view: View) {
+        let views = &mut self.shared().views;
+        match views.get_mut(number) {
+            Some(known) => *known = view,
+            None => views.push(view),
+        }
     }
 
     pub(super) fn saw(&self, frame: &[u8]) {

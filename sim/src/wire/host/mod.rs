@@ -8,7 +8,11 @@ mod control;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::VecDeque, os::fd::RawFd, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    os::fd::RawFd,
+    time::Duration,
+};
 
 pub use call::{CallState, Dial, View};
 pub use control::Control;
@@ -17,7 +21,7 @@ use super::{
     Wire, credits,
     frame::{BROADCAST, DISCOVERY, Frame, SESSION, code, push_tag, tag},
 };
-use call::Call;
+use call::{Call, Up};
 use control::Command;
 
 /// How often the hosts look for what the script wants.
@@ -34,12 +38,27 @@ pub struct Hosts {
     /// Frames on their way to the card, in the order they were sent.
     queue: VecDeque<(Duration, Vec<u8>)>,
     next_look: Duration,
+    /// Calls about which something is to be done, the first one first.
+    agenda: BTreeSet<(Duration, usize)>,
+    /// Sessions that are up.
+    up: BTreeSet<(Up, usize)>,
+    /// The calls of each host.
+    by_host: BTreeMap<[u8; 6], Vec<usize>>,
 }
 
 impl Hosts {
     /// Hosts that do what `control` says, each frame under way for `latency`.
     pub fn new(control: Control, latency: Duration) -> Self {
-        Self { control, latency, calls: Vec::new(), queue: VecDeque::new(), next_look: Duration::ZERO }
+        Self {
+            control,
+            latency,
+            calls: Vec::new(),
+            queue: VecDeque::new(),
+            next_look: Duration::ZERO,
+            agenda: BTreeSet::new(),
+            up: BTreeSet::new(),
+            by_host: BTreeMap::new(),
+        }
     }
 
     fn send_frame(&mut self, now: Duration, frame: &Frame) {
@@ -50,7 +69,12 @@ impl Hosts {
     fn obey(&mut self, now: Duration) {
         for command in self.control.take() {
             match command {
-                Command::Dial(dial) => self.calls.push(Call::new(dial, self.calls.len(), now)),
+                Command::Dial(dial) => {
+                    let number = self.calls.len();
+                    self.by_host.entry(dial.mac).or_default().push(number);
+                    self.calls.push(Call::new(dial, number, now));
+                    self.changed(number);
+                }
                 Command::HangUp(number) => self.hang_up(number, now),
                 Command::Inject(bytes) => self.queue.push_back((now + self.latency, bytes)),
             }
@@ -72,13 +96,16 @@ impl Hosts {
                 payload: Vec::new(),
             };
             self.send_frame(now, &padt);
+            self.changed(number);
         }
     }
 
     /// Sends what is due.
     fn work(&mut self, now: Duration) {
         self.obey(now);
-        for number in 0..self.calls.len() {
+        let due: BTreeSet<usize> =
+            self.agenda.range(..=(now, usize::MAX)).map(|&(_, number)| number).collect();
+        for &number in &due {
             let call = &mut self.calls[number];
             if call.hang_up_at.is_some_and(|at| at <= now) {
                 call.hang_up_at = None;
@@ -100,40 +127,67 @@ impl Hosts {
                 self.send_frame(now, &request);
             }
         }
-        for number in 0..self.calls.len() {
+        for number in due {
             let call = &mut self.calls[number];
-            let up = matches!(call.state, CallState::Up(_));
+            let up = call.up().is_some();
             let padg = call.purse.as_mut().filter(|_| up).and_then(|purse| purse.due(now));
             if let Some(payload) = padg {
                 let padg = Frame { ethertype: DISCOVERY, code: code::PADG, ..call.data(payload) };
                 self.send_frame(now, &padg);
             }
+            self.changed(number);
         }
-        self.control.show(self.calls.iter().map(Call::view));
+    }
+
+    /// A call has changed: it may be due at another time, and its session be another or none.
+    fn changed(&mut self, number: usize) {
+        let call = &mut self.calls[number];
+        let (next, up) = (call.next(), call.up());
+        if let Some(before) = std::mem::replace(&mut call.planned, next) {
+            self.agenda.remove(&(before, number));
+        }
+        self.agenda.extend(next.map(|at| (at, number)));
+        if let Some(before) = std::mem::replace(&mut call.known_as, up) {
+            self.up.remove(&(before, number));
+        }
+        self.up.extend(up.map(|up| (up, number)));
+        self.control.show(number, call.view());
+    }
+
+    /// The first call of the frame's host for which this holds.
+    fn of_host(&self, frame: &Frame, holds: impl Fn(&Call) -> bool) -> Option<usize> {
+        let numbers = self.by_host.get(&frame.destination)?;
+        numbers.iter().copied().find(|&number| holds(&self.calls[number]))
+    }
+
+    /// The call whose session the frame is of.
+    fn of_session(&self, frame: &Frame) -> Option<usize> {
+        let up = (frame.destination, frame.source, frame.session);
+        self.up.range((up, 0)..=(up, usize::MAX)).next().map(|&(_, number)| number)
     }
 
     fn discovery(&mut self, now: Duration, frame: &Frame) {
         let Some(tags) = frame.tags() else { return };
-        let first = |kind| tags.iter().find(|(found, _)| *found == kind).map(|(_, value)| *value);
+        let mark = tags.iter().find(|(found, _)| *found == tag::HOST_UNIQ).map(|(_, value)| *value);
+        let number = match frame.code {
+            code::PADO => self.of_host(frame, |call| call.is_soliciting(frame.destination, mark)),
+            code::PADS => self.of_host(frame, |call| call.is_requesting(frame, mark)),
+            code::PADG | code::PADC | code::PADT => self.of_session(frame),
+            _ => None,
+        };
+        let Some(number) = number else { return };
+        let call = &mut self.calls[number];
         match frame.code {
-            code::PADO => {
-                let mine = |call: &&mut Call| call.is_soliciting(frame.destination, first(tag::HOST_UNIQ));
-                if let Some(call) = self.calls.iter_mut().find(mine) {
-                    call.offered(now, frame, &tags);
-                }
-            }
+            code::PADO => call.offered(now, frame, &tags),
             code::PADS => {
-                let mine = |call: &&mut Call| call.is_requesting(frame, first(tag::HOST_UNIQ));
-                let Some(call) = self.calls.iter_mut().find(mine) else { return };
                 call.confirmed(now, frame, &tags);
-                if let (CallState::Up(_), true) = (&call.state, call.dial.eager) {
+                if call.up().is_some() && call.dial.eager {
                     let data = call.data(vec![0xc0, 0x21, 1, 1, 0, 4]);
                     self.send_frame(now, &data);
                 }
             }
-            code::PADG | code::PADC => {
-                let mine = |call: &&mut Call| call.is_up(frame);
-                let Some(call) = self.calls.iter_mut().find(mine) else { return };
+            code::PADT => call.state = CallState::EndedByPeer,
+            _ => {
                 let Some(purse) = &mut call.purse else { return };
                 let (answer, free) = purse.control(frame);
                 let answer = answer.map(|payload| Frame {
@@ -146,20 +200,14 @@ impl Hosts {
                     self.send_frame(now, &frame);
                 }
             }
-            code::PADT => {
-                let mine = |call: &&mut Call| call.is_up(frame);
-                if let Some(call) = self.calls.iter_mut().find(mine) {
-                    call.state = CallState::EndedByPeer;
-                }
-            }
-            _ => {}
         }
+        self.changed(number);
     }
 
     /// Session data: goes back to where it came from.
     fn echo(&mut self, now: Duration, frame: &Frame) {
-        let mine = |call: &&mut Call| call.is_up(frame);
-        let Some(call) = self.calls.iter_mut().find(mine) else { return };
+        let Some(number) = self.of_session(frame) else { return };
+        let call = &mut self.calls[number];
         call.received += 1;
         let free = match &mut call.purse {
             None => vec![frame.payload.clone()],
@@ -171,6 +219,7 @@ impl Hosts {
         for back in free.into_iter().map(|payload| call.data(payload)).collect::<Vec<_>>() {
             self.send_frame(now, &back);
         }
+        self.changed(number);
     }
 }
 
@@ -197,14 +246,9 @@ impl Wire for Hosts {
     }
 
     fn deadline(&self) -> Option<Duration> {
-        let calls = self.calls.iter().flat_map(|call| {
-            let up = matches!(call.state, CallState::Up(_));
-            let grant = call.purse.as_ref().filter(|_| up).and_then(|purse| purse.next);
-            [call.due, call.hang_up_at, grant]
-        });
-        let calls = calls.flatten();
+        let call = self.agenda.first().map(|(at, _)| *at);
         let frame = self.queue.front().map(|(at, _)| *at);
-        calls.chain(frame).chain([self.next_look]).min()
+        call.into_iter().chain(frame).chain([self.next_look]).min()
     }
 
     fn fd(&self) -> Option<RawFd> {
