@@ -1,5 +1,5 @@
 //! Measures what mcm.sys costs, the simulator's own work left out: [`datapath`] what a frame costs, [`calls`] what a
-//! call costs. Each is a command.
+//! call costs; and [`sim`] what a frame costs the simulator. Each is a command.
 
 mod boot;
 pub mod calls;
@@ -19,6 +19,7 @@ mod relay;
 mod routines;
 mod row;
 mod services;
+pub mod sim;
 mod targets;
 mod trace;
 mod wire;

@@ -30,6 +30,8 @@ enum Benchmark {
     Datapath,
     /// Instructions, cycles and memory of a call, one and all 65,534 of them
     Calls,
+    /// Processor time that a frame costs the simulator, of one call and of many
+    Sim,
 }
 
 impl Benchmark {
@@ -37,6 +39,7 @@ impl Benchmark {
         match self {
             Self::Datapath => "datapath",
             Self::Calls => "calls",
+            Self::Sim => "sim",
         }
     }
 }
@@ -85,6 +88,7 @@ mod tests {
         assert_eq!(options.arguments, ["--json", "--vcs", "1"]);
         let options = parse(&["calls", "--calls", "100"]).unwrap().options;
         assert_eq!((options.benchmark, options.benchmark.name()), (Benchmark::Calls, "calls"));
+        assert_eq!(parse(&["sim", "--frames", "10"]).unwrap().options.benchmark, Benchmark::Sim);
         assert!(parse(&["memory"]).is_err());
     }
 }

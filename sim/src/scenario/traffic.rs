@@ -31,7 +31,8 @@ impl Story {
         let share = (window / vcs.len().max(1)).max(BATCH);
         totals.turn.replace(vcs.iter().cloned().collect());
         while !self.removed.get() {
-            while totals.missing.get() < window
+            // Not frame by frame as they come back: a whole batch has room.
+            while totals.missing.get() + BATCH <= window
                 && let Some(vc) = {
                     let mut turn = totals.turn.borrow_mut();
                     turn.pop_front()
