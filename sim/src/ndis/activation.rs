@@ -33,7 +33,7 @@ pub(super) fn check_settled(vc: &Vc, what: &str) {
 pub(super) unsafe extern "win64" fn activate(handle: Handle, parameters: usize) -> Status {
     let _call = enter("NdisMCmActivateVc", IrqlRange::DISPATCH_OR_BELOW);
     let Some(vc) = vc::find(handle) else { return status::FAILURE };
-    super::no_locks("CO-109", &vc.name());
+    super::no_locks("CO-109", || vc.name());
     if let Err(refusal) = check_activation(&vc, parameters) {
         return refusal;
     }
@@ -107,7 +107,7 @@ fn activated(vc: &Rc<Vc>, status: Status, parameters: usize, announce: bool) {
 pub(super) unsafe extern "win64" fn deactivate(handle: Handle) -> Status {
     let _call = enter("NdisMCmDeactivateVc", IrqlRange::DISPATCH_OR_BELOW);
     let Some(vc) = vc::find(handle) else { return status::FAILURE };
-    super::no_locks("CO-109", &vc.name());
+    super::no_locks("CO-109", || vc.name());
     if vc.change.get().is_some() {
         check_settled(&vc, "deactivated");
         return status::NOT_ACCEPTED;

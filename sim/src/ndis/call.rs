@@ -188,7 +188,7 @@ pub(super) unsafe extern "win64" fn make_call_complete(
 ) {
     let _call = enter("NdisCmMakeCallComplete", IrqlRange::DISPATCH_OR_BELOW);
     let Some(vc) = vc::find(handle) else { return };
-    super::no_locks("CO-109", &vc.name());
+    super::no_locks("CO-109", || vc.name());
     if status == status::PENDING {
         finding("CO-090", Some(vc.name()), "call completed with PENDING".to_owned());
         return;
@@ -209,7 +209,7 @@ pub(super) unsafe extern "win64" fn make_call_complete(
 pub(super) unsafe extern "win64" fn close_call_complete(status: Status, handle: Handle, party: Handle) {
     let _call = enter("NdisCmCloseCallComplete", IrqlRange::DISPATCH_OR_BELOW);
     let Some(vc) = vc::find(handle) else { return };
-    super::no_locks("CO-109", &vc.name());
+    super::no_locks("CO-109", || vc.name());
     if status == status::PENDING {
         finding("CO-102", Some(vc.name()), "close completed with PENDING".to_owned());
         return;
@@ -230,7 +230,7 @@ pub(super) unsafe extern "win64" fn close_call_complete(status: Status, handle: 
 pub(super) unsafe extern "win64" fn dispatch_close(status: Status, handle: Handle, buffer: usize, size: u32) {
     let _call = enter("NdisCmDispatchIncomingCloseCall", IrqlRange::DISPATCH_OR_BELOW);
     let Some(vc) = vc::find(handle) else { return };
-    super::no_locks("CO-109", &vc.name());
+    super::no_locks("CO-109", || vc.name());
     if (buffer == 0) != (size == 0) {
         finding(
             "CO-125",

@@ -58,7 +58,7 @@ pub(super) unsafe extern "win64" fn dispatch(sap: Handle, handle: Handle, parame
     let _call = enter("NdisCmDispatchIncomingCall", IrqlRange::DISPATCH_OR_BELOW);
     let Some(sap) = sap::find(sap, "CO-114") else { return status::FAILURE };
     let Some(vc) = vc::find(handle) else { return status::FAILURE };
-    super::no_locks("CO-109", &vc.name());
+    super::no_locks("CO-109", || vc.name());
     if !sap.takes_calls() {
         // The offer may have been on its way when the deregistration came, which then waits for it.
         if sap.has_left_for(CROSSING) {
@@ -106,7 +106,7 @@ pub(super) unsafe extern "win64" fn dispatch(sap: Handle, handle: Handle, parame
 pub(super) unsafe extern "win64" fn connected(handle: Handle) {
     let _call = enter("NdisCmDispatchCallConnected", IrqlRange::DISPATCH_OR_BELOW);
     let Some(vc) = vc::find(handle) else { return };
-    super::no_locks("CO-109", &vc.name());
+    super::no_locks("CO-109", || vc.name());
     if vc.creator() != Creator::CallManager {
         finding("CO-120", Some(vc.name()), "connected on a VC that the client created".to_owned());
         return;

@@ -66,7 +66,7 @@ fn find(h: Handle) -> Option<Rc<Adapter>> {
 
 fn deliver(adapter: &Rc<Adapter>, vc: Option<&Rc<Vc>>, at: usize) {
     let who = || Some(vc.map_or_else(|| adapter.name(), |vc| vc.name()));
-    super::no_locks("CO-301", &adapter.name());
+    super::no_locks("CO-301", || adapter.name());
     if !adapter.attributes().registered() {
         finding("CO-236", who(), "a status before the registration attributes".to_owned());
         return;

@@ -428,7 +428,7 @@ impl Adapter {
 pub(super) unsafe extern "win64" fn pause_complete(handle: Handle) {
     let _call = enter("NdisMPauseComplete", IrqlRange::DISPATCH_OR_BELOW);
     let Some(adapter) = Adapter::find(handle) else { return };
-    super::no_locks("CO-301", &adapter.name());
+    super::no_locks("CO-301", || adapter.name());
     if !adapter.pausing.complete() {
         finding("CO-244", Some(adapter.name()), "no pause is pending".to_owned());
         return;
@@ -440,7 +440,7 @@ pub(super) unsafe extern "win64" fn pause_complete(handle: Handle) {
 pub(super) unsafe extern "win64" fn restart_complete(handle: Handle, status: Status) {
     let _call = enter("NdisMRestartComplete", IrqlRange::DISPATCH_OR_BELOW);
     let Some(adapter) = Adapter::find(handle) else { return };
-    super::no_locks("CO-301", &adapter.name());
+    super::no_locks("CO-301", || adapter.name());
     adapter.restart_status.set(status);
     if status == status::PENDING || !adapter.restarting.complete() {
         finding("CO-245", Some(adapter.name()), "no restart is pending".to_owned());

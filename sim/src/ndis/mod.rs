@@ -236,17 +236,17 @@ fn deadline(seconds: u64, rule: &'static str, late: impl FnOnce() -> Option<Stri
 }
 
 /// The driver must hold no spin lock when it calls what may call it back.
-fn no_locks(rule: &'static str, object: &str) {
+fn no_locks(rule: &'static str, object: impl FnOnce() -> String) {
     let held = Machine::current().locks_held();
     if held != 0 {
-        finding(rule, Some(object.to_owned()), format!("called with {held} spin locks held"));
+        finding(rule, Some(object()), format!("called with {held} spin locks held"));
     }
 }
 
 /// A flag that says `DISPATCH_LEVEL` must tell the truth.
-fn check_dispatch_flag(rule: &'static str, object: &str, flags: u32) {
+fn check_dispatch_flag(rule: &'static str, object: impl FnOnce() -> String, flags: u32) {
     let irql = Machine::current().irql();
     if flags & 1 != 0 && irql != DISPATCH_LEVEL {
-        finding(rule, Some(object.to_owned()), format!("the flag says DISPATCH_LEVEL at IRQL {irql}"));
+        finding(rule, Some(object()), format!("the flag says DISPATCH_LEVEL at IRQL {irql}"));
     }
 }

@@ -134,7 +134,7 @@ pub(super) fn check_taken(vc: &Vc) {
 pub(super) unsafe extern "win64" fn complete(status: Status, handle: Handle, parameters: usize) {
     let _call = enter("NdisCmModifyCallQoSComplete", IrqlRange::DISPATCH_OR_BELOW);
     let Some(vc) = vc::find(handle) else { return };
-    super::no_locks("CO-109", &vc.name());
+    super::no_locks("CO-109", || vc.name());
     let request = {
         let requests = vc.modifications.requests.borrow();
         let meant = requests.iter().find(|it| it.address == parameters && it.pend.outstanding());
@@ -153,7 +153,7 @@ pub(super) unsafe extern "win64" fn complete(status: Status, handle: Handle, par
 pub(super) unsafe extern "win64" fn dispatch(handle: Handle, parameters: usize) {
     let _call = enter("NdisCmDispatchIncomingCallQoSChange", IrqlRange::DISPATCH_OR_BELOW);
     let Some(vc) = vc::find(handle) else { return };
-    super::no_locks("CO-109", &vc.name());
+    super::no_locks("CO-109", || vc.name());
     if vc.call.get() != CallState::Connected || !vc.is_active() {
         finding("CO-136", Some(vc.name()), "parameters changed without a call".to_owned());
         return;

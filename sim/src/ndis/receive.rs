@@ -60,8 +60,8 @@ impl Received {
 pub(super) unsafe extern "win64" fn indicate(handle: Handle, first: usize, count: u32, flags: u32) {
     let _call = enter("NdisMCoIndicateReceiveNetBufferLists", IrqlRange::DISPATCH_OR_BELOW);
     let Some(vc) = vc::find(handle) else { return };
-    super::no_locks("CO-226", &vc.name());
-    super::check_dispatch_flag("CO-225", &vc.name(), flags);
+    super::no_locks("CO-226", || vc.name());
+    super::check_dispatch_flag("CO-225", || vc.name(), flags);
     let lists = layout::chain(first, count as usize + 1, |at| Nbl(at).next());
     if lists.len() != count as usize {
         let text = format!("{count} lists announced, the chain has {} or more", lists.len());

@@ -54,7 +54,7 @@ pub fn send_connectionless(adapter: &Rc<Adapter>, frame: Vec<u8>) -> Option<Stat
 pub(super) unsafe extern "win64" fn connectionless_complete(adapter: Handle, first: usize, _flags: u32) {
     let _call = enter("NdisMSendNetBufferListsComplete", IrqlRange::DISPATCH_OR_BELOW);
     let Some(adapter) = Adapter::find(adapter) else { return };
-    no_locks("CO-206", &adapter.name());
+    no_locks("CO-206", || adapter.name());
     if adapter.connectionless.take() != Some(first) {
         finding("CO-183", Some(adapter.name()), "CoNDIS sends are completed on their VC".to_owned());
     }

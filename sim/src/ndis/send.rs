@@ -322,8 +322,8 @@ const ENDED: &[Status] =
 pub(super) unsafe extern "win64" fn complete(handle: Handle, first: usize, flags: u32) {
     let _call = enter("NdisMCoSendNetBufferListsComplete", IrqlRange::DISPATCH_OR_BELOW);
     let Some(vc) = vc::find(handle) else { return };
-    super::no_locks("CO-206", &vc.name());
-    super::check_dispatch_flag("CO-199", &vc.name(), flags);
+    super::no_locks("CO-206", || vc.name());
+    super::check_dispatch_flag("CO-199", || vc.name(), flags);
     let mut at = first;
     let mut done = Vec::new();
     while at != 0 {

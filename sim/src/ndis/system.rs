@@ -84,7 +84,7 @@ pub(super) unsafe extern "win64" fn wait_event(at: usize, milliseconds: u32) -> 
 
 pub(super) unsafe extern "win64" fn sleep(microseconds: u32) {
     let call = enter("NdisMSleep", IrqlRange::APC);
-    super::no_locks("CO-285", "NdisMSleep");
+    super::no_locks("CO-285", || "NdisMSleep".to_owned());
     call.machine().delay(Duration::from_micros(u64::from(microseconds)));
 }
 

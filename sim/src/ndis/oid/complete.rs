@@ -24,7 +24,7 @@ fn complete(function: &'static str, at: usize, status: Status, matches: impl Fn(
         finding("CO-145", None, text);
         return;
     };
-    no_locks("CO-301", &request.name());
+    no_locks("CO-301", || request.name());
     if request.path.name() != function {
         finding("CO-148", Some(request.name()), format!("completed with {function}"));
     } else if !matches(&request) {
@@ -89,7 +89,7 @@ pub(in crate::ndis) unsafe extern "win64" fn driver_request(
     let Some(af) = handle::find::<AddressFamily>(af, Kind::AddressFamily, "CO-042") else {
         return status::FAILURE;
     };
-    no_locks("CO-301", &af.name());
+    no_locks("CO-301", || af.name());
     let vc = if vc.is_null() { None } else { vc::find(vc) };
     let request = raw::bytes(at, at::LEN);
     if request[0] != 0x96 || u16::from_le_bytes([request[2], request[3]]) < 236 {
