@@ -80,8 +80,8 @@ pub(crate) struct Adapter {
 }
 
 impl Miniport for Adapter {
-    fn handle(&self) -> AdapterHandle {
-        self.handle
+    fn handle(&self) -> &AdapterHandle {
+        &self.handle
     }
 
     fn initialize(init: &Initialize<'_>) -> Result<Ref<Self>> {

@@ -1,4 +1,7 @@
 //! The locks of an adapter, and the order in which they are taken. The compiler keeps it.
+//!
+//! Inside all of these, and with nothing inside, are the leaves: `Lines::taken`, and the lock of those who write to `Calls::routes`,
+//! also under `Sessions`.
 
 ndis::lock_order! {
     nested {

@@ -107,7 +107,7 @@ pub(super) fn initialize(init: &Initialize<'_>) -> Result<Ref<Adapter>> {
         watchdog: Once::new(),
         pacer: Once::new(),
         recovery: Once::new(),
-        handle: init.handle(),
+        handle: init.own_handle(),
         settings,
         permanent_address,
         station: pppoe::Address(station.0),

@@ -165,7 +165,7 @@ impl Adapter {
 
     fn wake(&self, irql: &mut Passive) -> Result<()> {
         if let Some(link) = self.link_power {
-            link.stop_saving(self.handle)?;
+            link.stop_saving(&self.handle)?;
         }
         self.nic.bring_up(&Wait(irql), self.link_config()).map_err(hardware_status)?;
         self.nic.set_station_address(e1000::MacAddress(self.station.0));

@@ -23,7 +23,7 @@ pub(super) struct LinkPower {
 
 impl LinkPower {
     /// Finds the register; `None` if the card has no such link.
-    pub(super) fn find(handle: AdapterHandle) -> Result<Option<Self>> {
+    pub(super) fn find(handle: &AdapterHandle) -> Result<Option<Self>> {
         if read(handle, STATUS)? & HAS_CAPABILITIES == 0 {
             return Ok(None);
         }
@@ -44,13 +44,13 @@ impl LinkPower {
     }
 
     /// Switches ASPM off. The bus switches it on again with the card's power.
-    pub(super) fn stop_saving(self, handle: AdapterHandle) -> Result<()> {
+    pub(super) fn stop_saving(self, handle: &AdapterHandle) -> Result<()> {
         let written = handle.write_bus_data(self.offset, &[self.without_saving]);
         if written { Ok(()) } else { Err(Status::FAILURE) }
     }
 }
 
-fn read(handle: AdapterHandle, offset: u32) -> Result<u8> {
+fn read(handle: &AdapterHandle, offset: u32) -> Result<u8> {
     let mut byte = [0];
     if handle.read_bus_data(offset, &mut byte) { Ok(byte[0]) } else { Err(Status::ADAPTER_NOT_FOUND) }
 }

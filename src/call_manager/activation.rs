@@ -12,12 +12,8 @@ impl Vc {
         mut activation: Activation<PendedMakeCall>,
         locks: &mut Unlocked,
     ) {
-        let progress = match activation.make.as_mut().map(PendedMakeCall::parameters) {
-            Some(Some(parameters)) => {
-                Self::grant_wish(this, parameters, locks);
-                Self::open_account(this, locks).and_then(|()| this.handle.activate(parameters, locks))
-            }
-            Some(None) => Err(Status::FAILURE),
+        let progress = match &mut activation.make {
+            Some(make) => Self::activate_made(this, make, locks),
             None => this.activate_offer(locks),
         };
         match progress {
@@ -30,6 +26,13 @@ impl Vc {
             }
             Err(_) => Self::activated(this, activation, false, locks),
         }
+    }
+
+    /// Activates the VC with the parameters of the client, and what it gets of them.
+    fn activate_made(this: &Ref<Self>, make: &mut PendedMakeCall, locks: &mut Unlocked) -> Result<Progress> {
+        Self::grant_wish(this, make.parameters().ok_or(Status::FAILURE)?, locks);
+        Self::open_account(this, locks)?;
+        make.activate(&this.handle, locks)
     }
 
     /// The session of a call has the account of credits that was agreed on, if any.

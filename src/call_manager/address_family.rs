@@ -5,8 +5,8 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use alloc::vec::Vec;
 use condis::address_family::AddressFamily as Family;
 use ndis::{
-    AdapterHandle, AddressFamilyHandle, AddressFamilyId, Answer, CloseAddressFamily, Passive,
-    PendedCloseAddressFamily, Ref, Result, SpinLock, Status, Unlocked,
+    AddressFamilyHandle, AddressFamilyId, Answer, CloseAddressFamily, Passive, PendedCloseAddressFamily, Ref,
+    Result, SpinLock, Status, Unlocked,
 };
 
 use crate::adapter::Adapter;
@@ -33,10 +33,6 @@ struct Open {
 }
 
 impl ndis::AddressFamily for AddressFamily {
-    fn adapter(&self) -> AdapterHandle {
-        self.adapter.handle
-    }
-
     fn handle(&self) -> &AddressFamilyHandle {
         &self.handle
     }

@@ -181,14 +181,13 @@ impl Vc {
         this.adapter().shape(this, changing.after.shape.as_ref(), locks)?;
         let own = match &mut changing.by {
             By::Client(pended) => {
-                let parameters = pended.parameters().ok_or(Status::FAILURE)?;
-                parameters.grant(granted);
-                return this.handle.activate(parameters, locks);
+                pended.parameters().ok_or(Status::FAILURE)?.grant(granted);
+                return pended.activate(&this.handle, locks);
             }
             By::Answer => this.offered_with(granted, locks)?,
             By::Network => IncomingCall::new(granted, 0, &[])?,
         };
-        this.handle.activate(changing.own.insert(own).parameters(), locks)
+        this.handle.activate(changing.own.insert(own), locks)
     }
 
     /// `CmActivateVcComplete`, if it is about a change; false otherwise.
@@ -247,7 +246,7 @@ impl Vc {
             By::Answer => Self::confirm(this, result, locks),
             By::Network => {
                 if let (Ok(()), Some(own)) = (result, &own) {
-                    this.handle.dispatch_qos_change(own.parameters(), locks);
+                    this.handle.dispatch_qos_change(own, locks);
                 }
             }
         }

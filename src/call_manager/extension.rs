@@ -109,7 +109,12 @@ impl Adapter {
         let Some((key, vc)) = vc.filter(|(key, vc)| vc.begin_receives(*key, 1, locks)) else { return };
         vc.statistics.receive_error();
         if vc.may_speak(key, locks) {
-            vc.handle.indicate_status(FRAGMENT, &mut fragment::to_bytes(fragment::FRAMING), locks);
+            vc.handle.indicate_status(
+                &self.handle,
+                FRAGMENT,
+                &mut fragment::to_bytes(fragment::FRAMING),
+                locks,
+            );
         }
         Vc::receives_ended(&vc, 1, locks);
     }
@@ -176,6 +181,6 @@ impl Vc {
 
     fn indicate(&self, parameters: &LinkParams, max_payload: u16, locks: &mut Unlocked) {
         let mut data = parameters.to_bytes_with_mtu(max_payload.into());
-        self.handle.indicate_status(MTU_LINK_PARAMETERS, &mut data, locks);
+        self.handle.indicate_status(&self.adapter().handle, MTU_LINK_PARAMETERS, &mut data, locks);
     }
 }

@@ -116,7 +116,8 @@ impl Adapter {
         let offer = Offer::new(sap, &line, request, locks)?;
         let (vc, activation) = Vc::incoming(family, request.id, offer, line, locks)?;
         let noted = adapter.calls.offered.lock(locks).add(request.id, &vc);
-        let made = noted.and_then(|()| ndis::vc::create(ndis::AddressFamily::handle(&**family), &vc, locks));
+        let handle = ndis::AddressFamily::handle(&**family);
+        let made = noted.and_then(|()| ndis::vc::create(&adapter.handle, handle, &vc, locks));
         if let Err(status) = made {
             vc.life.lock(locks).refusal = refusal(status);
             vc.leave_wire(true, locks);
@@ -183,7 +184,7 @@ impl Vc {
     /// Activates the VC of an offer.
     pub(super) fn activate_offer(&self, locks: &mut Unlocked) -> Result<Progress> {
         let offer = self.life.lock(locks).offer.clone();
-        self.handle.activate(offer.ok_or(Status::FAILURE)?.parameters.parameters(), locks)
+        self.handle.activate(&offer.ok_or(Status::FAILURE)?.parameters, locks)
     }
 
     /// The parameters of the offer, with other rates.
@@ -199,10 +200,10 @@ impl Vc {
     pub(super) fn offer(this: &Ref<Self>, upcall: Upcall, locks: &mut Unlocked) {
         let offer = this.life.lock(locks).offer.clone();
         let parameters = offer.as_ref().map(|offer| offer.parameters.parameters());
-        let verdict = match (&offer, parameters) {
-            (Some(offer), Some(parameters)) if offer.sap.begin_offer(locks) => {
+        let verdict = match &offer {
+            Some(offer) if offer.sap.begin_offer(locks) => {
                 let sap = ndis::Sap::handle(&*offer.sap);
-                let verdict = this.handle.dispatch_incoming_call(sap, parameters, locks);
+                let verdict = this.handle.dispatch_incoming_call(sap, &offer.parameters, locks);
                 offer.sap.end_offer(locks);
                 verdict
             }

@@ -110,7 +110,7 @@ impl Vc {
         locks: &mut Unlocked,
     ) -> Result<(Ref<Self>, Activation<PendedMakeCall>)> {
         let (call, activation) = Call::incoming();
-        let handle = VcHandle::unborn(family.owner().handle);
+        let handle = VcHandle::unborn();
         let vc = Self::new(family, handle, call, Some((request, offer)), locks)?;
         vc.life.lock(locks).line = Some(line);
         Ok((vc, activation))

@@ -3,7 +3,10 @@
 
 use core::time::Duration;
 
-use ndis::{Arrivals, Dispatch, Leaf, Locked, Passive, PendedPause, Ref, SpinLock, Unlocked, Vc};
+use ndis::{
+    Arrivals, Dispatch, IncomingCall, Leaf, Locked, Passive, PendedMakeCall, PendedPause, Ref, SpinLock,
+    Unlocked, Vc, VcHandle,
+};
 
 ndis::lock_order! {
     nested {
@@ -76,4 +79,11 @@ pub fn completes(locks: &Locks, pause: PendedPause, token: &mut Unlocked) {
 pub fn indicates<V: Vc>(locks: &Locks, vc: &Ref<V>, arrivals: &mut Arrivals, irql: &mut Dispatch) {
     *locks.outer.lock_at_dispatch(irql) += 1;
     arrivals.indicate(vc, irql);
+}
+
+/// With the driver's parameters, which the VC keeps, and with a client's, which the make call keeps.
+pub fn activates(vc: &VcHandle, own: IncomingCall, make: &mut PendedMakeCall, locks: &mut Unlocked) -> bool {
+    let activated = vc.activate(&own, locks).is_ok();
+    drop(own);
+    activated && make.activate(vc, locks).is_ok()
 }

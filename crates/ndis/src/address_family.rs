@@ -11,7 +11,6 @@ use crate::answer::Answer;
 use crate::initialize::Initialize;
 use crate::irql::Passive;
 use crate::lock_order::Unlocked;
-use crate::miniport::AdapterHandle;
 use crate::reference::Ref;
 use crate::status::{Result, Status};
 
@@ -44,11 +43,8 @@ pub(crate) fn register(init: &Initialize<'_>, families: &[AddressFamilyId]) -> R
     Ok(())
 }
 
-/// The driver's context of an open address family: gives the layer its handles.
+/// The driver's context of an open address family: gives the layer its handle.
 pub trait AddressFamily: Send + Sync + 'static {
-    /// The adapter's handle.
-    fn adapter(&self) -> AdapterHandle;
-
     /// The handle that [`crate::CallManager::open_address_family`] received.
     fn handle(&self) -> &AddressFamilyHandle;
 }

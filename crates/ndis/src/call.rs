@@ -10,8 +10,9 @@ use ndis_sys::{
 
 use crate::answer::Answer;
 use crate::lock_order::Unlocked;
-use crate::status::Status;
+use crate::status::{Result, Status};
 use crate::supplied::ManagerParameters;
+use crate::vc::{Progress, VcHandle};
 
 /// Where `CO_SPECIFIC_PARAMETERS.Parameters` begins; `sizeof` is four bytes more.
 pub(crate) const SPECIFIC_DATA: usize = core::mem::offset_of!(CO_SPECIFIC_PARAMETERS, Parameters);
@@ -212,6 +213,12 @@ impl PendedMakeCall {
         self.parameters.as_mut()
     }
 
+    /// [`VcHandle::activate`] with the client's parameters, which stay lent until the call is completed: keep the token until
+    /// the activation is.
+    pub fn activate(&mut self, vc: &VcHandle, locks: &mut Unlocked) -> Result<Progress> {
+        vc.activate_with(self.parameters.as_ref().ok_or(Status::FAILURE)?, locks)
+    }
+
     /// `NdisMCmMakeCallComplete`: SUCCESS after the VC was activated, or why there is no call.
     /// IRQL <= `DISPATCH_LEVEL`; the client may use or delete the VC from within.
     pub fn complete(mut self, status: Status, _locks: &mut Unlocked) {
@@ -276,6 +283,12 @@ impl PendedModifyCall {
     /// The client's parameters, until the change is completed.
     pub const fn parameters(&mut self) -> Option<&mut CallParameters> {
         self.parameters.as_mut()
+    }
+
+    /// [`VcHandle::activate`] with the client's parameters, which stay lent until the change is completed: keep the token until
+    /// the activation is.
+    pub fn activate(&mut self, vc: &VcHandle, locks: &mut Unlocked) -> Result<Progress> {
+        vc.activate_with(self.parameters.as_ref().ok_or(Status::FAILURE)?, locks)
     }
 
     /// `NdisMCmModifyCallQoSComplete`: SUCCESS after the VC was activated with the parameters, or why the call stays as it

@@ -205,7 +205,7 @@ unsafe extern "C" fn create_vc<A: CallManager>(
 ) -> NDIS_STATUS {
     // SAFETY: the context that CmOpenAf returned.
     let family = unsafe { Ref::<A::AddressFamily>::borrow_raw(family) };
-    let handle = VcHandle::new(family.adapter(), vc);
+    let handle = VcHandle::new(vc);
     match A::create_vc(&family, handle, &mut Unlocked::documented()) {
         Ok(made) => {
             // SAFETY: NDIS passes a valid place for the context.
@@ -364,12 +364,15 @@ unsafe extern "C" fn incoming_call_complete<A: CallManager>(
 ) {
     // SAFETY: the context given to NdisMCmCreateVc; counted once more as in `make_call`.
     let vc = Ref::clone(&*unsafe { Ref::<A::Vc>::borrow_raw(context) });
-    let parameters = NonNull::new(parameters).map(CallParameters::new);
+    // The offer is answered: nothing of it is lent any more. The client answers with the same parameters or with its own.
+    let offered = vc.handle().offer_answered();
+    let parameters = NonNull::new(parameters).filter(|_| offered.is_some()).map(CallParameters::new);
     let status = Status::from_raw(status);
     // An answer that says that it is none is none.
     let verdict =
         if status == Status::PENDING { Verdict::Rejected(Status::FAILURE) } else { Verdict::of(status) };
     A::incoming_call_complete(&vc, verdict, parameters.as_ref(), &mut Unlocked::documented());
+    drop(offered);
 }
 
 /// Point-to-multipoint does not exist in PPPoE.
@@ -394,7 +397,9 @@ unsafe extern "C" fn activate_vc_complete<A: CallManager>(
 ) {
     // SAFETY: the context of the VC; counted once more as in `make_call`.
     let vc = Ref::clone(&*unsafe { Ref::<A::Vc>::borrow_raw(context) });
+    let lent = vc.handle().activation_completed();
     A::vc_activated(&vc, Status::from_raw(status).ok(), &mut Unlocked::documented());
+    drop(lent);
 }
 
 unsafe extern "C" fn deactivate_vc_complete<A: CallManager>(_status: NDIS_STATUS, context: NDIS_HANDLE) {

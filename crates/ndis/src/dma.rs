@@ -105,7 +105,7 @@ impl SharedMemory {
         // SAFETY: every bit pattern of the union is a valid 64-bit number.
         #[expect(clippy::cast_sign_loss, reason = "PHYSICAL_ADDRESS is declared signed")]
         let bus = unsafe { bus.QuadPart } as u64;
-        let memory = Self { adapter, base, bus, length, cached };
+        let memory = Self { adapter: adapter.same(), base, bus, length, cached };
         if memory.base.addr().get().is_multiple_of(WORD) { Ok(memory) } else { Err(Status::RESOURCES) }
     }
 

@@ -1,8 +1,10 @@
 //! The parameters of a call that comes in: memory of the driver's, lent to the client with the offer.
 
 use alloc::vec::Vec;
+use core::ffi::c_void;
 use core::mem::{offset_of, size_of};
-use core::ptr::NonNull;
+use core::ptr::{self, NonNull};
+use core::sync::atomic::{AtomicPtr, Ordering};
 
 use ndis_sys::{
     CO_CALL_MANAGER_PARAMETERS, CO_CALL_PARAMETERS, CO_MEDIA_PARAMETERS, FLOWSPEC, RECEIVE_VC, TRANSMIT_VC,
@@ -10,6 +12,7 @@ use ndis_sys::{
 
 use crate::call::{CallParameters, Granted, SPECIFIC_DATA, TransmitRate};
 use crate::memory;
+use crate::reference::Ref;
 use crate::status::{Result, Status};
 
 /// Everything that the parameters point to, in one block: each part on an 8-byte boundary.
@@ -30,16 +33,19 @@ pub(crate) const NOT_SPECIFIED: u32 = u32::MAX;
 /// `SERVICETYPE_BESTEFFORT`.
 const BEST_EFFORT: u32 = 1;
 
-/// The `CO_CALL_PARAMETERS` of an incoming call, with what they point to. Keep it until the client has answered the
-/// offer and the VC's activation with it is complete: the client may write to it until then.
+/// The `CO_CALL_PARAMETERS` of an incoming call, with what they point to. A VC that is activated with it, or offered, keeps a
+/// reference to it until NDIS and the client are done with it: they may write to it until then.
+#[derive(Clone, Debug)]
+pub struct IncomingCall(Ref<Block>);
+
 #[derive(Debug)]
-pub struct IncomingCall {
+struct Block {
     parameters: CallParameters,
-    _block: Vec<u64>,
+    _memory: Vec<u64>,
 }
 
 // SAFETY: the block is plain memory; the driver only hands its address to NDIS, from any processor.
-unsafe impl Sync for IncomingCall {}
+unsafe impl Sync for Block {}
 
 impl IncomingCall {
     /// Parameters with what is granted, and a media-specific block of the given type.
@@ -75,12 +81,57 @@ impl IncomingCall {
         let data = unsafe { start.cast::<u8>().add(SPECIFIC) };
         // SAFETY: as above; the block is ours alone.
         unsafe { data.copy_from_nonoverlapping(NonNull::from(specific).cast(), specific.len()) };
-        Ok(Self { parameters: CallParameters::new(parts.cast()), _block: block })
+        Ref::new(Block { parameters: CallParameters::new(parts.cast()), _memory: block }).map(Self)
     }
 
-    /// The parameters, for [`crate::VcHandle::activate`] and [`crate::VcHandle::dispatch_incoming_call`].
-    pub const fn parameters(&self) -> &CallParameters {
-        &self.parameters
+    /// The parameters.
+    pub fn parameters(&self) -> &CallParameters {
+        &self.0.parameters
+    }
+}
+
+/// What a VC has lent to NDIS, and keeps meanwhile.
+#[derive(Debug)]
+pub(crate) struct Lent(AtomicPtr<c_void>);
+
+impl Lent {
+    /// Nothing.
+    pub(crate) const fn new() -> Self {
+        Self(AtomicPtr::new(ptr::null_mut()))
+    }
+
+    /// Keeps the parameters; fails while others are lent.
+    pub(crate) fn lend(&self, call: &IncomingCall) -> Result<()> {
+        let context = Ref::into_raw(Ref::clone(&call.0));
+        let nothing = ptr::null_mut();
+        if self.0.compare_exchange(nothing, context, Ordering::AcqRel, Ordering::Relaxed).is_err() {
+            // SAFETY: the reference made above.
+            drop(unsafe { Ref::<Block>::from_raw(context) });
+            return Err(Status::FAILURE);
+        }
+        Ok(())
+    }
+
+    /// NDIS is done with what it has, if it has anything.
+    pub(crate) fn give_back(&self) -> Option<IncomingCall> {
+        let context = self.0.swap(ptr::null_mut(), Ordering::AcqRel);
+        // SAFETY: put there by `lend`, taken out once.
+        (!context.is_null()).then(|| IncomingCall(unsafe { Ref::from_raw(context) }))
+    }
+
+    /// NDIS is done with these parameters, if it was not before.
+    pub(crate) fn give_back_this(&self, call: &IncomingCall) {
+        let (context, nothing) = (Ref::as_raw(&call.0), ptr::null_mut());
+        if self.0.compare_exchange(context, nothing, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+            // SAFETY: put there by `lend`, taken out once.
+            drop(unsafe { Ref::<Block>::from_raw(context) });
+        }
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        drop(self.give_back());
     }
 }
 

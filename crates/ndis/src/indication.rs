@@ -13,7 +13,7 @@ use crate::status::Status;
 const LINK_STATE: Status = Status::new(0x4001_0017);
 
 fn indication(
-    adapter: AdapterHandle,
+    adapter: &AdapterHandle,
     code: Status,
     buffer: *mut u8,
     length: usize,
@@ -36,7 +36,7 @@ impl AdapterHandle {
     /// `NdisMCoIndicateStatusEx` for the adapter or, with a handle, for one of its VCs; NDIS copies the data.
     /// IRQL <= `DISPATCH_LEVEL`.
     pub(crate) fn indicate_co_status(
-        self,
+        &self,
         vc: Option<NDIS_HANDLE>,
         code: Status,
         data: &mut [u8],
@@ -45,7 +45,7 @@ impl AdapterHandle {
         self.indicate(vc, code, data.as_mut_ptr(), data.len());
     }
 
-    fn indicate(self, vc: Option<NDIS_HANDLE>, code: Status, buffer: *mut u8, length: usize) {
+    fn indicate(&self, vc: Option<NDIS_HANDLE>, code: Status, buffer: *mut u8, length: usize) {
         let mut status = indication(self, code, buffer, length);
         // SAFETY: the indication and its buffer live across the call.
         unsafe { NdisMCoIndicateStatusEx(self.0, vc.unwrap_or(ptr::null_mut()), &raw mut status) };
@@ -54,7 +54,7 @@ impl AdapterHandle {
     /// `NDIS_STATUS_LINK_STATE`: the speed in bits per second of a full-duplex link, or that there is none. A connection-oriented
     /// miniport indicates the status of its card with `NdisMCoIndicateStatusEx` too, without a VC.
     /// IRQL <= `DISPATCH_LEVEL`.
-    pub fn indicate_link_state(self, speed: Option<u64>, full_duplex: bool, _locks: &mut Unlocked) {
+    pub fn indicate_link_state(&self, speed: Option<u64>, full_duplex: bool, _locks: &mut Unlocked) {
         use ndis_sys::{_NET_IF_MEDIA_CONNECT_STATE as Connect, _NET_IF_MEDIA_DUPLEX_STATE as Duplex};
         let mut state = NDIS_LINK_STATE {
             Header: header(

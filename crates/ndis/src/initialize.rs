@@ -27,8 +27,13 @@ impl<'a> Initialize<'a> {
     }
 
     /// The handle for all calls to NDIS on behalf of this adapter.
-    pub const fn handle(&self) -> AdapterHandle {
-        self.handle
+    pub const fn handle(&self) -> &AdapterHandle {
+        &self.handle
+    }
+
+    /// The same for the adapter to keep, and for it alone.
+    pub const fn own_handle(&self) -> AdapterHandle {
+        self.handle.same()
     }
 
     /// The level at which initialisation runs.

@@ -39,7 +39,7 @@ impl IoPorts {
         // SAFETY: the range is one that the bus assigned to this adapter; `offset` is written on success.
         let status = unsafe { NdisMRegisterIoPortRange(&raw mut offset, adapter.0, first, count) };
         Status::from_raw(status).ok()?;
-        Ok(Self { adapter, first, count, offset })
+        Ok(Self { adapter: adapter.same(), first, count, offset })
     }
 
     /// Writes 32 bits at `offset` from the first port, before all later accesses; false outside the range and where there are

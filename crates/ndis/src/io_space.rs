@@ -36,7 +36,7 @@ impl IoSpace {
         let status = unsafe { NdisMMapIoSpace(&raw mut base, handle.0, physical(start), length) };
         Status::from_raw(status).ok()?;
         let base = NonNull::new(base.cast()).ok_or(Status::RESOURCES)?;
-        Ok(Self { adapter: handle, base, length })
+        Ok(Self { adapter: handle.same(), base, length })
     }
 
     fn register(&self, offset: u32) -> Option<NonNull<u32>> {

@@ -25,7 +25,7 @@ impl ErrorCode {
 
 impl AdapterHandle {
     /// `NdisWriteErrorLogEntry` with one value that tells the places apart. IRQL <= `DISPATCH_LEVEL`.
-    pub fn log_error(self, code: ErrorCode, detail: u32) {
+    pub fn log_error(&self, code: ErrorCode, detail: u32) {
         // SAFETY: the count says how many values follow.
         unsafe { NdisWriteErrorLogEntry(self.0, code.0, 1, detail) };
     }

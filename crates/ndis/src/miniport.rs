@@ -26,8 +26,9 @@ use crate::receive::ReturnedChain;
 use crate::reference::Ref;
 use crate::status::{Result, Status};
 
-/// The miniport handle of one adapter: the first argument of the `NdisM*` functions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The miniport handle of one adapter: the first argument of the `NdisM*` functions. It dies with the adapter, whose it is;
+/// others borrow it.
+#[derive(Debug, PartialEq, Eq)]
 pub struct AdapterHandle(pub(crate) NDIS_HANDLE);
 
 // SAFETY: the handle is opaque; NDIS synchronises its own state behind it.
@@ -36,9 +37,14 @@ unsafe impl Send for AdapterHandle {}
 unsafe impl Sync for AdapterHandle {}
 
 impl AdapterHandle {
+    /// Another one, for owners of this crate that the adapter owns.
+    pub(crate) const fn same(&self) -> Self {
+        Self(self.0)
+    }
+
     /// `NdisMRemoveMiniport`: the card has failed for good; NDIS takes the adapter down as if it were removed.
     /// IRQL <= `DISPATCH_LEVEL`.
-    pub fn remove(self, _locks: &mut Unlocked) {
+    pub fn remove(&self, _locks: &mut Unlocked) {
         // SAFETY: the handle is that of an initialised adapter. There is nothing to do if NDIS declines.
         let _ = unsafe { NdisMRemoveMiniport(self.0) };
     }
@@ -61,8 +67,8 @@ pub enum PnpEvent {
 ///
 /// Every function is called by the shims of this module, at the IRQL that NDIS documents for the handler.
 pub trait Miniport: Sized + Send + Sync + 'static {
-    /// The handle that [`Initialize::handle`] gave.
-    fn handle(&self) -> AdapterHandle;
+    /// The handle that [`Initialize::own_handle`] gave.
+    fn handle(&self) -> &AdapterHandle;
 
     /// `MiniportInitializeEx`: builds the adapter in the documented order. Whatever it made is freed by Drop when
     /// it returns an error; NDIS does not call `MiniportHaltEx` then.
@@ -191,11 +197,14 @@ unsafe extern "C" fn halt<A: CallManager>(context: NDIS_HANDLE, action: NDIS_HAL
 
 /// A pause that NDIS asks for; answer it now or keep it.
 #[derive(Debug)]
-pub struct PauseRequest(AdapterHandle);
+pub struct PauseRequest(NDIS_HANDLE);
 
 /// A pause that was answered with PENDING. Dropping it completes it: a pause cannot fail.
 #[derive(Debug)]
-pub struct PendedPause(AdapterHandle);
+pub struct PendedPause(NDIS_HANDLE);
+
+// SAFETY: an opaque handle, usable from any processor.
+unsafe impl Send for PendedPause {}
 
 impl PauseRequest {
     /// The adapter is paused.
@@ -219,7 +228,7 @@ impl PendedPause {
 impl Drop for PendedPause {
     fn drop(&mut self) {
         // SAFETY: the handler answered PENDING; the token's end completes it once.
-        unsafe { NdisMPauseComplete(self.0.0) };
+        unsafe { NdisMPauseComplete(self.0) };
     }
 }
 
@@ -229,7 +238,7 @@ unsafe extern "C" fn pause<A: CallManager>(
 ) -> NDIS_STATUS {
     // SAFETY: NDIS passes the registered context.
     let Some(adapter) = (unsafe { adapter::<A>(context) }) else { return Status::SUCCESS.code() };
-    let handle = A::handle(adapter);
+    let handle = A::handle(adapter).0;
     A::pause(adapter, PauseRequest(handle), &mut Passive::documented()).into_status().code()
 }
 

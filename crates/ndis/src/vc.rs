@@ -12,6 +12,7 @@ use ndis_sys::{
 
 use crate::address_family::AddressFamilyHandle;
 use crate::call::CallParameters;
+use crate::incoming::{IncomingCall, Lent};
 use crate::lock_order::Unlocked;
 use crate::miniport::AdapterHandle;
 use crate::reference::Ref;
@@ -65,12 +66,16 @@ impl Verdict {
 
 /// `NdisMCmCreateVc`: a VC for an incoming call, towards the client that opened the family. `vc` is its context from
 /// then on, until [`delete`]; its handle comes to life. The client may refuse. IRQL <= `DISPATCH_LEVEL`.
-pub fn create<V: Vc>(family: &AddressFamilyHandle, vc: &Ref<V>, _locks: &mut Unlocked) -> Result<()> {
+pub fn create<V: Vc>(
+    adapter: &AdapterHandle,
+    family: &AddressFamilyHandle,
+    vc: &Ref<V>,
+    _locks: &mut Unlocked,
+) -> Result<()> {
     let context = Ref::into_raw(Ref::clone(vc));
-    let adapter = vc.handle().adapter.0;
     let mut handle: NDIS_HANDLE = ptr::null_mut();
     // SAFETY: the adapter lives and the family is open; the context is a count of the reference.
-    let status = Status::from_raw(unsafe { NdisMCmCreateVc(adapter, family.0, context, &raw mut handle) });
+    let status = Status::from_raw(unsafe { NdisMCmCreateVc(adapter.0, family.0, context, &raw mut handle) });
     if let Err(status) = status.ok() {
         // SAFETY: the count made above; without a VC NDIS does not keep it.
         drop(unsafe { Ref::<V>::from_raw(context) });
@@ -97,18 +102,21 @@ pub fn delete<V: Vc>(vc: &Ref<V>, _locks: &mut Unlocked) -> Result<()> {
 /// `NdisVcHandle` of a VC. It dies with the VC, after which all functions fail.
 #[derive(Debug)]
 pub struct VcHandle {
-    adapter: AdapterHandle,
     raw: AtomicPtr<c_void>,
+    /// What NDIS activates it with.
+    activating: Lent,
+    /// What the client was offered.
+    offered: Lent,
 }
 
 impl VcHandle {
-    pub(crate) const fn new(adapter: AdapterHandle, raw: NDIS_HANDLE) -> Self {
-        Self { adapter, raw: AtomicPtr::new(raw) }
+    pub(crate) const fn new(raw: NDIS_HANDLE) -> Self {
+        Self { raw: AtomicPtr::new(raw), activating: Lent::new(), offered: Lent::new() }
     }
 
     /// The handle of a VC that is yet to be made by [`create`].
-    pub const fn unborn(adapter: AdapterHandle) -> Self {
-        Self::new(adapter, ptr::null_mut())
+    pub const fn unborn() -> Self {
+        Self::new(ptr::null_mut())
     }
 
     pub(crate) fn raw(&self) -> NDIS_HANDLE {
@@ -125,12 +133,36 @@ impl VcHandle {
         if raw.is_null() { Err(Status::CLOSING) } else { Ok(raw) }
     }
 
-    /// `NdisMCmActivateVc`: data may flow with these parameters, which must live until the activation is complete.
-    /// IRQL <= `DISPATCH_LEVEL`.
-    pub fn activate(&self, parameters: &CallParameters, _locks: &mut Unlocked) -> Result<Progress> {
+    /// `NdisMCmActivateVc`: data may flow with these parameters, of which the VC keeps a reference until the activation is
+    /// complete. Fails while another activation with such is under way. IRQL <= `DISPATCH_LEVEL`.
+    pub fn activate(&self, call: &IncomingCall, locks: &mut Unlocked) -> Result<Progress> {
+        self.activating.lend(call)?;
+        let progress = self.activate_with(call.parameters(), locks);
+        if progress != Ok(Progress::Pending) {
+            self.activating.give_back_this(call);
+        }
+        progress
+    }
+
+    /// The same with parameters that somebody else keeps.
+    pub(crate) fn activate_with(
+        &self,
+        parameters: &CallParameters,
+        _locks: &mut Unlocked,
+    ) -> Result<Progress> {
         let vc = self.live()?;
-        // SAFETY: the VC lives, and so do the parameters.
+        // SAFETY: the VC lives, and so do the parameters until the activation is complete: they are lent, or a client's.
         Progress::of(unsafe { NdisMCmActivateVc(vc, parameters.raw()) })
+    }
+
+    /// `CmActivateVcComplete`: what the VC was activated with, if that was the driver's.
+    pub(crate) fn activation_completed(&self) -> Option<IncomingCall> {
+        self.activating.give_back()
+    }
+
+    /// `CmIncomingCallComplete`: what was offered, unless the offer had been answered before.
+    pub(crate) fn offer_answered(&self) -> Option<IncomingCall> {
+        self.offered.give_back()
     }
 
     /// `NdisMCmDeactivateVc`, after the last send was completed and the last receive returned.
@@ -141,18 +173,27 @@ impl VcHandle {
         Progress::of(unsafe { NdisMCmDeactivateVc(vc) })
     }
 
-    /// `NdisMCmDispatchIncomingCall`: offers a call on an active VC that [`create`] made. The parameters must live until
-    /// the client has answered. IRQL <= `DISPATCH_LEVEL`.
+    /// `NdisMCmDispatchIncomingCall`: offers a call on an active VC that [`create`] made, which keeps a reference to the
+    /// parameters until the client has answered. IRQL <= `DISPATCH_LEVEL`.
     pub fn dispatch_incoming_call(
         &self,
         sap: &SapHandle,
-        parameters: &CallParameters,
+        call: &IncomingCall,
         _locks: &mut Unlocked,
     ) -> Verdict {
-        let Ok(vc) = self.live() else { return Verdict::Rejected(Status::CLOSING) };
-        // SAFETY: the VC lives, the SAP is registered, and the parameters live.
-        let status = unsafe { NdisCmDispatchIncomingCall(sap.0, vc, parameters.raw()) };
-        Verdict::of(Status::from_raw(status))
+        let lent = self.live().and_then(|vc| self.offered.lend(call).map(|()| vc));
+        let vc = match lent {
+            Ok(vc) => vc,
+            Err(status) => return Verdict::Rejected(status),
+        };
+        let parameters = call.parameters().raw();
+        // SAFETY: the VC lives, the SAP is registered, and the parameters live until the client has answered.
+        let verdict =
+            Verdict::of(Status::from_raw(unsafe { NdisCmDispatchIncomingCall(sap.0, vc, parameters) }));
+        if verdict != Verdict::Pending {
+            self.offered.give_back_this(call);
+        }
+        verdict
     }
 
     /// `NdisMCmDispatchCallConnected`: the call that the client accepted is up.
@@ -166,10 +207,11 @@ impl VcHandle {
 
     /// `NdisMCmDispatchIncomingCallQoSChange`: the call goes on with these parameters, with which the VC was activated.
     /// IRQL <= `DISPATCH_LEVEL`.
-    pub fn dispatch_qos_change(&self, parameters: &CallParameters, _locks: &mut Unlocked) {
+    pub fn dispatch_qos_change(&self, call: &IncomingCall, _locks: &mut Unlocked) {
         if let Ok(vc) = self.live() {
+            let parameters = call.parameters().raw();
             // SAFETY: the VC lives, and so do the parameters for the duration of the call.
-            unsafe { NdisCmDispatchIncomingCallQoSChange(vc, parameters.raw()) };
+            unsafe { NdisCmDispatchIncomingCallQoSChange(vc, parameters) };
         }
     }
 
@@ -183,9 +225,15 @@ impl VcHandle {
     }
 
     /// `NdisMCoIndicateStatusEx` for this VC; NDIS copies the data. IRQL <= `DISPATCH_LEVEL`.
-    pub fn indicate_status(&self, code: Status, data: &mut [u8], locks: &mut Unlocked) {
+    pub fn indicate_status(
+        &self,
+        adapter: &AdapterHandle,
+        code: Status,
+        data: &mut [u8],
+        locks: &mut Unlocked,
+    ) {
         if let Ok(vc) = self.live() {
-            self.adapter.indicate_co_status(Some(vc), code, data, locks);
+            adapter.indicate_co_status(Some(vc), code, data, locks);
         }
     }
 }
