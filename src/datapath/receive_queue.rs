@@ -226,6 +226,8 @@ impl ReceiveQueue {
     }
 
     /// Takes a batch back, of which nothing is left but its last frame.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "a batch of one frame pays for every call")]
     fn done(&mut self, buffers: &Buffers, batch: Batch) {
         if batch.runs.capacity() != 0 {
             self.runs = batch.runs;

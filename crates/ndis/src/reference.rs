@@ -185,6 +185,9 @@ impl<T> Drop for Ref<T> {
 ///
 /// # Safety
 /// The strong count must just have reached zero, and only the caller may have seen that.
+///
+/// Out of line: the data path lets references go all the time, and hardly ever the last one.
+#[inline(never)]
 unsafe fn drop_value<T>(counted: NonNull<Counted<T>>) {
     // SAFETY: the allocation is alive until the weak count below is given up.
     let value = unsafe { &raw mut (*counted.as_ptr()).value };
