@@ -138,7 +138,7 @@ fn every_string_of_the_inf_is_defined_and_used() {
 #[test]
 fn every_section_the_inf_refers_to_is_there() {
     for section in [
-        "Models.NT$ARCH$.10.0...16299",
+        "Models.NT$ARCH$.10.0...19041",
         "Install.Line.NT",
         "Install.Line.NT.Services",
         "Install.Message.NT",
