@@ -155,7 +155,7 @@ fn descriptors(init: &Initialize<'_>, mut count: u32) -> Result<(Shared, u32)> {
         match SharedMemory::allocate(init, count.saturating_mul(DESCRIPTOR_SIZE), true) {
             Ok(memory) => return Ok((Shared(memory), count)),
             // The length has to be a multiple of 128 bytes.
-            Err(_) if count / 2 >= FEWEST => count = count / 2 & !7,
+            Err(_) if count / 2 >= FEWEST => count = (count / 2) & !7,
             Err(status) => return Err(status),
         }
     }

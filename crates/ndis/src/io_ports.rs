@@ -66,7 +66,7 @@ impl Drop for IoPorts {
 fn out(port: u16, value: u32) -> bool {
     // SAFETY: the ports are the adapter's, as NDIS granted them; the kernel may access ports.
     unsafe {
-        core::arch::asm!("out dx, eax", in("dx") port, in("eax") value, options(nostack, preserves_flags))
+        core::arch::asm!("out dx, eax", in("dx") port, in("eax") value, options(nostack, preserves_flags));
     };
     true
 }

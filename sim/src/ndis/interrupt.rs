@@ -196,7 +196,7 @@ impl Interrupt {
             let Some(adapter) = adapter.upgrade() else { return };
             match change {
                 Mask::Open(message) => {
-                    adapter.throttle.unmasked(message.map_or(0, u32::from), &adapter.name())
+                    adapter.throttle.unmasked(message.map_or(0, u32::from), &adapter.name());
                 }
                 Mask::Reset => adapter.throttle.reset(),
             }

@@ -5,7 +5,6 @@ use crate::machine::Machine;
 
 /// What surrounds a card.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "independent questions")]
 pub struct Board {
     /// The 82545EM is in a PCI-X slot, as STATUS reports: it reaches all of memory. In a plain PCI slot, where the 82540EM
     /// always is, a card hangs on bus addresses of more than 32 bits.
