@@ -14,6 +14,7 @@ mod offered;
 mod qos;
 mod request;
 mod sap;
+mod steps;
 mod vc;
 
 use ndis::{

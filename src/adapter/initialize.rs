@@ -3,7 +3,9 @@
 
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
+use condis::config::Settings;
 use condis::oid;
 use e1000::{Delivery, Family, MacAddress, Model, Nic, ReceiveConfig, Vector};
 use ndis::{
@@ -11,7 +13,7 @@ use ndis::{
     Result, ScatterGatherDma, SpinLock, Status, Timer, Unlocked, WorkItem,
 };
 
-use super::card::Card;
+use super::card;
 use super::hardware::{self, Buffers, Registers, Wait};
 use super::link_power::LinkPower;
 use super::settings::{self, MAX_LINK_SPEED, link_config};
@@ -47,7 +49,9 @@ enum Step {
     Secret,
 }
 
-/// Builds the adapter.
+/// Builds the adapter. What takes more than a few hundred bytes is made in memory of its own, piece by piece, and moves from
+/// there to where the adapter is: a kernel stack has little room.
+#[inline(never)]
 pub(super) fn initialize(init: &Initialize<'_>) -> Result<Ref<Adapter>> {
     let mut settings =
         logged(init, ErrorCode::UNSUPPORTED_CONFIGURATION, Step::Configuration, settings::read(init))?;
@@ -55,18 +59,7 @@ pub(super) fn initialize(init: &Initialize<'_>) -> Result<Ref<Adapter>> {
     logged(init, ErrorCode::OUT_OF_RESOURCES, Step::Attributes, init.set_registration_attributes())?;
     let nic = map_card(init, vendor, device)?;
     let link_power = logged(init, ErrorCode::HARDWARE_FAILURE, Step::BusData, stop_saving_power(init, &nic))?;
-    let wait = Wait(init.irql());
-    let failed = |step, error| {
-        init.handle().log_error(ErrorCode::HARDWARE_FAILURE, step as u32);
-        hardware_status(error)
-    };
-    let permanent_address =
-        nic.bring_up(&wait, link_config(&settings)).map_err(|error| failed(Step::BringUp, error))?;
-    let station = settings.network_address.map_or(permanent_address, MacAddress);
-    nic.set_station_address(station);
-    nic.self_test(&wait).map_err(|error| failed(Step::SelfTest, error))?;
-    let link = nic.link().map_err(|error| failed(Step::BringUp, error))?;
-    let link = link.up.then(|| (link.speed.bits_per_second(), link.full_duplex));
+    let Card { permanent_address, station, link } = bring_up(init, &nic, &settings)?;
     let attributes = CoWanAttributes {
         mtu: settings.max_payload.into(),
         max_link_speed: MAX_LINK_SPEED,
@@ -79,9 +72,87 @@ pub(super) fn initialize(init: &Initialize<'_>) -> Result<Ref<Adapter>> {
         oids: oid::supported(),
     };
     logged(init, ErrorCode::OUT_OF_RESOURCES, Step::Attributes, init.set_general_attributes(&attributes))?;
-    let wide = nic.reaches_64_bits().map_err(|error| failed(Step::Dma, error))?;
+    let wide = nic.reaches_64_bits().map_err(|error| card_failed(init, Step::Dma, error))?;
     let dma = ScatterGatherDma::register(init, settings::largest_frame(&settings), wide);
     let dma = logged(init, ErrorCode::OUT_OF_RESOURCES, Step::Dma, dma)?;
+    let (transmit, receive, receive_buffers) = queues(init, &mut settings)?;
+    let secret = logged(init, ErrorCode::OUT_OF_RESOURCES, Step::Secret, ndis::random(init.irql()))?;
+    let calls = Calls::new(&secret, settings.wan_endpoints);
+    let calls = logged(init, ErrorCode::OUT_OF_RESOURCES, Step::Memory, calls)?;
+    let lines_in_use = Lines::new(settings.wan_endpoints);
+    let lines_in_use = logged(init, ErrorCode::OUT_OF_RESOURCES, Step::Memory, lines_in_use)?;
+    let permanent_id = u32::try_from(init.net_luid() & u64::from(u32::MAX)).unwrap_or(0);
+    let adapter = Ref::new_with(|| Adapter {
+        interrupt: Once::new(),
+        timer: Once::new(),
+        watchdog: Once::new(),
+        pacer: Once::new(),
+        recovery: Once::new(),
+        handle: init.own_handle(),
+        lookahead: AtomicU32::new(settings.max_payload.into()),
+        settings: *settings,
+        permanent_address,
+        station: pppoe::Address(station.0),
+        permanent_id,
+        state: SpinLock::new(condis::adapter::Adapter::new()),
+        calls: *calls,
+        lines_in_use,
+        families: SpinLock::new(Vec::new()),
+        link: SpinLock::new(link),
+        causes: AtomicU32::new(0),
+        receivers: Receivers::new(),
+        messages: AtomicU32::new(0),
+        phy_hung: AtomicBool::new(false),
+        link_power,
+        card: card::Card::new(link.is_some()),
+        link_looks: AtomicU32::new(0),
+        packet_filter: AtomicU32::new(0),
+        hardware_statistics: SpinLock::new(e1000::Statistics::default()),
+        statistics: Statistics::default(),
+        transmit: SpinLock::new(*transmit),
+        receive: SpinLock::new(*receive),
+        receive_buffers,
+        nic,
+        _dma: dma,
+    });
+    logged(init, ErrorCode::OUT_OF_RESOURCES, Step::Memory, adapter)
+}
+
+/// Writes the error-log entry for what the card did wrong; the status for it.
+fn card_failed(init: &Initialize<'_>, step: Step, error: e1000::Error) -> Status {
+    init.handle().log_error(ErrorCode::HARDWARE_FAILURE, step as u32);
+    hardware_status(error)
+}
+
+/// What is known of the card once it has been brought up.
+struct Card {
+    permanent_address: MacAddress,
+    station: MacAddress,
+    /// As in [`Adapter`].
+    link: Option<(u64, bool)>,
+}
+
+/// Resets the card, sets it up and tests it.
+#[inline(never)]
+fn bring_up(init: &Initialize<'_>, nic: &Nic<Registers>, settings: &Settings) -> Result<Card> {
+    let wait = Wait(init.irql());
+    let failed = |step, error| card_failed(init, step, error);
+    let permanent_address =
+        nic.bring_up(&wait, link_config(settings)).map_err(|error| failed(Step::BringUp, error))?;
+    let station = settings.network_address.map_or(permanent_address, MacAddress);
+    nic.set_station_address(station);
+    nic.self_test(&wait).map_err(|error| failed(Step::SelfTest, error))?;
+    let link = nic.link().map_err(|error| failed(Step::BringUp, error))?;
+    let link = link.up.then(|| (link.speed.bits_per_second(), link.full_duplex));
+    Ok(Card { permanent_address, station, link })
+}
+
+/// The rings, and what is behind them.
+#[inline(never)]
+fn queues(
+    init: &Initialize<'_>,
+    settings: &mut Settings,
+) -> Result<(Box<Transmit>, Box<ReceiveQueue>, Buffers)> {
     let transmit = out_of_memory(init, hardware::transmit_ring(init, settings.transmit_buffers))?;
     // There may be fewer than were asked for.
     settings.transmit_buffers = u32::try_from(transmit.count()).unwrap_or(0);
@@ -91,53 +162,15 @@ pub(super) fn initialize(init: &Initialize<'_>) -> Result<Ref<Adapter>> {
     let receive_buffers = out_of_memory(init, Buffers::allocate(init, buffer_count))?;
     let pool = ReceivePool::allocate(init, receive_buffers.rooms(), POOL_TAG);
     let receive_pool = logged(init, ErrorCode::OUT_OF_RESOURCES, Step::Pool, pool)?;
-    let secret = logged(init, ErrorCode::OUT_OF_RESOURCES, Step::Secret, ndis::random(init.irql()))?;
-    let calls = Calls::new(&secret, settings.wan_endpoints);
-    let calls = logged(init, ErrorCode::OUT_OF_RESOURCES, Step::Memory, calls)?;
-    let lines_in_use = Lines::new(settings.wan_endpoints);
-    let lines_in_use = logged(init, ErrorCode::OUT_OF_RESOURCES, Step::Memory, lines_in_use)?;
-    let transmit = Transmit::new(transmit, settings::tags(&settings));
+    let transmit = Transmit::new(transmit, settings::tags(settings));
     let transmit = logged(init, ErrorCode::OUT_OF_RESOURCES, Step::Memory, transmit)?;
     let receive = ReceiveQueue::new(receive, receive_pool, &receive_buffers);
     let receive = logged(init, ErrorCode::OUT_OF_RESOURCES, Step::Memory, receive)?;
-    let permanent_id = u32::try_from(init.net_luid() & u64::from(u32::MAX)).unwrap_or(0);
-    let adapter = Ref::new(Adapter {
-        interrupt: Once::new(),
-        timer: Once::new(),
-        watchdog: Once::new(),
-        pacer: Once::new(),
-        recovery: Once::new(),
-        handle: init.own_handle(),
-        settings,
-        permanent_address,
-        station: pppoe::Address(station.0),
-        permanent_id,
-        state: SpinLock::new(condis::adapter::Adapter::new()),
-        calls,
-        lines_in_use,
-        families: SpinLock::new(Vec::new()),
-        link: SpinLock::new(link),
-        causes: AtomicU32::new(0),
-        receivers: Receivers::new(),
-        messages: AtomicU32::new(0),
-        phy_hung: AtomicBool::new(false),
-        link_power,
-        card: Card::new(link.is_some()),
-        link_looks: AtomicU32::new(0),
-        lookahead: AtomicU32::new(settings.max_payload.into()),
-        packet_filter: AtomicU32::new(0),
-        hardware_statistics: SpinLock::new(e1000::Statistics::default()),
-        statistics: Statistics::default(),
-        transmit: SpinLock::new(transmit),
-        receive: SpinLock::new(receive),
-        receive_buffers,
-        nic,
-        _dma: dma,
-    });
-    logged(init, ErrorCode::OUT_OF_RESOURCES, Step::Memory, adapter)
+    Ok((transmit, receive, receive_buffers))
 }
 
 /// Connects what refers back to the adapter, and lets the card run. Calls and frames wait for clients.
+#[inline(never)]
 pub(super) fn connect(this: &Ref<Adapter>, init: &mut Initialize<'_>) -> Result<()> {
     let timer = logged(init, ErrorCode::OUT_OF_RESOURCES, Step::Timer, Timer::new(init, POOL_TAG, this))?;
     let watchdog = logged(init, ErrorCode::OUT_OF_RESOURCES, Step::Timer, Timer::new(init, POOL_TAG, this))?;
@@ -216,6 +249,7 @@ fn device_id(init: &Initialize<'_>) -> Result<(u16, u16)> {
 
 /// Maps the registers, the first memory window of the resources, and the first I/O window where a reset is to go through it;
 /// and recognises the card.
+#[inline(never)]
 fn map_card(init: &Initialize<'_>, vendor: u16, device: u16) -> Result<Nic<Registers>> {
     let mut window = None;
     let mut ports = None;

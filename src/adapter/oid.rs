@@ -25,6 +25,23 @@ pub(super) fn answer(
         request.set_needed(0);
         return Status::NOT_ACCEPTED;
     }
+    let answer = match read(adapter, path, vc, request) {
+        Ok((change, answer)) => adapter.apply(change, vc, request, answer),
+        Err(refused) => refused,
+    };
+    request.set_done(answer.bytes);
+    request.set_needed(answer.needed);
+    from_condis(answer.status)
+}
+
+/// Answers a query, or says what a set request is to change. What this takes of the stack is given back before that is done.
+#[inline(never)]
+fn read(
+    adapter: &Adapter,
+    path: Path,
+    vc: Option<&Ref<Vc>>,
+    request: &mut OidRequest<'_>,
+) -> core::result::Result<(Change, Answer), Answer> {
     let number = request.oid();
     let counted = request.kind() == RequestKind::Query && oid::is_counted_by_card(number, vc.is_some());
     let facts = adapter.facts(counted, request.locks());
@@ -38,17 +55,13 @@ pub(super) fn answer(
         origin: *origin,
         diagnostics: diagnostics.as_str().as_bytes(),
     });
-    let answer = match request.kind() {
-        RequestKind::Query => oid::query(number, path, &facts, life.as_ref(), request.buffer()),
-        RequestKind::Set => match oid::set(number, path, &facts, life.as_ref(), request.buffer()) {
-            Ok((change, answer)) => adapter.apply(change, vc, request, answer),
-            Err(refused) => refused,
-        },
-        RequestKind::Method => Answer::refused(condis::status::Status::NOT_SUPPORTED),
-    };
-    request.set_done(answer.bytes);
-    request.set_needed(answer.needed);
-    from_condis(answer.status)
+    match request.kind() {
+        RequestKind::Query => {
+            Ok((Change::None, oid::query(number, path, &facts, life.as_ref(), request.buffer())))
+        }
+        RequestKind::Set => oid::set(number, path, &facts, life.as_ref(), request.buffer()),
+        RequestKind::Method => Err(Answer::refused(condis::status::Status::NOT_SUPPORTED)),
+    }
 }
 
 impl Adapter {

@@ -1,5 +1,6 @@
 //! What the registry says.
 
+use alloc::boxed::Box;
 use condis::config::{self, KEYWORDS, Keyword, Kind, Setting, Settings};
 use condis::wan::Info;
 use ndis::{Configuration, Initialize, Result};
@@ -24,9 +25,10 @@ const PROTOCOL_FIELD: u32 = 2;
 const LONGEST_STRING: usize = 256;
 
 /// Reads every keyword; what is missing or not accepted keeps its default. IRQL: `PASSIVE_LEVEL`.
-pub(super) fn read(init: &Initialize<'_>) -> Result<Settings> {
+#[inline(never)]
+pub(super) fn read(init: &Initialize<'_>) -> Result<Box<Settings>> {
     let configuration = Configuration::open(init)?;
-    let mut settings = Settings::new();
+    let mut settings = ndis::memory::boxed_with(Settings::new)?;
     for keyword in KEYWORDS {
         read_keyword(&configuration, keyword, &mut settings);
     }
@@ -34,6 +36,7 @@ pub(super) fn read(init: &Initialize<'_>) -> Result<Settings> {
 }
 
 /// An administrator's mistake must not keep the network from coming up, so a refused value is passed over.
+#[inline(never)]
 fn read_keyword(configuration: &Configuration, keyword: &Keyword, settings: &mut Settings) {
     let _ = match (&keyword.setting, &keyword.kind) {
         (Setting::NetworkAddress, _) => {

@@ -1,36 +1,42 @@
 //! Activating the VC of a call, and deactivating it.
 
 use condis::call::{Activated, Activation, After};
-use ndis::{PendedCloseCall, PendedMakeCall, Progress, Ref, Result, Status, Unlocked};
+use ndis::{Chain, PendedCloseCall, PendedMakeCall, Progress, Ref, Result, Status, Unlocked};
 
 use super::Vc;
+use super::steps::Step;
 
 impl Vc {
     /// Activates the VC, for a session that is up or for an offer.
+    #[inline(never)]
     pub(super) fn activate(
         this: &Ref<Self>,
         mut activation: Activation<PendedMakeCall>,
+        ended: &mut Chain<Self>,
         locks: &mut Unlocked,
-    ) {
+    ) -> Step {
         let progress = match &mut activation.make {
-            Some(make) => Self::activate_made(this, make, locks),
+            Some(make) => Self::activate_made(this, make, ended, locks),
             None => this.activate_offer(locks),
         };
         match progress {
-            Ok(Progress::Done) => Self::activated(this, activation, true, locks),
+            Ok(Progress::Done) => Step::Activated(activation, true),
             Ok(Progress::Pending) => {
                 let early = this.life.lock(locks).call.activation_pended(activation);
-                if let Some((activation, success)) = early {
-                    Self::activated(this, activation, success, locks);
-                }
+                early.map_or(Step::Nothing, |(activation, success)| Step::Activated(activation, success))
             }
-            Err(_) => Self::activated(this, activation, false, locks),
+            Err(_) => Step::Activated(activation, false),
         }
     }
 
     /// Activates the VC with the parameters of the client, and what it gets of them.
-    fn activate_made(this: &Ref<Self>, make: &mut PendedMakeCall, locks: &mut Unlocked) -> Result<Progress> {
-        Self::grant_wish(this, make.parameters().ok_or(Status::FAILURE)?, locks);
+    fn activate_made(
+        this: &Ref<Self>,
+        make: &mut PendedMakeCall,
+        ended: &mut Chain<Self>,
+        locks: &mut Unlocked,
+    ) -> Result<Progress> {
+        Self::grant_wish(this, make.parameters().ok_or(Status::FAILURE)?, ended, locks);
         Self::open_account(this, locks)?;
         make.activate(&this.handle, locks)
     }
@@ -47,74 +53,80 @@ impl Vc {
 
     /// `CmActivateVcComplete`.
     pub(super) fn activation_completed(this: &Ref<Self>, success: bool, locks: &mut Unlocked) {
-        if Self::change_activated(this, success, locks) {
-            return;
-        }
-        let pended = this.life.lock(locks).call.activation_completed(success);
-        if let Some((activation, success)) = pended {
-            Self::activated(this, activation, success, locks);
-        }
+        let step = Self::change_activated(this, success, locks).unwrap_or_else(|| {
+            let pended = this.life.lock(locks).call.activation_completed(success);
+            pended.map_or(Step::Nothing, |(activation, success)| Step::Activated(activation, success))
+        });
+        Self::run(this, step, locks);
     }
 
     /// The VC is active, or cannot be: tells the client.
-    fn activated(
+    #[inline(never)]
+    pub(super) fn activated(
         this: &Ref<Self>,
         activation: Activation<PendedMakeCall>,
         success: bool,
+        ended: &mut Chain<Self>,
         locks: &mut Unlocked,
-    ) {
+    ) -> Step {
         let outcome = this.life.lock(locks).call.activated(activation, success);
         match outcome {
             Activated::Complete(make, upcall) => {
                 this.indicate_granted(locks);
                 make.complete(Status::SUCCESS, locks);
-                Self::returned(this, upcall, locks);
+                Self::returned(this, upcall, locks)
             }
             Activated::Offer(upcall) => Self::offer(this, upcall, locks),
             Activated::Undo(failure) => {
-                this.leave_wire(failure.peer_may_live(), locks);
+                this.leave_wire(failure.peer_may_live(), ended, locks);
                 if success {
-                    Self::deactivate(this, locks);
+                    Step::Deactivate
                 } else {
-                    let after = this.life.lock(locks).call.deactivated();
-                    Self::inactive(this, after, locks);
+                    Step::inactive(this.life.lock(locks).call.deactivated())
                 }
             }
         }
     }
 
     /// The last frame in flight is back: the VC can be deactivated, and the close completed.
-    pub(super) fn deactivate(this: &Ref<Self>, locks: &mut Unlocked) {
+    #[inline(never)]
+    pub(super) fn deactivate(this: &Ref<Self>, locks: &mut Unlocked) -> Step {
         // There is no reason for it to fail, and no way but on if it does.
         let pending = this.handle.deactivate(locks) == Ok(Progress::Pending);
-        let after = {
-            let mut life = this.life.lock(locks);
-            if pending { life.call.deactivation_pended() } else { life.call.deactivated() }
-        };
-        Self::inactive(this, after, locks);
+        let mut life = this.life.lock(locks);
+        Step::inactive(if pending { life.call.deactivation_pended() } else { life.call.deactivated() })
     }
 
     /// `CmDeactivateVcComplete`.
     pub(super) fn deactivation_completed(this: &Ref<Self>, locks: &mut Unlocked) {
-        let after = this.life.lock(locks).call.deactivation_completed();
-        Self::inactive(this, after, locks);
+        let step = Step::inactive(this.life.lock(locks).call.deactivation_completed());
+        Self::run(this, step, locks);
     }
 
     /// The VC is inactive: tells the client, and deletes the VC if that is for the driver to do.
-    fn inactive(
+    #[inline(never)]
+    pub(super) fn inactive(
         this: &Ref<Self>,
-        after: Option<After<PendedMakeCall, PendedCloseCall>>,
+        after: After<PendedMakeCall, PendedCloseCall>,
+        ended: &mut Chain<Self>,
         locks: &mut Unlocked,
-    ) {
+    ) -> Step {
         match after {
-            None => {}
-            Some(After::Close(close)) => close.complete(Status::SUCCESS, locks),
-            Some(After::CloseAndDelete(close)) => {
+            After::Close(close) => close.complete(Status::SUCCESS, locks),
+            After::CloseAndDelete(close) => {
                 close.complete(Status::SUCCESS, locks);
-                Self::delete_own(this, locks);
+                Self::delete_own(this, ended, locks);
             }
-            Some(After::FailMake(make, upcall, failure)) => Self::fail(this, make, upcall, failure, locks),
-            Some(After::Delete) => Self::delete_own(this, locks),
+            After::FailMake(make, upcall, failure) => return Self::fail(this, make, upcall, failure, locks),
+            After::Delete => Self::delete_own(this, ended, locks),
         }
+        Step::Nothing
+    }
+}
+
+impl Step {
+    /// A VC is inactive, if it is.
+    fn inactive(after: Option<After<PendedMakeCall, PendedCloseCall>>) -> Self {
+        after.map_or(Self::Nothing, Self::Inactive)
     }
 }

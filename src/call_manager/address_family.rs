@@ -1,12 +1,13 @@
 //! Open address families.
 
+use core::mem::ManuallyDrop;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use alloc::vec::Vec;
 use condis::address_family::AddressFamily as Family;
 use ndis::{
     AddressFamilyHandle, AddressFamilyId, Answer, CloseAddressFamily, Passive, PendedCloseAddressFamily, Ref,
-    Result, SpinLock, Status, Unlocked,
+    Result, SpinLock, Status, Tie, Unlocked,
 };
 
 use crate::adapter::Adapter;
@@ -14,7 +15,7 @@ use crate::level;
 
 /// One open of an address family by one client.
 pub(crate) struct AddressFamily {
-    adapter: Ref<Adapter>,
+    adapter: Tie<Adapter>,
     handle: AddressFamilyHandle,
     kind: Family,
     open: SpinLock<Open, level::Open>,
@@ -26,8 +27,8 @@ struct Open {
     /// VCs and SAPs of this client.
     objects: u32,
     saps: Vec<condis::sap::Sap>,
-    /// A close that waits for them.
-    closing: Option<PendedCloseAddressFamily<AddressFamily>>,
+    /// A close that waits for them. It counts as a reference to this family, which so does not end with it in there.
+    closing: Option<ManuallyDrop<PendedCloseAddressFamily<AddressFamily>>>,
     /// It is closed: NDIS does not know its handle any more.
     closed: bool,
 }
@@ -48,7 +49,7 @@ impl AddressFamily {
     ) -> Result<Ref<Self>> {
         let kind = Family::from_number(id.0).ok_or(Status::NOT_SUPPORTED)?;
         let family = Ref::new(Self {
-            adapter: Ref::clone(adapter),
+            adapter: Tie::new(adapter),
             handle,
             kind,
             open: SpinLock::new(Open { objects: 0, saps: Vec::new(), closing: None, closed: false }),
@@ -64,7 +65,7 @@ impl AddressFamily {
         let mut open = self.open.lock(locks);
         if open.objects != 0 {
             let (pended, answer) = request.pend();
-            open.closing = Some(pended);
+            open.closing = Some(ManuallyDrop::new(pended));
             drop(open);
             self.adapter.end_offers_to(self, locks);
             return answer;
@@ -108,7 +109,7 @@ impl AddressFamily {
         drop(open);
         if let Some(pended) = closing {
             self.adapter.family_closed(self, locks);
-            pended.complete(locks);
+            ManuallyDrop::into_inner(pended).complete(locks);
         }
     }
 

@@ -1,19 +1,20 @@
 //! The flows of a call between its client and the wire: what happens there is told to the client, and what the client wants is
-//! done there. How a call ends is in `ending.rs`, how its VC gets active in `activation.rs`, what discovery says in
-//! `discovery.rs`, and how a call comes in in `incoming.rs`.
+//! done there. What follows from what is in `steps.rs`, how a call ends in `ending.rs`, how its VC gets active in
+//! `activation.rs`, what discovery says in `discovery.rs`, and how a call comes in in `incoming.rs`.
 //!
 //! Every function here and there changes state under a lock, lets go of it, and only then calls NDIS, which may call back.
 
-use condis::call::{Close, Next, Upcall};
+use condis::call::{Close, Lost, Next};
 use condis::call_failure::CallFailure;
-use ndis::{Answer, CloseCall, MakeCall, PendedCloseCall, PendedMakeCall, Ref, Result, Status, Unlocked};
+use ndis::{Answer, CloseCall, MakeCall, Ref, Result, Status, Unlocked};
 use pppoe::Discovery;
 use pppoe::bounded::Text;
 
 use super::calls::now;
-use super::discovery::failure_of;
+use super::discovery::{Outcome, failure_of};
 use super::lines::Line;
 use super::request::Wanted;
+use super::steps::Step;
 use super::{Vc, from_condis};
 
 impl Vc {
@@ -38,7 +39,7 @@ impl Vc {
                 if let Some(failure) = this.adapter().ends_calls(locks) {
                     Self::lost(this, failure, Text::EMPTY, locks);
                 } else {
-                    this.adapter().drive(index, locks);
+                    this.adapter().finish(Outcome::Poll(index), locks);
                     this.adapter().set_discovery_timer(locks);
                 }
             }
@@ -51,6 +52,7 @@ impl Vc {
     }
 
     /// Checks a make call and gives it a place among the discoveries, with nothing sent yet.
+    #[inline(never)]
     fn prepare(this: &Ref<Self>, request: &MakeCall, locks: &mut Unlocked) -> Result<(u32, Line)> {
         let adapter = this.adapter();
         if !adapter.can_call(locks) {
@@ -62,11 +64,12 @@ impl Vc {
         }
         this.supply(request, locks)?;
         let line = Line::take(adapter, wanted.line)?;
+        let config = wanted.discovery(adapter.station, &adapter.settings);
+        Discovery::check(&config).map_err(|error| from_condis(failure_of(&error).status()))?;
         let mut discoveries = adapter.calls.discoveries.lock(locks);
         let random = discoveries.random();
-        let discovery = Discovery::new(&wanted.discovery(adapter.station, &adapter.settings), now(), random)
-            .map_err(|error| from_condis(failure_of(&error).status()))?;
-        Ok((discoveries.add(this, ndis::memory::boxed(discovery)?)?, line))
+        let discovery = ndis::memory::boxed_with(|| Discovery::of(&config, now(), random))?;
+        Ok((discoveries.add(this, discovery)?, line))
     }
 
     /// `CmCloseCall`: in every state of the call.
@@ -81,53 +84,11 @@ impl Vc {
             Close::Done(pended) => pended.complete(Status::SUCCESS, locks),
             Close::Wait => {}
             Close::AbortMake(make, upcall) => {
-                this.leave_wire(false, locks);
-                Self::fail(this, make, upcall, CallFailure::Aborted, locks);
+                let lost = Lost::CompleteMake(make, upcall);
+                Self::run(this, Step::Lost(lost, CallFailure::Aborted), locks);
             }
-            Close::Start(teardown) => Self::tear_down(this, teardown, locks),
+            Close::Start(teardown) => Self::run(this, Step::Next(Next::Start(teardown)), locks),
         }
         answer
-    }
-
-    /// Completes a make call with a failure.
-    pub(super) fn fail(
-        this: &Ref<Self>,
-        make: PendedMakeCall,
-        upcall: Upcall,
-        failure: CallFailure,
-        locks: &mut Unlocked,
-    ) {
-        make.complete(from_condis(failure.status()), locks);
-        Self::returned(this, upcall, locks);
-    }
-
-    /// A call into NDIS about this VC has returned: does what waited for that.
-    pub(super) fn returned(this: &Ref<Self>, upcall: Upcall, locks: &mut Unlocked) {
-        let next = this.life.lock(locks).call.returned(upcall);
-        Self::go_on(this, next, locks);
-    }
-
-    /// Does what is next, and what follows from it.
-    pub(super) fn go_on(this: &Ref<Self>, mut next: Next<PendedCloseCall>, locks: &mut Unlocked) {
-        loop {
-            let upcall = match next {
-                Next::Nothing => return,
-                Next::DispatchClose(failure, upcall) => {
-                    this.handle.dispatch_incoming_close(from_condis(failure.status()), locks);
-                    upcall
-                }
-                Next::Accept(upcall) => {
-                    let Some(upcall) = Self::accept(this, upcall, locks) else { return };
-                    upcall
-                }
-                Next::Reject => {
-                    this.leave_wire(true, locks);
-                    return Self::deactivate(this, locks);
-                }
-                Next::Start(teardown) => return Self::tear_down(this, teardown, locks),
-                Next::CompleteClose(close) => return close.complete(Status::SUCCESS, locks),
-            };
-            next = this.life.lock(locks).call.returned(upcall);
-        }
     }
 }

@@ -83,27 +83,29 @@ fn out_of_memory<E>(_: E) -> Status {
 impl Calls {
     /// Empty tables. `secret` comes from a cryptographic generator. There is room for the sessions of `endpoints` calls from
     /// the start, 84 bytes for each: a table that grew with them would do so at `DISPATCH_LEVEL`, under a lock.
-    pub(crate) fn new(secret: &[u8; 16], endpoints: u32) -> Result<Self> {
+    #[inline(never)]
+    pub(crate) fn new(secret: &[u8; 16], endpoints: u32) -> Result<Box<Self>> {
         let mut random = Random::new(secret);
         let endpoints = usize::try_from(endpoints).map_err(out_of_memory)?;
-        let wheel = Wheel::try_new(WHEEL_SLOTS, TICK, now()).map_err(out_of_memory)?;
-        let offered = SpinLock::new(Offered::new(random.secret()));
-        let routes = Directory::new(Keyed(KeyedHash::new(random.number())));
-        routes.try_reserve(endpoints)?;
-        let sessions = Sessions::new(random.number(), endpoints)?;
-        Ok(Self {
-            offered,
-            routes,
-            sessions: SpinLock::new(sessions),
+        let secret = random.secret();
+        let [routes, sessions, setups] = [random.number(), random.number(), random.number()];
+        let mut calls = ndis::memory::boxed_with(|| Self {
+            offered: SpinLock::new(Offered::new(secret)),
+            routes: Directory::new(Keyed(KeyedHash::new(routes))),
+            sessions: SpinLock::new(Sessions::new(sessions)),
             discoveries: SpinLock::new(Discoveries {
                 slots: Vec::new(),
                 free: Vec::new(),
-                by_host_uniq: HostUniqTable::new(random.number()),
-                wheel,
+                by_host_uniq: HostUniqTable::new(setups),
+                wheel: Wheel::new(TICK, now()),
                 random,
             }),
             leaving: AtomicU32::new(0),
-        })
+        })?;
+        calls.discoveries.get_mut().wheel.try_fill(WHEEL_SLOTS).map_err(out_of_memory)?;
+        calls.routes.try_reserve(endpoints)?;
+        calls.sessions.get_mut().try_reserve(endpoints)?;
+        Ok(calls)
     }
 
     /// A call is taken off the wire until the value is dropped: its session is nobody's, and its PADT may not be sent yet.
@@ -228,12 +230,15 @@ impl Routes<'_> {
 }
 
 impl Sessions {
-    fn new(random: u64, endpoints: usize) -> Result<Self> {
-        let mut sessions = Self { table: SessionTable::new(random), vcs: Vec::new(), free: Vec::new() };
-        sessions.table.try_reserve(endpoints).map_err(out_of_memory)?;
-        sessions.vcs.try_reserve_exact(endpoints).map_err(out_of_memory)?;
-        sessions.free.try_reserve_exact(endpoints).map_err(out_of_memory)?;
-        Ok(sessions)
+    fn new(random: u64) -> Self {
+        Self { table: SessionTable::new(random), vcs: Vec::new(), free: Vec::new() }
+    }
+
+    /// Makes room for so many.
+    fn try_reserve(&mut self, endpoints: usize) -> Result<()> {
+        self.table.try_reserve(endpoints).map_err(out_of_memory)?;
+        self.vcs.try_reserve_exact(endpoints).map_err(out_of_memory)?;
+        self.free.try_reserve_exact(endpoints).map_err(out_of_memory)
     }
 
     fn add(&mut self, key: SessionKey, vc: &Ref<Vc>, routes: &Directory<Vc, Keyed>) -> Result<()> {

@@ -6,9 +6,10 @@ use alloc::vec::Vec;
 use condis::call::Upcall;
 use condis::flow::{self, Grant};
 use ndis::memory::push_reserved;
-use ndis::{IncomingCall, Locked, PendedModifyCall, Progress, Ref, Result, Status, Unlocked};
+use ndis::{Chain, IncomingCall, Locked, PendedModifyCall, Progress, Ref, Result, Status, Unlocked};
 
 use super::qos::flows;
+use super::steps::Step;
 use super::vc::Life;
 use super::{Vc, from_condis};
 use crate::level;
@@ -34,7 +35,7 @@ enum Now {
 }
 
 /// A change under way.
-struct Changing {
+pub(super) struct Changing {
     by: By,
     /// The driver's parameters, if the client gave none.
     own: Option<IncomingCall>,
@@ -106,20 +107,25 @@ impl Vc {
             }
         };
         match begun {
-            Ok(changing) => Self::change(this, changing, locks),
+            Ok(changing) => Self::run(this, Step::Change(changing), locks),
             Err(refused) => By::refuse(refused, locks),
         }
     }
 
     /// The client has taken a call with other parameters than it was offered. `upcall` is that of the acceptance.
-    pub(super) fn change_by_answer(this: &Ref<Self>, after: Grant, upcall: Upcall, locks: &mut Unlocked) {
+    pub(super) fn change_by_answer(
+        this: &Ref<Self>,
+        after: Grant,
+        upcall: Upcall,
+        locks: &mut Unlocked,
+    ) -> Step {
         let before = {
             let mut life = this.life.lock(locks);
             // There is no change: an answer waits for all of them.
             life.changes.now = Now::Asking(None);
             life.grant
         };
-        Self::change(this, Changing { by: By::Answer, own: None, upcall, before, after }, locks);
+        Step::Change(Changing { by: By::Answer, own: None, upcall, before, after })
     }
 
     /// Begins a change, if it can be had.
@@ -150,35 +156,43 @@ impl Vc {
         }
     }
 
-    /// Makes a change, and those that wait for it.
-    fn change(this: &Ref<Self>, mut changing: Changing, locks: &mut Unlocked) {
-        loop {
-            let progress = Self::ask(this, &mut changing, locks);
-            let result = {
-                let mut life = this.life.lock(locks);
-                let told = match &life.changes.now {
-                    Now::Asking(told) => *told,
-                    _ => None,
-                };
-                match (progress, told) {
-                    (Ok(Progress::Done), _) | (Ok(Progress::Pending), Some(true)) => Ok(()),
-                    (Ok(Progress::Pending), Some(false)) => Err(Status::FAILURE),
-                    (Err(status), _) => Err(status),
-                    (Ok(Progress::Pending), None) => {
-                        life.changes.now = Now::Pending(changing);
-                        return;
-                    }
-                }
+    /// Makes a change.
+    #[inline(never)]
+    pub(super) fn change(
+        this: &Ref<Self>,
+        mut changing: Changing,
+        ended: &mut Chain<Self>,
+        locks: &mut Unlocked,
+    ) -> Step {
+        let progress = Self::ask(this, &mut changing, ended, locks);
+        let result = {
+            let mut life = this.life.lock(locks);
+            let told = match &life.changes.now {
+                Now::Asking(told) => *told,
+                _ => None,
             };
-            let Some(next) = Self::changed(this, changing, result, locks) else { return };
-            changing = next;
-        }
+            match (progress, told) {
+                (Ok(Progress::Done), _) | (Ok(Progress::Pending), Some(true)) => Ok(()),
+                (Ok(Progress::Pending), Some(false)) => Err(Status::FAILURE),
+                (Err(status), _) => Err(status),
+                (Ok(Progress::Pending), None) => {
+                    life.changes.now = Now::Pending(changing);
+                    return Step::Nothing;
+                }
+            }
+        };
+        Step::Changed(changing, result)
     }
 
     /// Activates the VC with other parameters.
-    fn ask(this: &Ref<Self>, changing: &mut Changing, locks: &mut Unlocked) -> Result<Progress> {
+    fn ask(
+        this: &Ref<Self>,
+        changing: &mut Changing,
+        ended: &mut Chain<Self>,
+        locks: &mut Unlocked,
+    ) -> Result<Progress> {
         let granted = this.granted_by(&changing.after, locks);
-        this.adapter().shape(this, changing.after.shape.as_ref(), locks)?;
+        this.adapter().shape(this, changing.after.shape.as_ref(), ended, locks)?;
         let own = match &mut changing.by {
             By::Client(pended) => {
                 pended.parameters().ok_or(Status::FAILURE)?.grant(granted);
@@ -190,15 +204,15 @@ impl Vc {
         this.handle.activate(changing.own.insert(own), locks)
     }
 
-    /// `CmActivateVcComplete`, if it is about a change; false otherwise.
-    pub(super) fn change_activated(this: &Ref<Self>, success: bool, locks: &mut Unlocked) -> bool {
+    /// `CmActivateVcComplete`, if it is about a change.
+    pub(super) fn change_activated(this: &Ref<Self>, success: bool, locks: &mut Unlocked) -> Option<Step> {
         let changing = {
             let now = &mut this.life.lock(locks).changes.now;
             match core::mem::take(now) {
-                Now::Nothing => return false,
+                Now::Nothing => return None,
                 Now::Asking(_) => {
                     *now = Now::Asking(Some(success));
-                    return true;
+                    return Some(Step::Nothing);
                 }
                 Now::Pending(changing) => {
                     *now = Now::Asking(None);
@@ -206,21 +220,18 @@ impl Vc {
                 }
             }
         };
-        let result = if success { Ok(()) } else { Err(Status::FAILURE) };
-        if let Some(next) = Self::changed(this, changing, result, locks) {
-            Self::change(this, next, locks);
-        }
-        true
+        Some(Step::Changed(changing, if success { Ok(()) } else { Err(Status::FAILURE) }))
     }
 
-    /// The VC is active with other parameters, or goes on with those that it had: tells whose wish it was. The change
-    /// that follows.
-    fn changed(
+    /// The VC is active with other parameters, or goes on with those that it had: tells whose wish it was.
+    #[inline(never)]
+    pub(super) fn changed(
         this: &Ref<Self>,
         changing: Changing,
         result: Result<()>,
+        ended: &mut Chain<Self>,
         locks: &mut Unlocked,
-    ) -> Option<Changing> {
+    ) -> Step {
         let Changing { by, own, upcall, before, after } = changing;
         if result.is_ok() {
             let connected = {
@@ -233,7 +244,7 @@ impl Vc {
             }
         } else {
             // It had room for this before.
-            let _ = this.adapter().shape(this, before.shape.as_ref(), locks);
+            let _ = this.adapter().shape(this, before.shape.as_ref(), ended, locks);
         }
         // Whoever is told may want another change at once: it waits for its turn.
         match by {
@@ -243,16 +254,23 @@ impl Vc {
                 }
                 pended.complete(result.into(), locks);
             }
-            By::Answer => Self::confirm(this, result, locks),
+            By::Answer => return Step::Confirm(result, upcall),
             By::Network => {
                 if let (Ok(()), Some(own)) = (result, &own) {
                     this.handle.dispatch_qos_change(own, locks);
                 }
             }
         }
+        Step::Told(upcall)
+    }
+
+    /// Whose wish a change was knows what became of it. Then comes the change that waited for this one.
+    #[inline(never)]
+    pub(super) fn told(this: &Ref<Self>, upcall: Upcall, locks: &mut Unlocked) -> Step {
         let next = Self::next_change(this, locks);
-        Self::returned(this, upcall, locks);
-        next
+        let returned = Self::returned(this, upcall, locks);
+        // A change that has begun has an upcall out, so that nothing else is due.
+        next.map_or(returned, Step::Change)
     }
 
     /// Begins the next change that can be had of those that wait; refuses the others.

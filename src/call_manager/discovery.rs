@@ -1,21 +1,26 @@
 //! The flows of discovery packets and of the discovery timer: what they mean to calls that are being made.
 
+use alloc::vec::Vec;
 use condis::call::{Activation, Lost};
 use condis::call_failure::CallFailure;
-use ndis::{Locked, PendedMakeCall, Ref, Unlocked};
+use ndis::{Locked, PendedMakeCall, Ref, Result, Unlocked};
+use pppoe::bounded::Text;
 use pppoe::credit::Agreement;
 use pppoe::{Error, Event, Inbound, Instant, Repr, Session, SessionKey};
 
 use super::Vc;
 use super::calls::{Discoveries, now};
+use super::steps::Step;
 use crate::adapter::Adapter;
 use crate::level;
 
-/// Room for any discovery frame.
-pub(super) type Frame = [u8; pppoe::ethernet::MAX_FRAME];
+/// Room for any discovery frame: from pool, since a stack has little.
+pub(super) fn room_for_frame() -> Result<Vec<u8>> {
+    ndis::memory::zeroed(pppoe::ethernet::MAX_FRAME)
+}
 
 /// What a discovery packet led to, to be done once the tables are unlocked.
-enum Outcome {
+pub(super) enum Outcome {
     Nothing,
     /// There may be a frame to send.
     Poll(u32),
@@ -26,31 +31,32 @@ enum Outcome {
 }
 
 impl Adapter {
-    /// Sends what a discovery has due, and ends it when it gives up.
-    pub(super) fn drive(&self, index: u32, locks: &mut Unlocked) {
-        let mut frame: Frame = [0; pppoe::ethernet::MAX_FRAME];
+    /// Sends what a discovery has due, and ends it when it gives up, or has no memory to send from.
+    #[inline(never)]
+    fn drive(&self, index: u32, locks: &mut Unlocked) -> Outcome {
+        let frame = room_for_frame();
         let mut discoveries = self.calls.discoveries.lock(locks);
-        let Some(setup) = discoveries.get(index) else { return };
+        let (table, inner) = discoveries.parts();
+        let Some(setup) = table.get(index) else { return Outcome::Nothing };
         if setup.vc.is_none() {
             // It lingered long enough.
-            drop(discoveries.release(index));
-            return;
+            drop(table.release(index));
+            return Outcome::Nothing;
         }
+        let Ok(mut frame) = frame else {
+            return give_up(table, index, CallFailure::Resources, None, inner);
+        };
         match setup.discovery.poll(now(), &mut frame) {
             Ok(transmit) => {
                 let deadline = setup.discovery.deadline();
-                discoveries.set_timer(index, deadline);
+                table.set_timer(index, deadline);
                 drop(discoveries);
                 if let Some(bytes) = transmit.and_then(|transmit| frame.get(..transmit.len)) {
                     self.send_control(bytes, locks);
                 }
+                Outcome::Nothing
             }
-            Err(error) => {
-                let (table, inner) = discoveries.parts();
-                let outcome = give_up(table, index, &error, inner);
-                drop(discoveries);
-                self.finish(outcome, locks);
-            }
+            Err(error) => give_up(table, index, failure_of(&error), reason_of(&error), inner),
         }
     }
 
@@ -60,7 +66,7 @@ impl Adapter {
         loop {
             let expired = self.calls.discoveries.lock(locks).expire(time);
             let Some(index) = expired else { break };
-            self.drive(index, locks);
+            self.finish(Outcome::Poll(index), locks);
         }
         self.end_forgotten_requests(time, locks);
         self.set_discovery_timer(locks);
@@ -80,33 +86,44 @@ impl Adapter {
     }
 
     /// A frame that is not a session's arrived.
+    #[inline(never)]
     pub(crate) fn discovery_received(&self, frame: &[u8], locks: &mut Unlocked) {
+        if let Some(outcome) = self.judge(frame, locks) {
+            self.finish(outcome, locks);
+            self.set_discovery_timer(locks);
+        }
+    }
+
+    /// What a frame leads to; what it leads to at once is done.
+    #[inline(never)]
+    fn judge(&self, frame: &[u8], locks: &mut Unlocked) -> Option<Outcome> {
         match Inbound::parse(frame, self.station) {
-            Ok(Inbound::Host(packet)) => self.host_packet(&packet, locks),
+            Ok(Inbound::Host(packet)) => return self.host_packet(&packet, locks),
             Ok(Inbound::Terminate(padt)) => self.terminated(&padt, locks),
             Ok(Inbound::Extension(extension)) => self.extension(&extension, locks),
             Ok(Inbound::Concentrator(packet)) => self.concentrator_packet(&packet, locks),
             Ok(Inbound::Data(_)) => {}
             Err(_) => self.damaged(frame, locks),
         }
+        None
     }
 
     /// A PADO or PADS: for the call whose Host-Uniq it has.
-    fn host_packet(&self, packet: &Repr<'_>, locks: &mut Unlocked) {
-        let Some(host_uniq) = packet.host_uniq else { return };
+    #[inline(never)]
+    fn host_packet(&self, packet: &Repr<'_>, locks: &mut Unlocked) -> Option<Outcome> {
+        let host_uniq = packet.host_uniq?;
         let time = now();
         for nth in 0..CANDIDATES {
             let mut discoveries = self.calls.discoveries.lock(locks);
-            let Some(index) = discoveries.candidate(host_uniq, nth) else { return };
+            let index = discoveries.candidate(host_uniq, nth)?;
             let (table, inner) = discoveries.parts();
             let outcome = self.offer(table, index, time, packet, inner);
             drop(discoveries);
-            if let Some(outcome) = outcome {
-                self.finish(outcome, locks);
-                self.set_discovery_timer(locks);
-                return;
+            if outcome.is_some() {
+                return outcome;
             }
         }
+        None
     }
 
     /// Gives a packet to one discovery; `None` if it ignores it.
@@ -123,7 +140,9 @@ impl Adapter {
             Event::Ignored(_) => None,
             Event::Offered(_) => Some(Outcome::Poll(index)),
             Event::Superfluous(key) => Some(Outcome::Unwanted(key)),
-            Event::Failed(error) => Some(give_up(discoveries, index, &error, locks)),
+            Event::Failed(error) => {
+                Some(give_up(discoveries, index, failure_of(&error), reason_of(&error), locks))
+            }
             Event::Connected(session) => {
                 let credits = setup.discovery.agreement();
                 Some(self.connect(discoveries, index, &session, credits, locks))
@@ -162,12 +181,14 @@ impl Adapter {
     }
 
     /// Does what a discovery packet led to.
-    fn finish(&self, outcome: Outcome, locks: &mut Unlocked) {
+    #[inline(never)]
+    pub(super) fn finish(&self, outcome: Outcome, locks: &mut Unlocked) {
+        let outcome = if let Outcome::Poll(index) = outcome { self.drive(index, locks) } else { outcome };
         match outcome {
-            Outcome::Nothing => {}
-            Outcome::Poll(index) => self.drive(index, locks),
-            Outcome::Connected(vc, activation) => Vc::activate(&vc, activation, locks),
-            Outcome::Failed(vc, lost, failure) => Vc::follow(&vc, lost, failure, locks),
+            // What has just been driven has nothing due.
+            Outcome::Nothing | Outcome::Poll(_) => {}
+            Outcome::Connected(vc, activation) => Vc::run(&vc, Step::Activate(activation), locks),
+            Outcome::Failed(vc, lost, failure) => Vc::run(&vc, Step::Lost(lost, failure), locks),
             Outcome::Unwanted(key) => self.send_padt(key, locks),
         }
     }
@@ -180,19 +201,27 @@ const CANDIDATES: usize = 16;
 fn give_up(
     discoveries: &mut Discoveries,
     index: u32,
-    error: &Error,
+    failure: CallFailure,
+    reason: Option<&Text>,
     locks: &mut Locked<level::Discoveries>,
 ) -> Outcome {
     let Some(vc) = discoveries.release(index) else { return Outcome::Nothing };
-    let failure = failure_of(error);
     let mut life = vc.life.lock(locks);
     life.slot = None;
-    if let Error::ServiceName(text) | Error::AcSystem(text) | Error::Generic(text) = error {
-        life.diagnostics = *text;
+    if let Some(reason) = reason {
+        life.diagnostics = *reason;
     }
     let lost = life.call.lost(failure);
     drop(life);
     Outcome::Failed(vc, lost, failure)
+}
+
+/// What the peer said, if it has refused.
+const fn reason_of(error: &Error) -> Option<&Text> {
+    match error {
+        Error::ServiceName(text) | Error::AcSystem(text) | Error::Generic(text) => Some(text),
+        _ => None,
+    }
 }
 
 /// Why a call failed, in the words of the client.

@@ -2,28 +2,34 @@
 
 use condis::call::{Lost, Teardown};
 use condis::call_failure::CallFailure;
-use ndis::{PendedMakeCall, Ref, Unlocked};
+use ndis::{Chain, PendedMakeCall, Ref, Unlocked};
 use pppoe::bounded::Text;
 use pppoe::{Padt, SessionKey};
 
-use super::discovery::Frame;
+use super::steps::Step;
 use super::{Vc, from_condis};
 use crate::adapter::Adapter;
 
 impl Vc {
     /// Ends the session, completes what is queued on it, and deactivates the VC when nothing is in flight.
-    pub(super) fn tear_down(this: &Ref<Self>, teardown: Teardown, locks: &mut Unlocked) {
-        this.leave_wire(teardown.tell_peer, locks);
+    pub(super) fn tear_down(
+        this: &Ref<Self>,
+        teardown: Teardown,
+        ended: &mut Chain<Self>,
+        locks: &mut Unlocked,
+    ) -> Step {
+        this.leave_wire(teardown.tell_peer, ended, locks);
         if teardown.deactivate {
-            Self::deactivate(this, locks);
-        } else {
-            this.adapter().abort_sends_of(this, locks);
+            return Step::Deactivate;
         }
+        this.adapter().abort_sends_of(this, ended, locks);
+        Step::Nothing
     }
 
     /// Takes the call off the wire: out of the tables, and if the peer is to be told, with a PADT, or with a PADS that
     /// refuses the session.
-    pub(super) fn leave_wire(&self, tell_peer: bool, locks: &mut Unlocked) {
+    #[inline(never)]
+    pub(super) fn leave_wire(&self, tell_peer: bool, ended: &mut Chain<Self>, locks: &mut Unlocked) {
         let adapter = self.adapter();
         let _leaving = adapter.calls.leave();
         let (slot, session, line, request, refusal) = {
@@ -41,7 +47,7 @@ impl Vc {
             adapter.refuse(request, refusal, tell_peer, locks);
         }
         // Also of a call without a session: a change of its rate may have been under way when it lost that.
-        adapter.end_shape(self, locks);
+        adapter.end_shape(self, ended, locks);
         if let Some(session) = session {
             let removed = adapter.calls.remove_session_of(session.key, self, locks);
             if removed {
@@ -53,6 +59,13 @@ impl Vc {
         }
     }
 
+    /// The same, with the completion of what waited for that.
+    pub(super) fn leave(&self, tell_peer: bool, locks: &mut Unlocked) {
+        let mut ended = Chain::new();
+        self.leave_wire(tell_peer, &mut ended, locks);
+        self.adapter().complete(ended, locks);
+    }
+
     /// The call is over, and not by the client's wish.
     pub(super) fn lost(this: &Ref<Self>, failure: CallFailure, reason: Text, locks: &mut Unlocked) {
         let lost = {
@@ -62,25 +75,27 @@ impl Vc {
             }
             life.call.lost(failure)
         };
-        Self::follow(this, lost, failure, locks);
+        Self::run(this, Step::Lost(lost, failure), locks);
     }
 
     /// Tells the client of a lost call.
+    #[inline(never)]
     pub(super) fn follow(
         this: &Ref<Self>,
         lost: Lost<PendedMakeCall>,
         failure: CallFailure,
+        ended: &mut Chain<Self>,
         locks: &mut Unlocked,
-    ) {
+    ) -> Step {
         match lost {
-            Lost::Nothing => {}
+            Lost::Nothing => Step::Nothing,
             Lost::CompleteMake(make, upcall) => {
-                this.leave_wire(false, locks);
-                Self::fail(this, make, upcall, failure, locks);
+                this.leave_wire(false, ended, locks);
+                Self::fail(this, make, upcall, failure, locks)
             }
             Lost::DispatchClose(upcall) => {
                 this.handle.dispatch_incoming_close(from_condis(failure.status()), locks);
-                Self::returned(this, upcall, locks);
+                Self::returned(this, upcall, locks)
             }
         }
     }
@@ -88,6 +103,7 @@ impl Vc {
 
 impl Adapter {
     /// The peer ends a session.
+    #[inline(never)]
     pub(super) fn terminated(&self, padt: &Padt, locks: &mut Unlocked) {
         let Some(vc) = self.calls.remove_session(padt.key, locks) else { return };
         self.calls.session_ended(padt.key, locks);
@@ -95,6 +111,7 @@ impl Adapter {
     }
 
     /// The peer of a session does not answer any more.
+    #[inline(never)]
     pub(crate) fn peer_is_silent(&self, vc: &Ref<Vc>, key: SessionKey, locks: &mut Unlocked) {
         if self.calls.remove_session_of(key, vc, locks) {
             self.calls.session_ended(key, locks);
@@ -104,8 +121,9 @@ impl Adapter {
     }
 
     /// Tells a peer that a session is over.
+    #[inline(never)]
     pub(super) fn send_padt(&self, key: SessionKey, locks: &mut Unlocked) {
-        let mut frame: Frame = [0; pppoe::ethernet::MAX_FRAME];
+        let mut frame = [0; pppoe::ethernet::MIN_FRAME];
         let length = Padt::new(key).emit(self.station, &mut frame);
         if let Some(bytes) = length.ok().and_then(|length| frame.get(..length)) {
             self.send_control(bytes, locks);
@@ -123,7 +141,7 @@ impl Adapter {
         next = 0;
         while let Some((at, vc)) = self.calls.session_from(next, locks) {
             Vc::lost(&vc, failure, Text::EMPTY, locks);
-            vc.leave_wire(failure.peer_may_live(), locks);
+            vc.leave(failure.peer_may_live(), locks);
             next = at.saturating_add(1);
         }
     }

@@ -32,12 +32,13 @@ const INTERVAL: u64 = 100;
 
 impl Adapter {
     /// A packet of an extension arrived.
+    #[inline(never)]
     pub(super) fn extension(&self, extension: &Extension<'_>, locks: &mut Unlocked) {
         match extension {
             Extension::Quality(Quality { key, metrics: Some(metrics) }) => self.metrics(*key, metrics, locks),
             Extension::Quality(Quality { key, metrics: None }) => self.metrics_asked(*key, locks),
-            Extension::Message(message) => self.remark(message.key, message.text(), locks),
-            Extension::Routes(routes) => self.remark(routes.key, routes.text(), locks),
+            Extension::Message(message) => self.remark(message.key, || message.text(), locks),
+            Extension::Routes(routes) => self.remark(routes.key, || routes.text(), locks),
             Extension::Grant(padg) => {
                 if let Some(vc) = self.calls.session(padg.key) {
                     self.credits_granted(&vc, padg, locks);
@@ -53,6 +54,7 @@ impl Adapter {
     }
 
     /// The peer says what its link is worth: the rate of the VC is that, or what it was granted if that is less.
+    #[inline(never)]
     fn metrics(&self, key: SessionKey, metrics: &Metrics, locks: &mut Unlocked) {
         let Some(vc) = self.calls.session(key).filter(|vc| vc.may_speak(key, locks)) else { return };
         vc.remark(key, metrics.text(), locks);
@@ -72,6 +74,7 @@ impl Adapter {
     }
 
     /// The peer asks what our link is worth.
+    #[inline(never)]
     fn metrics_asked(&self, key: SessionKey, locks: &mut Unlocked) {
         if !self.calls.session(key).is_some_and(|vc| vc.may_speak(key, locks)) {
             return;
@@ -93,15 +96,17 @@ impl Adapter {
     }
 
     /// The peer has something to say about a session.
-    fn remark(&self, key: SessionKey, text: Text, locks: &mut Unlocked) {
+    #[inline(never)]
+    fn remark(&self, key: SessionKey, text: impl FnOnce() -> Text, locks: &mut Unlocked) {
         if let Some(vc) = self.calls.session(key).filter(|vc| vc.may_speak(key, locks)) {
-            vc.remark(key, text, locks);
+            vc.remark(key, text(), locks);
         }
     }
 }
 
 impl Adapter {
     /// A frame that is not well formed arrived; the VC it names, if there is one, has received a part of a frame.
+    #[inline(never)]
     pub(super) fn damaged(&self, frame: &[u8], locks: &mut Unlocked) {
         self.statistics.receive_error();
         let key = frame.first_chunk().and_then(|head| Head::claimed(head, self.station));

@@ -2,13 +2,14 @@
 //!
 //! As for the others, every function changes state under a lock, lets go of it, and only then calls NDIS.
 
+use alloc::vec::Vec;
 use condis::call::{Call, Lost, Next, Upcall};
 use condis::call_failure::CallFailure;
 use condis::flow::Grant;
 use condis::{ppp, tapi};
 use ndis::{
-    Before, CallParameters, Granted, IncomingCall, Locked, Once, PendedCloseCall, PendedMakeCall, Progress,
-    Ref, Result, Status, Unlocked, Verdict,
+    Before, CallParameters, Chain, Granted, IncomingCall, Locked, Once, PendedCloseCall, PendedMakeCall,
+    Progress, Ref, Result, Status, Unlocked, Verdict,
 };
 use pppoe::bounded::Text;
 use pppoe::concentrator::{Event, NotAccepted, Refusal, Request, RequestId};
@@ -16,9 +17,10 @@ use pppoe::credit::Agreement;
 use pppoe::{Code, Instant, Repr, Session};
 
 use super::calls::now;
-use super::discovery::Frame;
+use super::discovery::room_for_frame;
 use super::lines::Line;
 use super::offered::{Offered, Offers};
+use super::steps::Step;
 use super::vc::Life;
 use super::{AddressFamily, Sap, Vc, from_condis};
 use crate::adapter::Adapter;
@@ -66,6 +68,12 @@ impl Offer {
     }
 }
 
+/// The frame that tells a peer of its session.
+struct Pads {
+    frame: Vec<u8>,
+    length: usize,
+}
+
 /// Bytes of the longest media-specific block of an offer.
 const LONGEST_BLOCK: usize = if tapi::incoming_call::MAX_LENGTH > ppp::incoming_call::MAX_LENGTH {
     tapi::incoming_call::MAX_LENGTH
@@ -75,6 +83,7 @@ const LONGEST_BLOCK: usize = if tapi::incoming_call::MAX_LENGTH > ppp::incoming_
 
 impl Adapter {
     /// A PADI or PADR: answers it, or offers the call that it asks for.
+    #[inline(never)]
     pub(super) fn concentrator_packet(&self, packet: &Repr<'_>, locks: &mut Unlocked) {
         if !self.can_call(locks) || self.link_speed(locks).is_none() {
             return;
@@ -90,7 +99,7 @@ impl Adapter {
     /// Answers a PADI or PADR, but for a call to be offered, and the SAP to offer it to.
     #[inline(never)]
     fn answer<'a>(&self, packet: &Repr<'a>, locks: &mut Unlocked) -> Option<(Request<'a>, Ref<Sap>)> {
-        let mut frame: Frame = [0; pppoe::ethernet::MAX_FRAME];
+        let mut frame = room_for_frame().ok()?;
         let mut offered = self.calls.offered.lock(locks);
         let Offered { concentrator: Some(concentrator), saps, .. } = &mut *offered else { return None };
         let (lines, settings) = (&self.lines_in_use, &self.settings.concentrator);
@@ -110,6 +119,7 @@ impl Adapter {
     }
 
     /// Offers a call.
+    #[inline(never)]
     fn offer_call(request: &Request<'_>, sap: &Ref<Sap>, locks: &mut Unlocked) -> Result<()> {
         let (family, adapter) = (sap.family(), sap.family().owner());
         let line = Line::take(adapter, sap.line())?;
@@ -120,21 +130,23 @@ impl Adapter {
         let made = noted.and_then(|()| ndis::vc::create(&adapter.handle, handle, &vc, locks));
         if let Err(status) = made {
             vc.life.lock(locks).refusal = refusal(status);
-            vc.leave_wire(true, locks);
+            vc.leave(true, locks);
             family.object_removed(locks);
             return Err(status);
         }
-        Vc::activate(&vc, activation, locks);
+        Vc::run(&vc, Step::Activate(activation), locks);
         if let Some(failure) = adapter.ends_calls(locks) {
             Vc::lost(&vc, failure, Text::EMPTY, locks);
-            vc.leave_wire(failure.peer_may_live(), locks);
+            vc.leave(failure.peer_may_live(), locks);
         }
         Ok(())
     }
 
     /// Refuses a request, or takes back the session that it has not been told of.
+    #[inline(never)]
     pub(super) fn refuse(&self, request: RequestId, refusal: Refusal, tell_peer: bool, locks: &mut Unlocked) {
-        let mut frame: Frame = [0; pppoe::ethernet::MAX_FRAME];
+        // Without memory the peer hears nothing, and asks again.
+        let mut frame = room_for_frame().unwrap_or_default();
         let mut offered = self.calls.offered.lock(locks);
         let vc = offered.remove(request);
         let length = offered
@@ -163,7 +175,7 @@ impl Adapter {
     ) {
         while let Some(vc) = self.calls.take_offered(client, locks) {
             Vc::lost(&vc, failure, Text::EMPTY, locks);
-            vc.leave_wire(failure.peer_may_live(), locks);
+            vc.leave(failure.peer_may_live(), locks);
         }
     }
 
@@ -197,7 +209,8 @@ impl Vc {
     }
 
     /// The VC is active: asks the client.
-    pub(super) fn offer(this: &Ref<Self>, upcall: Upcall, locks: &mut Unlocked) {
+    #[inline(never)]
+    pub(super) fn offer(this: &Ref<Self>, upcall: Upcall, locks: &mut Unlocked) -> Step {
         let offer = this.life.lock(locks).offer.clone();
         let parameters = offer.as_ref().map(|offer| offer.parameters.parameters());
         let verdict = match &offer {
@@ -210,7 +223,7 @@ impl Vc {
             // The SAP was deregistered meanwhile.
             _ => Verdict::Rejected(Status::NOT_ACCEPTED),
         };
-        Self::judge(this, verdict, parameters, |call, accepted| call.offered(upcall, accepted), locks);
+        Self::judge(this, verdict, parameters, |call, accepted| call.offered(upcall, accepted), locks)
     }
 
     /// `CmIncomingCallComplete`.
@@ -223,7 +236,8 @@ impl Vc {
         let answer = |call: &mut Call<_, _>, accepted: Option<_>| {
             accepted.map_or(Next::Nothing, |accepted| call.answered(accepted))
         };
-        Self::judge(this, verdict, parameters, answer, locks);
+        let step = Self::judge(this, verdict, parameters, answer, locks);
+        Self::run(this, step, locks);
     }
 
     /// The client has answered, or will: does what follows.
@@ -233,39 +247,47 @@ impl Vc {
         parameters: Option<&CallParameters>,
         answer: impl FnOnce(&mut Call<PendedMakeCall, PendedCloseCall>, Option<bool>) -> Next<PendedCloseCall>,
         locks: &mut Unlocked,
-    ) {
-        let (next, lost) = {
-            let mut life = this.life.lock(locks);
-            let (life, locks) = life.parts();
-            let accepted = life.judge(verdict);
-            let limits = this.adapter().limits(life.max_payload(), locks);
-            // Only the first answer counts.
-            let is_answer = accepted == Some(true) && life.call.awaits_answer();
-            let refused = is_answer && !life.takes(parameters, limits);
-            let lost = if refused { life.call.lost(UNGRANTED) } else { Lost::Nothing };
-            (answer(&mut life.call, accepted), lost)
-        };
-        Self::go_on(this, next, locks);
-        Self::follow(this, lost, UNGRANTED, locks);
+    ) -> Step {
+        let mut life = this.life.lock(locks);
+        let (life, locks) = life.parts();
+        let accepted = life.judge(verdict);
+        let limits = this.adapter().limits(life.max_payload(), locks);
+        // Only the first answer counts.
+        let is_answer = accepted == Some(true) && life.call.awaits_answer();
+        let refused = is_answer && !life.takes(parameters, limits);
+        let lost = if refused { life.call.lost(UNGRANTED) } else { Lost::Nothing };
+        match (lost, answer(&mut life.call, accepted)) {
+            (Lost::Nothing, next) => Step::Next(next),
+            // The answer waits until that has been told.
+            (lost, _) => Step::Lost(lost, UNGRANTED),
+        }
     }
 
     /// The client takes the call, perhaps with other parameters: if so activates the VC with these, which keeps the upcall
     /// until it is done.
-    pub(super) fn accept(this: &Ref<Self>, upcall: Upcall, locks: &mut Unlocked) -> Option<Upcall> {
+    pub(super) fn accept(this: &Ref<Self>, upcall: Upcall, locks: &mut Unlocked) -> Step {
         let wish = this.life.lock(locks).offer.as_ref().and_then(|offer| offer.wish.get().copied());
-        if let Some(wish) = wish {
-            Self::change_by_answer(this, wish, upcall, locks);
-            return None;
+        match wish {
+            Some(wish) => Self::change_by_answer(this, wish, upcall, locks),
+            None => Step::Confirm(Ok(()), upcall),
         }
-        Self::confirm(this, Ok(()), locks);
-        Some(upcall)
     }
 
     /// The client has taken the call, and the VC is active with what it wants, or is not: opens the session, tells the peer,
     /// then the client.
-    pub(super) fn confirm(this: &Ref<Self>, activated: Result<()>, locks: &mut Unlocked) {
+    #[inline(never)]
+    pub(super) fn confirm(
+        this: &Ref<Self>,
+        activated: Result<()>,
+        upcall: Upcall,
+        ended: &mut Chain<Self>,
+        locks: &mut Unlocked,
+    ) -> Step {
         let established = if activated.is_ok() {
-            Self::establish(this, locks)
+            Self::establish(this, locks).and_then(|pads| match pads {
+                Some(pads) => Self::open(this, &pads, locks).map(|()| true),
+                None => Ok(false),
+            })
         } else {
             this.life.lock(locks).refusal = refusal(Status::RESOURCES);
             Err(CallFailure::Resources)
@@ -275,18 +297,20 @@ impl Vc {
                 this.indicate_granted(locks);
                 this.handle.dispatch_call_connected(locks);
             }
-            Ok(false) => this.leave_wire(true, locks),
+            Ok(false) => this.leave_wire(true, ended, locks),
             Err(failure) => {
-                this.leave_wire(true, locks);
-                Self::lost(this, failure, Text::EMPTY, locks);
+                this.leave_wire(true, ended, locks);
+                // The client is told when the upcall is given back.
+                let _ = this.life.lock(locks).call.lost(failure);
             }
         }
+        Step::Told(upcall)
     }
 
-    /// Opens the session and sends the PADS; false if the call is over by now.
+    /// Opens the session; its PADS, unless the call is over by now.
     #[inline(never)]
-    fn establish(this: &Ref<Self>, locks: &mut Unlocked) -> core::result::Result<bool, CallFailure> {
-        let mut frame: Frame = [0; pppoe::ethernet::MAX_FRAME];
+    fn establish(this: &Ref<Self>, locks: &mut Unlocked) -> core::result::Result<Option<Pads>, CallFailure> {
+        let mut frame = room_for_frame().map_err(|_| CallFailure::Resources)?;
         let calls = &this.adapter().calls;
         let mut guard = calls.offered.lock(locks);
         let (offered, inner) = guard.parts();
@@ -305,16 +329,18 @@ impl Vc {
         let vc = if established { offered.remove(request) } else { calls.remove_session(key, inner) };
         drop(guard);
         drop((vc, offer));
-        if !established {
-            return Ok(false);
-        }
+        Ok(established.then_some(Pads { frame, length: accepted.len }))
+    }
+
+    /// Lets frames flow, and tells the peer.
+    fn open(this: &Ref<Self>, pads: &Pads, locks: &mut Unlocked) -> core::result::Result<(), CallFailure> {
         this.statistics.reset();
         // Before the PADS is sent, and the client is told.
         Self::open_account(this, locks).map_err(|_| CallFailure::Resources)?;
-        if let Some(bytes) = frame.get(..accepted.len) {
+        if let Some(bytes) = pads.frame.get(..pads.length) {
             this.adapter().send_control(bytes, locks);
         }
-        Ok(true)
+        Ok(())
     }
 
     /// The session is the VC's, unless the call is over by now; and the offer, which has served.
@@ -335,9 +361,9 @@ impl Vc {
     }
 
     /// The end of a VC that the driver created.
-    pub(super) fn delete_own(this: &Ref<Self>, locks: &mut Unlocked) {
+    pub(super) fn delete_own(this: &Ref<Self>, ended: &mut Chain<Self>, locks: &mut Unlocked) {
         // A rate may have been granted with an answer that came too late for a session.
-        this.adapter().end_shape(this, locks);
+        this.adapter().end_shape(this, ended, locks);
         // It is inactive and has no call: there is no reason to refuse.
         let _ = ndis::vc::delete(this, locks);
         this.family.object_removed(locks);

@@ -4,7 +4,7 @@
 use alloc::vec::Vec;
 use condis::status::Status;
 use condis::tapi::in_use;
-use ndis::{Leaf, Ref, Result};
+use ndis::{Leaf, Ref, Result, Tie};
 
 use super::from_condis;
 use crate::adapter::Adapter;
@@ -88,7 +88,7 @@ impl Lines {
 
 /// The place of a call, until it is dropped.
 pub(super) struct Line {
-    adapter: Ref<Adapter>,
+    adapter: Tie<Adapter>,
     number: Option<u32>,
 }
 
@@ -99,7 +99,7 @@ impl Line {
     pub(super) fn take(adapter: &Ref<Adapter>, wanted: Place) -> Result<Self> {
         let Lines { count, ref taken } = adapter.lines_in_use;
         let number = taken.with(move |taken| taken.take(wanted, count)).map_err(from_condis)?;
-        Ok(Self { adapter: Ref::clone(adapter), number })
+        Ok(Self { adapter: Tie::new(adapter), number })
     }
 
     /// Which line it is, if it is one.

@@ -106,6 +106,7 @@ impl Offered {
 impl Adapter {
     /// Offers calls to a SAP from now on; the first one makes an access concentrator of the adapter, if the registry allows
     /// that: whoever opens a line may have NDPROXY register SAPs, and nobody else has asked for a server on the network.
+    #[inline(never)]
     pub(super) fn sap_added(&self, sap: &Ref<Sap>, locks: &mut Unlocked) -> Result<()> {
         let (missing, secret) = {
             let offered = self.calls.offered.lock(locks);
@@ -130,10 +131,12 @@ impl Adapter {
         drop(removed);
     }
 
+    #[inline(never)]
     fn concentrator(&self, secret: &[u8; 16]) -> Result<Box<Concentrator>> {
         let config = config(self.station, &self.settings).ok_or(Status::FAILURE)?;
-        let concentrator = Concentrator::try_new(&config, secret, now()).map_err(|_| Status::RESOURCES)?;
-        ndis::memory::boxed(concentrator)
+        let mut concentrator = ndis::memory::boxed_with(|| Concentrator::new(&config, secret, now()))?;
+        concentrator.try_fill().map_err(|_| Status::RESOURCES)?;
+        Ok(concentrator)
     }
 }
 

@@ -4,8 +4,8 @@ use condis::call_parameters::flags::CALL_PARAMETERS_CHANGED;
 use condis::call_parameters::{FlowSpec, bytes_per_second};
 use condis::flow::{self, Grant, Limits};
 use ndis::{
-    Answer, Before, CallParameters, Granted, Locked, MakeCall, ManagerParameters, ModifyCall, Ref, Result,
-    TransmitRate, Unlocked,
+    Answer, Before, CallParameters, Chain, Granted, Locked, MakeCall, ManagerParameters, ModifyCall, Ref,
+    Result, TransmitRate, Unlocked,
 };
 
 use super::Vc;
@@ -66,7 +66,12 @@ impl Vc {
     /// A session is up: the call gets the rate that it asks for, as far as that can be had. NDPROXY asks for none: of its
     /// parameters only those of TAPI mean something (the same page), and what else is there may be the rate of a link that
     /// was.
-    pub(super) fn grant_wish(this: &Ref<Self>, parameters: &mut CallParameters, locks: &mut Unlocked) {
+    pub(super) fn grant_wish(
+        this: &Ref<Self>,
+        parameters: &mut CallParameters,
+        ended: &mut Chain<Self>,
+        locks: &mut Unlocked,
+    ) {
         let max_payload = this.life.lock(locks).max_payload();
         let limits = this.adapter().limits(max_payload, locks);
         let asked = if this.is_proxied() { None } else { flows(parameters) };
@@ -74,7 +79,7 @@ impl Vc {
         if let Some(own) = &mut this.life.lock(locks).supplied {
             parameters.supply(own);
         }
-        let wish = wish.filter(|wish| this.adapter().shape(this, wish.shape.as_ref(), locks).is_ok());
+        let wish = wish.filter(|wish| this.adapter().shape(this, wish.shape.as_ref(), ended, locks).is_ok());
         this.life.lock(locks).grant = wish.unwrap_or_default();
         parameters.grant(this.granted(locks));
     }

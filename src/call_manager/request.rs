@@ -25,6 +25,7 @@ pub(super) struct Wanted {
 
 impl Wanted {
     /// Reads and checks the parameters of a make call, once, on a copy.
+    #[inline(never)]
     pub(super) fn parse(
         call: &MakeCall,
         family: Family,

@@ -1,5 +1,7 @@
 //! Service access points: what incoming calls a client wants.
 
+use core::mem::ManuallyDrop;
+
 use ndis::{Answer, DeregisterSap, PendedDeregisterSap, Ref, Result, SapHandle, SpinLock, Status, Unlocked};
 
 use super::lines::Place;
@@ -19,8 +21,9 @@ struct State {
     offers: u32,
     /// No more.
     deregistered: bool,
-    /// A deregistration that waits for the offers.
-    waiting: Option<PendedDeregisterSap<Sap>>,
+    /// A deregistration that waits for the offers. It counts as a reference to this SAP, which so does not end with it in
+    /// there.
+    waiting: Option<ManuallyDrop<PendedDeregisterSap<Sap>>>,
 }
 
 impl ndis::Sap for Sap {
@@ -66,7 +69,7 @@ impl Sap {
         state.deregistered = true;
         if state.offers != 0 {
             let (pended, answer) = request.pend();
-            state.waiting = Some(pended);
+            state.waiting = Some(ManuallyDrop::new(pended));
             return answer;
         }
         drop(state);
@@ -90,7 +93,7 @@ impl Sap {
         let waiting = if state.offers == 0 { state.waiting.take() } else { None };
         drop(state);
         if let Some(pended) = waiting {
-            pended.complete(locks);
+            ManuallyDrop::into_inner(pended).complete(locks);
             self.family.object_removed(locks);
         }
     }

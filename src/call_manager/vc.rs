@@ -6,7 +6,9 @@ use condis::call::Call;
 use condis::flow::Grant;
 use condis::tapi::call_diagnostics::Origin;
 use condis::wan::{LinkInfo, LinkParams};
-use ndis::{ManagerParameters, PendedCloseCall, PendedMakeCall, Ref, Result, SpinLock, Unlocked, VcHandle};
+use ndis::{
+    Chain, ManagerParameters, PendedCloseCall, PendedMakeCall, Ref, Result, SpinLock, Unlocked, VcHandle,
+};
 use pppoe::bounded::Text;
 use pppoe::concentrator::{Refusal, RequestId};
 use pppoe::credit::Agreement;
@@ -15,6 +17,7 @@ use pppoe::{Instant, Session, SessionKey};
 use super::change::Changes;
 use super::incoming::{CALL_REFUSED, Offer};
 use super::lines::Line;
+use super::steps::Step;
 use super::{AddressFamily, from_condis};
 use crate::adapter::{Adapter, Statistics, settings};
 use crate::datapath::{Outgoing, Place};
@@ -125,7 +128,7 @@ impl Vc {
     ) -> Result<Ref<Self>> {
         let origin = if incoming.is_some() { Origin::Inbound } else { Origin::Outbound };
         let (request, offer) = incoming.unzip();
-        let vc = Ref::new(Self {
+        let vc = Ref::new_with(|| Self {
             handle,
             family: Ref::clone(family),
             origin,
@@ -212,11 +215,11 @@ impl Vc {
         life.session.is_some_and(|session| session.key == key) && life.call.begin_receives(count)
     }
 
-    /// Sends were completed.
-    pub(crate) fn sends_ended(this: &Ref<Self>, count: u32, locks: &mut Unlocked) {
+    /// Sends were completed. Those that end by what follows are added to `ended`.
+    pub(crate) fn sends_ended(this: &Ref<Self>, count: u32, ended: &mut Chain<Self>, locks: &mut Unlocked) {
         let drained = this.life.lock(locks).call.end_sends(count);
         if drained {
-            Self::deactivate(this, locks);
+            Self::steps(this, Step::Deactivate, ended, locks);
         }
     }
 
@@ -224,7 +227,7 @@ impl Vc {
     pub(crate) fn receives_ended(this: &Ref<Self>, count: u32, locks: &mut Unlocked) {
         let drained = this.life.lock(locks).call.end_receives(count);
         if drained {
-            Self::deactivate(this, locks);
+            Self::run(this, Step::Deactivate, locks);
         }
     }
 

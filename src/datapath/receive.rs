@@ -115,7 +115,7 @@ impl Adapter {
                 // The client has it.
                 batch.other = None;
             } else {
-                self.discovery_frame(frame, irql);
+                self.discovery_frame(frame, &mut batch.room, irql);
             }
         }
         // The sessions' VCs are let go of with no lock held.
@@ -143,9 +143,8 @@ impl Adapter {
 
     /// Copies a discovery frame out of the device's reach and hands it to the calls.
     #[inline(never)]
-    fn discovery_frame(&self, arrived: Arrived, locks: &mut Unlocked) {
-        let mut frame = [0; pppoe::ethernet::MAX_FRAME];
-        let Some(frame) = frame.get_mut(..arrived.length) else { return };
+    fn discovery_frame(&self, arrived: Arrived, room: &mut [u8], locks: &mut Unlocked) {
+        let Some(frame) = room.get_mut(..arrived.length) else { return };
         if self.receive_buffers.read(arrived.buffer, frame) {
             self.discovery_received(frame, locks);
         }

@@ -1,5 +1,6 @@
 //! The receive ring, the lists over its buffers, and the buffers that are not in it.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use e1000::{Delivery, LatencyClass, Moderation, Nic, ReceiveConfig, ReceiveDrops};
 use ndis::memory::push_reserved;
@@ -31,6 +32,8 @@ pub(crate) struct ReceiveQueue {
     hangs: Hangs,
     /// Room for the runs of a batch, while there is none.
     runs: Vec<Run>,
+    /// Room for a frame that is no session's, unless a batch has it.
+    room: Vec<u8>,
 }
 
 /// Frames of one session that have arrived.
@@ -66,6 +69,8 @@ pub(super) struct Batch {
     pub(super) runs: Vec<Run>,
     /// A frame that is no session's and came behind all of these, to be looked at as a whole.
     pub(super) other: Option<Arrived>,
+    /// Room to copy that frame to.
+    pub(super) room: Vec<u8>,
     pub(super) frames: u32,
     /// Bytes of the frames in `runs`.
     pub(super) bytes: u32,
@@ -78,11 +83,14 @@ pub(super) struct Batch {
 
 impl ReceiveQueue {
     /// An empty ring, with all buffers spare.
-    pub(crate) fn new(ring: ReceiveRing, pool: ReceivePool, buffers: &Buffers) -> Result<Self> {
+    #[inline(never)]
+    pub(crate) fn new(ring: ReceiveRing, pool: ReceivePool, buffers: &Buffers) -> Result<Box<Self>> {
         let spare = ndis::memory::filled(buffers.count() as usize, |id| Ok(u32::try_from(id).unwrap_or(0)))?;
         let mut runs = Vec::new();
         runs.try_reserve_exact(BATCH as usize).map_err(|_| ndis::Status::RESOURCES)?;
-        Ok(Self { ring, pool, spare, moderation: Moderation::new(), hangs: Hangs::default(), runs })
+        let room = ndis::memory::zeroed(pppoe::ethernet::MAX_FRAME)?;
+        let (moderation, hangs) = (Moderation::new(), Hangs::default());
+        ndis::memory::boxed_with(|| Self { ring, pool, spare, moderation, hangs, runs, room })
     }
 
     /// Fills the ring and connects it to the card, whose receiver must be off.
@@ -151,6 +159,7 @@ impl ReceiveQueue {
                 // A part of a frame is told to its VC, which takes a look at the whole of it.
                 _ => {
                     batch.other = Some(arrived);
+                    batch.room = core::mem::take(&mut self.room);
                     break;
                 }
             }
@@ -231,6 +240,9 @@ impl ReceiveQueue {
     fn done(&mut self, buffers: &Buffers, batch: Batch) {
         if batch.runs.capacity() != 0 {
             self.runs = batch.runs;
+        }
+        if batch.room.capacity() != 0 {
+            self.room = batch.room;
         }
         if let Some(other) = batch.other {
             self.give(buffers, other.buffer);

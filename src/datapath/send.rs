@@ -40,12 +40,12 @@ impl Adapter {
         let count = chain.len();
         if let Err(refusal) = self.begin_sends(count, locks) {
             chain.set_status(refusal);
-            chain.complete_sends(locks, |_, _, _| ());
+            while chain.complete_sends(locks).is_some() {}
             return;
         }
         let Some(outgoing) = vc.begin_sends(count, locks) else {
             chain.set_status(Status::VC_NOT_ACTIVATED);
-            chain.complete_sends(locks, |_, _, _| ());
+            while chain.complete_sends(locks).is_some() {}
             self.end_in_flight(count, locks);
             return;
         };
@@ -103,31 +103,33 @@ impl Adapter {
         self.set_pacer(transmit.wake());
     }
 
-    /// Holds a VC to a shape from now on, or no more.
-    pub(crate) fn shape(&self, vc: &Ref<Vc>, shape: Option<&Shape>, locks: &mut Unlocked) -> Result<()> {
-        let mut failed = Chain::new();
-        let shaped = {
-            let mut transmit = self.transmit.lock(locks);
-            let shaped = transmit.shape(vc, shape).map(|mut unheld| {
-                unheld.set_status(Status::RESOURCES);
-                failed.append(unheld);
-            });
-            if self.may_send() {
-                transmit.pump(&self.nic, &mut failed);
-            }
-            self.set_pacer(transmit.wake());
-            shaped
-        };
-        self.complete(failed, locks);
+    /// Holds a VC to a shape from now on, or no more. Sends that end by that are added to `ended`.
+    pub(crate) fn shape(
+        &self,
+        vc: &Ref<Vc>,
+        shape: Option<&Shape>,
+        ended: &mut Chain<Vc>,
+        locks: &mut Unlocked,
+    ) -> Result<()> {
+        let mut transmit = self.transmit.lock(locks);
+        let shaped = transmit.shape(vc, shape).map(|mut unheld| {
+            unheld.set_status(Status::RESOURCES);
+            ended.append(unheld);
+        });
+        if self.may_send() {
+            transmit.pump(&self.nic, ended);
+        }
+        self.set_pacer(transmit.wake());
         shaped
     }
 
-    /// Ends the shape and the account of a VC whose session is over: what it holds cannot go anywhere.
-    pub(crate) fn end_shape(&self, vc: &Vc, locks: &mut Unlocked) {
-        let ended = self.transmit.lock(locks).end_shape(vc);
-        if let Some((vc, mut held)) = ended {
+    /// Ends the shape and the account of a VC whose session is over: what it holds cannot go anywhere, and is added to
+    /// `ended`.
+    pub(crate) fn end_shape(&self, vc: &Vc, ended: &mut Chain<Vc>, locks: &mut Unlocked) {
+        let shaped = self.transmit.lock(locks).end_shape(vc);
+        if let Some((vc, mut held)) = shaped {
             held.set_status(self.aborted(locks));
-            self.complete(held, locks);
+            ended.append(held);
             drop(vc);
         }
     }
@@ -140,11 +142,11 @@ impl Adapter {
     }
 
     /// Gives lists back to their senders, with the status they carry, and follows what waited for that.
-    pub(crate) fn complete(&self, chain: Chain<Vc>, locks: &mut Unlocked) {
-        chain.complete_sends(locks, |vc, count, locks| {
-            Vc::sends_ended(vc, count, locks);
+    pub(crate) fn complete(&self, mut chain: Chain<Vc>, locks: &mut Unlocked) {
+        while let Some((vc, count)) = chain.complete_sends(locks) {
+            Vc::sends_ended(&vc, count, &mut chain, locks);
             self.end_in_flight(count, locks);
-        });
+        }
     }
 
     /// The DPC's part: completes what the card has finished and sends what waited for room.
@@ -193,11 +195,11 @@ impl Adapter {
         self.complete(aborted, locks);
     }
 
-    /// Completes the queued lists of one VC, whose call ends.
-    pub(crate) fn abort_sends_of(&self, vc: &Vc, locks: &mut Unlocked) {
+    /// Takes the queued lists of one VC back, whose call ends: they are added to `ended`.
+    pub(crate) fn abort_sends_of(&self, vc: &Vc, ended: &mut Chain<Vc>, locks: &mut Unlocked) {
         let mut aborted = self.transmit.lock(locks).remove_queued_of(vc);
         aborted.set_status(self.aborted(locks));
-        self.complete(aborted, locks);
+        ended.append(aborted);
     }
 
     /// Completes everything that was to be sent: the card is stopped or gone.

@@ -1,5 +1,6 @@
 //! The transmit ring and what waits for it.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -65,9 +66,10 @@ enum Stop {
 
 impl Transmit {
     /// An empty ring.
-    pub(crate) fn new(ring: TransmitRing, tags: Tags) -> Result<Self> {
+    #[inline(never)]
+    pub(crate) fn new(ring: TransmitRing, tags: Tags) -> Result<Box<Self>> {
         let scattered = ndis::memory::zeroed(e1000::BUFFER_SIZE)?;
-        Ok(Self {
+        ndis::memory::boxed_with(|| Self {
             loader: Loader { ring, in_flight: Chain::new(), spoiled: 0, tags, scattered },
             backlog: Backlog::new(),
             hangs: Hangs::default(),

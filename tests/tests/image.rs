@@ -1,6 +1,8 @@
-//! The image itself: what it imports, how it is laid out, that it is reproducible.
+//! The image itself: what it imports and on what it loads, how it is laid out, what stack it takes, that it is reproducible.
 
-use std::{collections::BTreeSet, fs};
+use std::{collections::BTreeSet, fs, path::Path};
+
+use driver_image::{barriers, imports::FirstVersions, inf::Inf, pe::Image, stack::Report, symbols::Symbols};
 
 use object::{
     LittleEndian as LE,
@@ -50,6 +52,42 @@ fn imports_come_from_kernel_hal_cng_and_ndis() {
     }
     assert!(modules.contains("ndis.sys"));
     assert!(imports.iter().any(|(_, name)| name == "NdisMRegisterMiniportDriver"));
+}
+
+/// The INF must not offer the driver to a Windows that cannot load it.
+#[test]
+fn every_import_is_in_the_oldest_windows_of_the_inf() {
+    let image = Image::parse(&bytes()).expect("an image");
+    let oldest = Inf::parse(include_str!("../../mcm.inx")).oldest().expect("a version");
+    let missing = FirstVersions::known().expect("the table").missing(&image, oldest);
+    assert!(missing.is_empty(), "the INF names {oldest}:\n{}", missing.join("\n"));
+}
+
+#[test]
+fn stack_is_bounded() {
+    let image = Image::parse(&bytes()).expect("an image");
+    let map = fs::read_to_string(driver().with_extension("map")).expect("the linker's map");
+    let report = Report::of(&image, &Symbols::parse(&map, image.base)).expect("readable code");
+    assert!(report.faults.is_empty(), "{report}");
+    // The handlers of both tables, of interrupts, timers and the work item.
+    assert!(report.entries.len() > 30, "{report}");
+    assert!(!image.imports.values().any(|import| import.name == "__chkstk"), "imports __chkstk");
+}
+
+/// The image for ARM64, which `cargo xtask test` builds if it can.
+#[test]
+fn registers_are_accessed_behind_barriers() {
+    let Some(sys) = std::env::var_os("MCM_SYS_ARM64") else {
+        eprintln!("skipped: there is no image for ARM64 (MCM_SYS_ARM64)");
+        return;
+    };
+    let sys = Path::new(&sys);
+    let image = Image::parse(&fs::read(sys).expect("readable")).expect("an image");
+    let accesses = barriers::accesses(&image, &sys.with_extension("pdb")).expect("debug information");
+    // Bring-up, link, interrupts, statistics and doorbells have many more.
+    assert!(accesses.len() > 50, "{} accesses", accesses.len());
+    let bare: Vec<_> = accesses.iter().filter(|access| !access.ordered).collect();
+    assert!(bare.is_empty(), "{} of {} without a barrier: {bare:#?}", bare.len(), accesses.len());
 }
 
 #[test]

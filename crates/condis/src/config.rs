@@ -170,14 +170,17 @@ impl Settings {
     }
 
     /// Takes a string in UTF-16LE, for the other keywords.
+    #[inline(never)]
     pub fn set_text(&mut self, keyword: &Keyword, text: &[u8]) -> Result<(), Refused> {
         match keyword.setting {
             Setting::NetworkAddress => self.set_network_address(hex(text)?.as_bytes())?,
-            Setting::ServiceName => self.service_name = name(text)?,
-            Setting::AcName => self.ac_name = name(text)?,
-            Setting::HostUniq => self.host_uniq = host_uniq(text)?,
-            Setting::ConcentratorName => self.concentrator.name = name(text)?,
-            Setting::ConcentratorServices => self.concentrator.services = concentrator::services(text)?,
+            Setting::ServiceName => take(&mut self.service_name, text, name)?,
+            Setting::AcName => take(&mut self.ac_name, text, name)?,
+            Setting::HostUniq => take(&mut self.host_uniq, text, host_uniq)?,
+            Setting::ConcentratorName => take(&mut self.concentrator.name, text, name)?,
+            Setting::ConcentratorServices => {
+                concentrator::set_services(&mut self.concentrator.services, text)?;
+            }
             _ => return Err(Refused),
         }
         Ok(())
@@ -238,6 +241,17 @@ fn characters(text: &[u8]) -> impl Iterator<Item = char> + Clone {
     char::decode_utf16(units)
         .map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER))
         .take_while(|&character| character != '\0')
+}
+
+/// Reads a text and puts it where it belongs. Out of line, so that the texts of all keywords are not on the stack at once.
+#[inline(never)]
+fn take<T>(
+    place: &mut T,
+    text: &[u8],
+    read: impl FnOnce(&[u8]) -> Result<T, Refused>,
+) -> Result<(), Refused> {
+    *place = read(text)?;
+    Ok(())
 }
 
 fn name(text: &[u8]) -> Result<Name, Refused> {

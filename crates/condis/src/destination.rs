@@ -44,6 +44,7 @@ pub struct Destination {
 
 impl Destination {
     /// A destination from UTF-16LE text, as TAPI passes it.
+    #[inline(never)]
     pub fn from_utf16le(text: &[u8]) -> Result<Self, Malformed> {
         if !text.len().is_multiple_of(2) {
             return Err(Malformed::OddLength);

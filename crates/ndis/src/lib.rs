@@ -84,7 +84,7 @@ pub use oid::{OidRequest, RequestKind};
 pub use once::Once;
 pub use random::random;
 pub use receive::{Arrivals, ReceivePool, ReturnedChain};
-pub use reference::{Ref, Weak};
+pub use reference::{Ref, Tie, Weak};
 pub use resources::Resource;
 pub use rooms::Rooms;
 pub use sap::{DeregisterSap, PendedDeregisterSap, Sap, SapHandle};

@@ -29,6 +29,21 @@ pub fn boxed<T>(value: T) -> Result<Box<T>> {
     Ok(unsafe { Box::from_raw(memory.as_ptr()) })
 }
 
+/// The same for a value that is made where it is to be: a large one does not pass over the stack.
+pub fn boxed_with<T>(make: impl FnOnce() -> T) -> Result<Box<T>> {
+    let memory = allocate::<T>()?;
+    // SAFETY: the memory is fresh, aligned and of the size of a `T`.
+    unsafe { memory.write(made(make)) };
+    // SAFETY: allocated by the global allocator with the layout of `T`, and initialised.
+    Ok(unsafe { Box::from_raw(memory.as_ptr()) })
+}
+
+/// What `make` makes. Out of line: a call is told where its result goes, and the compiler names the place where it is to be.
+#[inline(never)]
+pub(crate) fn made<T>(make: impl FnOnce() -> T) -> T {
+    make()
+}
+
 /// A vector of `length` values made by `make`. Callable at IRQL <= `DISPATCH_LEVEL`.
 pub fn filled<T>(length: usize, mut make: impl FnMut(usize) -> Result<T>) -> Result<Vec<T>> {
     const { assert!(align_of::<T>() <= POOL_ALIGNMENT) };

@@ -12,7 +12,7 @@ use core::sync::atomic::{AtomicUsize, Ordering, fence};
 
 use alloc::boxed::Box;
 
-use crate::memory::allocate;
+use crate::memory::{allocate, made};
 use crate::status::Result;
 
 /// Counts first: what a `T` declares first lies close to them.
@@ -58,14 +58,21 @@ unsafe impl<T: Send + Sync> Sync for Weak<T> {}
 impl<T> Ref<T> {
     /// Allocates the value. Callable at IRQL <= `DISPATCH_LEVEL`.
     pub fn new(value: T) -> Result<Self> {
+        Self::new_with(|| value)
+    }
+
+    /// The same for a value that is made where it is to be: a large one does not pass over the stack.
+    pub fn new_with(make: impl FnOnce() -> T) -> Result<Self> {
         let counted = allocate::<Counted<T>>()?;
-        let fresh = Counted {
-            strong: AtomicUsize::new(1),
-            weak: AtomicUsize::new(1),
-            value: ManuallyDrop::new(value),
-        };
-        // SAFETY: the memory is fresh, aligned and large enough.
-        unsafe { counted.write(fresh) };
+        let place = counted.as_ptr();
+        // SAFETY: inside the memory, which is fresh, aligned and large enough.
+        let value = unsafe { &raw mut (*place).value };
+        // SAFETY: as above; `ManuallyDrop` has the layout of what is in it.
+        unsafe { value.cast::<T>().write(made(make)) };
+        // SAFETY: as above.
+        unsafe { (&raw mut (*place).strong).write(AtomicUsize::new(1)) };
+        // SAFETY: as above.
+        unsafe { (&raw mut (*place).weak).write(AtomicUsize::new(1)) };
         Ok(Self { counted })
     }
 
@@ -194,6 +201,39 @@ unsafe fn drop_value<T>(counted: NonNull<Counted<T>>) {
     // SAFETY: nobody else refers to the value any more.
     unsafe { ptr::drop_in_place(value.cast::<T>()) };
     drop(Weak { counted });
+}
+
+/// A strong reference from what a value keeps back to that value: it keeps the value alive and never ends its life, which
+/// is for [`Ref::try_drop_last`] to do. Were it the last all the same, the value would stay for ever.
+///
+/// Without this the end of each part would contain the code of the end of the whole, which contains that of each part.
+pub struct Tie<T>(ManuallyDrop<Ref<T>>);
+
+impl<T> Tie<T> {
+    /// One more reference to the same value.
+    pub fn new(to: &Ref<T>) -> Self {
+        Self(ManuallyDrop::new(Ref::clone(to)))
+    }
+}
+
+impl<T> Deref for Tie<T> {
+    type Target = Ref<T>;
+
+    fn deref(&self) -> &Ref<T> {
+        &self.0
+    }
+}
+
+impl<T> Drop for Tie<T> {
+    fn drop(&mut self) {
+        self.0.counted().strong.fetch_sub(1, Ordering::Release);
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for Tie<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        T::fmt(self, f)
+    }
 }
 
 impl<T> Weak<T> {

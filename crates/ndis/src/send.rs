@@ -37,32 +37,27 @@ impl<V: Vc> Chain<V> {
         unsafe { Self::from_raw(chain, tail, count, context) }
     }
 
-    /// Completes every list of the chain with the status it carries, VC by VC, and reports to `completed` how many
-    /// each VC got back, after NDIS has them. IRQL <= `DISPATCH_LEVEL`; a completion may send again.
-    pub fn complete_sends(
-        mut self,
-        locks: &mut Unlocked,
-        mut completed: impl FnMut(&Ref<V>, u32, &mut Unlocked),
-    ) {
-        while let Some(first) = NonNull::new(self.head()) {
-            // SAFETY: a list of this chain is valid and owned.
-            let context = vc_context(unsafe { first.as_ref() });
-            let run = if self.context() == context {
-                core::mem::take(&mut self)
-            } else {
-                self.take_while_raw(|list| vc_context(list) == context)
-            };
-            let count = run.len();
-            // SAFETY: the slot of each list of the run holds a counted reference, put there by `from_send`. This takes the
-            // first one's.
-            let vc = unsafe { Ref::<V>::from_raw(context) };
-            // SAFETY: all lists of the run were sent on this VC and are given back once; the VC stays alive, since
-            // its call cannot end before its sends are counted out by `completed`.
-            unsafe { NdisMCoSendNetBufferListsComplete(vc.handle().raw(), run.into_raw(), 0) };
-            completed(&vc, count, locks);
-            // SAFETY: the references of the run's other lists, which are out of the driver.
-            unsafe { Ref::discount_contexts(&vc, count.wrapping_sub(1)) };
-        }
+    /// Completes the lists at the front of the chain that are of one VC, each with the status it carries; that VC, and how
+    /// many they were, once NDIS has them. IRQL <= `DISPATCH_LEVEL`; a completion may send again.
+    pub fn complete_sends(&mut self, _locks: &mut Unlocked) -> Option<(Ref<V>, u32)> {
+        let first = NonNull::new(self.head())?;
+        // SAFETY: a list of this chain is valid and owned.
+        let context = vc_context(unsafe { first.as_ref() });
+        let run = if self.context() == context {
+            core::mem::take(self)
+        } else {
+            self.take_while_raw(|list| vc_context(list) == context)
+        };
+        let count = run.len();
+        // SAFETY: the slot of each list of the run holds a counted reference, put there by `from_send`. This takes the
+        // first one's.
+        let vc = unsafe { Ref::<V>::from_raw(context) };
+        // SAFETY: all lists of the run were sent on this VC and are given back once; the VC stays alive, since its call
+        // cannot end before its sends are counted out by the caller.
+        unsafe { NdisMCoSendNetBufferListsComplete(vc.handle().raw(), run.into_raw(), 0) };
+        // SAFETY: the references of the run's other lists, which are out of the driver.
+        unsafe { Ref::discount_contexts(&vc, count.wrapping_sub(1)) };
+        Some((vc, count))
     }
 
     /// Shows each list and the VC that it was sent on.

@@ -20,6 +20,18 @@ impl<const N: usize> Bytes<N> {
         Some(bytes)
     }
 
+    /// Copies `octets` in place of what was there; false, leaving nothing, if there are more than fit.
+    #[must_use]
+    pub fn set(&mut self, octets: &[u8]) -> bool {
+        self.len = 0;
+        let (Ok(len), Some(room)) = (u16::try_from(octets.len()), self.octets.get_mut(..octets.len())) else {
+            return false;
+        };
+        room.copy_from_slice(octets);
+        self.len = len;
+        true
+    }
+
     /// The octets.
     pub fn as_slice(&self) -> &[u8] {
         self.octets.get(..usize::from(self.len)).unwrap_or_default()

@@ -126,19 +126,34 @@ impl Concentrator {
     /// An Access Concentrator without sessions. `secret` is what its cookies and ids rest on: from a cryptographic
     /// generator, and never the same again.
     pub fn try_new(config: &Config, secret: &[u8; 16], now: Instant) -> Result<Self, OutOfMemory> {
+        let mut concentrator = Self::new(config, secret, now);
+        concentrator.try_fill()?;
+        Ok(concentrator)
+    }
+
+    /// The same without memory: it answers nobody before [`try_fill`](Self::try_fill). It cannot fail, so that it can be
+    /// made where it is to be.
+    pub fn new(config: &Config, secret: &[u8; 16], now: Instant) -> Self {
         let key = Key::new(secret);
         let mut random = Sequence::new(key.derive("tables"));
         let limits = config.limits;
-        let mut sessions = Table::new(random.next());
-        sessions.try_reserve(limits.sessions.into())?;
-        Ok(Self {
+        Self {
             config: *config,
             jar: Jar::new(&key.derive("cookies"), config.cookie_lifetime, now),
-            limiter: Limiter::try_new(limits.station, limits.all, limits.sessions, key.derive("stations"))?,
-            requests: Requests::try_new([random.next(), random.next()], now)?,
-            ids: SessionIds::try_new(Sequence::new(key.derive("ids")))?,
-            sessions,
-        })
+            limiter: Limiter::new(limits.station, limits.all, key.derive("stations")),
+            sessions: Table::new(random.next()),
+            requests: Requests::new([random.next(), random.next()], now),
+            ids: SessionIds::new(Sequence::new(key.derive("ids"))),
+        }
+    }
+
+    /// Gets the memory of one that is [new](Self::new), once.
+    pub fn try_fill(&mut self) -> Result<(), OutOfMemory> {
+        let limits = self.config.limits;
+        self.sessions.try_reserve(limits.sessions.into())?;
+        self.limiter.try_fill(limits.sessions)?;
+        self.requests.try_fill()?;
+        self.ids.try_fill()
     }
 
     /// The configuration.

@@ -146,6 +146,13 @@ struct Offer {
 
 impl Offer {
     const NONE: Self = Self { peer: Address::BROADCAST, ac_name: Text::EMPTY, cookie: None, relay: None };
+
+    /// Forgets all but the name, should a PADS come after all.
+    fn forget(&mut self) {
+        self.peer = Address::BROADCAST;
+        self.cookie = None;
+        self.relay = None;
+    }
 }
 
 impl Discovery {
@@ -157,14 +164,32 @@ impl Discovery {
     ///
     /// [`Error::TagTooLong`] if a name or Host-Uniq is longer than is stored.
     pub fn new(config: &Config<'_>, now: Instant, random: u64) -> Result<Self, Error> {
+        Self::check(config)?;
+        Ok(Self::of(config, now, random))
+    }
+
+    /// Whether a call can be made so.
+    ///
+    /// # Errors
+    ///
+    /// As of [`new`](Self::new).
+    pub fn check(config: &Config<'_>) -> Result<(), Error> {
+        fits::<NAME_MAX>(TagType::ServiceName, Some(config.service_name))?;
+        fits::<NAME_MAX>(TagType::AcName, config.ac_name)?;
+        fits::<HOST_UNIQ_MAX>(TagType::HostUniq, config.host_uniq)
+    }
+
+    /// [`new`](Self::new) with a configuration that has been [checked](Self::check). It cannot fail, so that it can be
+    /// made where it is to be.
+    pub fn of(config: &Config<'_>, now: Instant, random: u64) -> Self {
         let mut random = Random::new(random);
         let token = random.next().to_be_bytes();
-        Ok(Self {
+        Self {
             own: config.own,
-            service_name: stored(TagType::ServiceName, config.service_name)?,
-            ac_name: config.ac_name.map(|name| stored(TagType::AcName, name)).transpose()?,
+            service_name: stored(config.service_name),
+            ac_name: config.ac_name.map(stored),
             ac_address: config.ac_address,
-            host_uniq: stored(TagType::HostUniq, config.host_uniq.unwrap_or(&token))?,
+            host_uniq: stored(config.host_uniq.unwrap_or(&token)),
             max_payload: config.max_payload,
             credits: config.credits,
             agreement: None,
@@ -179,7 +204,7 @@ impl Discovery {
             requests: 0,
             refusal: None,
             service: Text::EMPTY,
-        })
+        }
     }
 
     /// The stage of the call.
@@ -287,12 +312,12 @@ impl Discovery {
     fn send(&mut self, now: Instant, buffer: &mut [u8]) -> Result<Transmit, Error> {
         let requesting = matches!(self.phase, Phase::Requesting);
         let code = if requesting { Code::Padr } else { Code::Padi };
-        // Only a PADO sets the peer, so a PADI is always broadcast.
-        let mut packet = Repr::new(self.offer.peer, self.own, code);
+        let offer = requesting.then_some(&self.offer);
+        let mut packet = Repr::new(offer.map_or(Address::BROADCAST, |offer| offer.peer), self.own, code);
         packet.service_name = Some(self.service_name.as_slice());
         packet.host_uniq = Some(self.host_uniq.as_slice());
-        packet.ac_cookie = self.offer.cookie.as_ref().map(Bytes::as_slice);
-        packet.relay_session_id = self.offer.relay.as_ref().map(Bytes::as_slice);
+        packet.ac_cookie = offer.and_then(|offer| offer.cookie.as_ref()).map(Bytes::as_slice);
+        packet.relay_session_id = offer.and_then(|offer| offer.relay.as_ref()).map(Bytes::as_slice);
         packet.max_payload = Some(self.max_payload).filter(|&octets| octets > MAX_PAYLOAD_DEFAULT);
         if let Some((credits, scale)) = self.credits.filter(|_| requesting).map(credit::Offer::tags) {
             (packet.credits, packet.credit_scale) = (Some(credits), scale);
@@ -312,16 +337,13 @@ impl Discovery {
 
     /// Goes back to PADI: the Access Concentrator may be gone, and its cookie with it.
     fn restart(&mut self, now: Instant, buffer: &mut [u8]) -> Result<Option<Transmit>, Error> {
-        // The name stays, should the PADS come after all.
-        let none = Offer { ac_name: self.offer.ac_name, ..Offer::NONE };
-        let offer = core::mem::replace(&mut self.offer, none);
         let attempt = core::mem::take(&mut self.attempt);
         self.phase = Phase::Soliciting;
         let sent = self.send(now, buffer);
         if sent.is_ok() {
             self.restarts = self.restarts.saturating_sub(1);
+            self.offer.forget();
         } else {
-            self.offer = offer;
             self.attempt = attempt;
             self.phase = Phase::Requesting;
         }
@@ -349,23 +371,21 @@ impl Discovery {
         if !wanted.is_empty() && service != wanted && !packet.offers(wanted) {
             return Err(Ignored::ServiceName);
         }
-        let cookie = self.returned(TagType::AcCookie, packet.ac_cookie)?;
-        let relay = self.returned(TagType::RelaySessionId, packet.relay_session_id)?;
-        self.offer = Offer { peer: packet.source, ac_name: Text::new(ac_name), cookie, relay };
+        self.returns::<COOKIE_MAX>(TagType::AcCookie, packet.ac_cookie)?;
+        self.returns::<RELAY_MAX>(TagType::RelaySessionId, packet.relay_session_id)?;
+        self.offer.peer = packet.source;
+        self.offer.ac_name = Text::new(ac_name);
+        store(&mut self.offer.cookie, packet.ac_cookie);
+        store(&mut self.offer.relay, packet.relay_session_id);
         self.phase = Phase::Requesting;
         self.attempt = 0;
         self.due = now;
         Ok(Event::Offered(packet.source))
     }
 
-    /// Stores a tag that the PADR must carry unmodified. One that cannot be stored makes the offer
-    /// unacceptable.
-    fn returned<const N: usize>(
-        &mut self,
-        kind: TagType,
-        value: Option<&[u8]>,
-    ) -> Result<Option<Bytes<N>>, Ignored> {
-        value.map(|value| stored(kind, value)).transpose().map_err(|error| {
+    /// Whether a tag can be stored that the PADR must carry unmodified. One that cannot makes the offer unacceptable.
+    fn returns<const N: usize>(&mut self, kind: TagType, value: Option<&[u8]>) -> Result<(), Ignored> {
+        fits::<N>(kind, value).map_err(|error| {
             self.refusal = Some(error);
             Ignored::TooLong(kind)
         })
@@ -419,8 +439,20 @@ impl Discovery {
     }
 }
 
-fn stored<const N: usize>(kind: TagType, value: &[u8]) -> Result<Bytes<N>, Error> {
-    Bytes::new(value).ok_or(Error::TagTooLong(kind))
+fn fits<const N: usize>(kind: TagType, value: Option<&[u8]>) -> Result<(), Error> {
+    if value.is_none_or(|value| value.len() <= N) { Ok(()) } else { Err(Error::TagTooLong(kind)) }
+}
+
+fn stored<const N: usize>(value: &[u8]) -> Bytes<N> {
+    Bytes::new(value).unwrap_or(Bytes::EMPTY)
+}
+
+/// Stores a tag, of which it is known that it fits, in its place.
+fn store<const N: usize>(place: &mut Option<Bytes<N>>, value: Option<&[u8]>) {
+    *place = None;
+    if let Some(value) = value {
+        let _ = place.insert(Bytes::EMPTY).set(value);
+    }
 }
 
 fn failure(error: ErrorTag<'_>) -> Error {

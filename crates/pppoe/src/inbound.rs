@@ -28,6 +28,7 @@ impl<'a> Inbound<'a> {
     /// Classifies the Ethernet frame `frame`, without frame check sequence, received by the station `own`.
     /// Also a promiscuous or hostile delivery is sorted out: only a PADI may be broadcast, the source must be
     /// another station.
+    #[inline(never)]
     pub fn parse(frame: &'a [u8], own: Address) -> Result<Self, Malformed> {
         let packet = Packet::parse(frame)?;
         if packet.source == own {

@@ -60,14 +60,19 @@ impl Wheel {
     /// A wheel of at least `slots` slots of `tick` (at least 1 ms) each, at `now`. Slots times tick should
     /// exceed most delays; longer ones work, at the price of waking once a round.
     pub fn try_new(slots: u16, tick: Duration, now: Instant) -> Result<Self, OutOfMemory> {
-        let count = usize::from(slots.max(2)).next_power_of_two();
-        let ring = memory::filled(count, NIL)?;
-        let occupied = memory::filled(count.div_ceil(WORD), 0)?;
+        let mut wheel = Self::new(tick, now);
+        wheel.try_fill(slots)?;
+        Ok(wheel)
+    }
+
+    /// The same without its slots, which [`try_fill`](Self::try_fill) makes; of no use before. It cannot fail, so that it can
+    /// be made where it is to be.
+    pub fn new(tick: Duration, now: Instant) -> Self {
         let tick = NonZeroU64::new(millis(tick)).unwrap_or(NonZeroU64::MIN);
         let current = now.as_millis() / tick;
-        Ok(Self {
-            slots: ring,
-            occupied,
+        Self {
+            slots: Vec::new(),
+            occupied: Vec::new(),
             nodes: Vec::new(),
             free: NIL,
             len: 0,
@@ -75,7 +80,15 @@ impl Wheel {
             current,
             sweeping: false,
             cursor: NIL,
-        })
+        }
+    }
+
+    /// Makes the slots, at least so many, once.
+    pub fn try_fill(&mut self, slots: u16) -> Result<(), OutOfMemory> {
+        let count = usize::from(slots.max(2)).next_power_of_two();
+        self.slots = memory::filled(count, NIL)?;
+        self.occupied = memory::filled(count.div_ceil(WORD), 0)?;
+        Ok(())
     }
 
     /// Armed timers.

@@ -56,9 +56,10 @@ impl Default for Concentrator {
     }
 }
 
-/// Names between commas, in UTF-16LE; spaces around them do not count. `%` with two hexadecimal digits is the byte of that
+/// Puts names where they belong, unless they are refused: between commas, in UTF-16LE; spaces around them do not count. `%` with two hexadecimal digits is the byte of that
 /// value, as in a destination.
-pub(super) fn services(text: &[u8]) -> Result<Names, Refused> {
+#[inline(never)]
+pub(super) fn set_services(place: &mut Names, text: &[u8]) -> Result<(), Refused> {
     let mut names = Names::new();
     let mut name = Name::new();
     // Bytes up to the last that is not a plain space.
@@ -75,7 +76,8 @@ pub(super) fn services(text: &[u8]) -> Result<Names, Refused> {
                 }
                 (name, end) = (Name::new(), 0);
                 if end_of_name.is_none() {
-                    return Ok(names);
+                    *place = names;
+                    return Ok(());
                 }
             }
             Some(character) => {
@@ -100,7 +102,9 @@ mod tests {
 
     fn list(text: &str) -> Result<Vec<Vec<u8>>, Refused> {
         let text: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
-        Ok(services(&text)?.iter().map(<[u8]>::to_vec).collect())
+        let mut names = Names::new();
+        set_services(&mut names, &text)?;
+        Ok(names.iter().map(<[u8]>::to_vec).collect())
     }
 
     #[test]

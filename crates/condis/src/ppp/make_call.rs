@@ -78,6 +78,7 @@ pub struct Request<'a> {
 }
 
 /// Parses the media-specific block of a make call.
+#[inline(never)]
 pub fn parse(param_type: u32, block: &[u8]) -> Result<Request<'_>, Refused> {
     if param_type != TYPE {
         return Err(Refused::Type);

@@ -95,6 +95,7 @@ pub struct Request<'a> {
 
 /// Parses the media-specific block of a make call on `CO_ADDRESS_FAMILY_TAPI_PROXY`: the
 /// `MediaSpecific.Length` bytes at `MediaSpecific.Parameters`.
+#[inline(never)]
 pub fn parse<'a>(block: &'a [u8], lines: &Lines) -> Result<Request<'a>, Refused> {
     let field = |offset| u32_at(block, offset).ok_or(Refused::Malformed);
     if block.len() < FIXED {

@@ -73,16 +73,17 @@ pub(super) struct Limiter {
 }
 
 impl Limiter {
+    /// Limits that allow nothing before [`try_fill`](Self::try_fill).
+    pub(super) fn new(station: Option<Rate>, all: Option<Rate>, key: Key) -> Self {
+        let stations = Vec::new();
+        Self { station: station.map(Gauge::new), all: all.map(Gauge::new), stations, total: 0, key }
+    }
+
     /// Full buckets, for the stations of so many sessions.
-    pub(super) fn try_new(
-        station: Option<Rate>,
-        all: Option<Rate>,
-        sessions: u16,
-        key: Key,
-    ) -> Result<Self, OutOfMemory> {
+    pub(super) fn try_fill(&mut self, sessions: u16) -> Result<(), OutOfMemory> {
         let places = (usize::from(sessions) / SESSIONS_A_PLACE).next_power_of_two();
-        let stations = memory::filled(places.clamp(LEAST_PLACES, MOST_PLACES), 0)?;
-        Ok(Self { station: station.map(Gauge::new), all: all.map(Gauge::new), stations, total: 0, key })
+        self.stations = memory::filled(places.clamp(LEAST_PLACES, MOST_PLACES), 0)?;
+        Ok(())
     }
 
     /// Whether one more answer may go to `station`. Only what is allowed is charged, to both buckets: a station over
@@ -108,7 +109,9 @@ mod tests {
     use super::*;
 
     fn limiter(station: Option<Rate>, all: Option<Rate>) -> Limiter {
-        Limiter::try_new(station, all, 0, Key::new(&[3; 16])).unwrap()
+        let mut limiter = Limiter::new(station, all, Key::new(&[3; 16]));
+        limiter.try_fill(0).unwrap();
+        limiter
     }
 
     fn host(number: u32) -> Address {

@@ -73,16 +73,21 @@ fn number(cookie: &Cookie) -> NonZeroU64 {
 }
 
 impl Requests {
-    pub(super) fn try_new(random: [u64; 2], now: Instant) -> Result<Self, OutOfMemory> {
+    pub(super) fn new(random: [u64; 2], now: Instant) -> Self {
         let [first, second] = random;
-        Ok(Self {
+        Self {
             slots: Vec::new(),
             free: Vec::new(),
             by_cookie: Table::new(first),
             by_station: Table::new(second),
-            wheel: Wheel::try_new(WHEEL_SLOTS, TICK, now)?,
+            wheel: Wheel::new(TICK, now),
             waiting: 0,
-        })
+        }
+    }
+
+    /// Gets the memory without which there can be no request.
+    pub(super) fn try_fill(&mut self) -> Result<(), OutOfMemory> {
+        self.wheel.try_fill(WHEEL_SLOTS)
     }
 
     /// All requests.
@@ -230,7 +235,8 @@ mod tests {
     fn slots_and_places_are_used_again() {
         let own = Address([2, 0, 0, 0, 0, 1]);
         let mut jar = Jar::new(&Key::new(&[1; 16]), Duration::from_secs(8), Instant::ZERO);
-        let mut requests = Requests::try_new([1, 2], Instant::ZERO).unwrap();
+        let mut requests = Requests::new([1, 2], Instant::ZERO);
+        requests.try_fill().unwrap();
         let mut memory = None;
         for round in 0..100 {
             let now = Instant::from_millis(round * 10_000);

@@ -26,12 +26,19 @@ pub(super) struct SessionIds {
 }
 
 impl SessionIds {
-    pub(super) fn try_new(random: Sequence) -> Result<Self, OutOfMemory> {
-        let mut ring = memory::filled(COUNT, 0)?;
-        for (place, id) in ring.iter_mut().zip(1..SESSION_ID_RESERVED) {
+    /// None before [`try_fill`](Self::try_fill).
+    pub(super) const fn new(random: Sequence) -> Self {
+        Self { ring: Vec::new(), head: 0, free: 0, random }
+    }
+
+    /// All of them.
+    pub(super) fn try_fill(&mut self) -> Result<(), OutOfMemory> {
+        self.ring = memory::filled(COUNT, 0)?;
+        for (place, id) in self.ring.iter_mut().zip(1..SESSION_ID_RESERVED) {
             *place = id;
         }
-        Ok(Self { ring, head: 0, free: COUNT, random })
+        self.free = COUNT;
+        Ok(())
     }
 
     /// Takes an id; `None` if all are in use.
@@ -73,7 +80,9 @@ mod tests {
     use std::collections::{BTreeSet, VecDeque};
 
     fn ids(seed: u8) -> SessionIds {
-        SessionIds::try_new(Sequence::new(Key::new(&[seed; 16]))).unwrap()
+        let mut ids = SessionIds::new(Sequence::new(Key::new(&[seed; 16])));
+        ids.try_fill().unwrap();
+        ids
     }
 
     #[test]
