@@ -4,6 +4,7 @@ use crate::build;
 use crate::command::{line, progress};
 use crate::compile_fail;
 use crate::referees;
+use crate::target::Target;
 use crate::workspace::{self, Workspace};
 use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
@@ -85,6 +86,22 @@ impl Totals {
     }
 }
 
+/// The variable by which a test of the image for ARM64 is told where that is.
+const ARM64_VARIABLE: &str = "MCM_SYS_ARM64";
+
+/// Builds the driver for ARM64, if there is what that takes: the test of its barriers reads it.
+fn arm64_image(workspace: &Workspace, options: &build::Options) -> Result<Option<build::Image>> {
+    let mut options = options.clone();
+    options.setup.target = Target::Arm64;
+    match build::DriverBuild::prepare(workspace, &options) {
+        Ok(build) => build.image().map(Some),
+        Err(error) => {
+            progress("Skipped", format_args!("the test of the image for ARM64: {error:#}"));
+            Ok(None)
+        }
+    }
+}
+
 /// Builds the driver, sees that its types refuse what they are there to refuse, then runs the tests of the host's crates and
 /// the scenarios, which find the driver through the environment variable `MCM_SYS`; then the scenarios once more, on QEMU's cards.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
@@ -96,6 +113,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         progress("Missing", format_args!("programs for some tests, which are skipped: {error:#}"));
     }
     let image = build::run(workspace, &options.build)?;
+    let arm64 = arm64_image(workspace, &options.build)?;
     let mut totals = Totals::default();
     let mut passed = true;
     if options.arguments.is_empty() {
@@ -120,6 +138,9 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
         command.arg("--no-fail-fast").args(selection).args(&options.arguments);
         command.env("MCM_SYS", &image.sys).env("PATH", referees::search_path(workspace));
         command.env(Cards::VARIABLE, cards.name());
+        if let Some(image) = &arm64 {
+            command.env(ARM64_VARIABLE, &image.sys);
+        }
         passed &= run_and_count(&mut command, &mut totals)?;
     }
     let seconds = start.elapsed().as_secs();
