@@ -1,7 +1,7 @@
 //! I/O ports: IN and OUT are privileged, so each of the driver's is a fault, which the machine turns into a call of the
 //! device.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -15,18 +15,23 @@ struct Range {
     handler: Rc<dyn Mmio>,
 }
 
-/// The ports that drivers may access, by the first of each range.
+/// The ports of the machine.
 #[derive(Default)]
-pub(super) struct Ports(RefCell<BTreeMap<u64, Range>>);
+pub(super) struct Ports {
+    /// Those that drivers may access, by the first of each range.
+    ranges: RefCell<BTreeMap<u64, Range>>,
+    /// How many have been set aside for devices.
+    set_aside: Cell<u64>,
+}
 
 impl Ports {
     pub(super) fn clear(&self) {
-        drop(self.0.take());
+        drop(self.ranges.take());
     }
 
     /// The device that has `size` ports from `port` on, and the offset among its ports.
     fn find(&self, port: u64, size: u8) -> Option<(Rc<dyn Mmio>, u64)> {
-        let ranges = self.0.borrow();
+        let ranges = self.ranges.borrow();
         let (&first, range) = ranges.range(..=port).next_back()?;
         let offset = port - first;
         (offset + u64::from(size) <= range.count).then(|| (Rc::clone(&range.handler), offset))
@@ -34,14 +39,19 @@ impl Ports {
 }
 
 impl Machine {
+    /// Sets `count` ports aside for a device; how many other devices have got. The processor has one space of ports for all.
+    pub fn set_ports_aside(&self, count: u64) -> u64 {
+        self.ports.set_aside.replace(self.ports.set_aside.get() + count)
+    }
+
     /// Lets the driver access `count` ports from `first` on, which are `handler`'s.
     pub fn port_map(&self, first: u64, count: u64, handler: Rc<dyn Mmio>) {
-        self.ports.0.borrow_mut().insert(first, Range { count, handler });
+        self.ports.ranges.borrow_mut().insert(first, Range { count, handler });
     }
 
     /// Ends what [`Self::port_map`] began; false if `first` is no such port. Later accesses are faults.
     pub fn port_unmap(&self, first: u64) -> bool {
-        self.ports.0.borrow_mut().remove(&first).is_some()
+        self.ports.ranges.borrow_mut().remove(&first).is_some()
     }
 
     /// Carries out IN or OUT; false if the instruction is neither, or the ports are nobody's.

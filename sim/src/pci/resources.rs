@@ -53,9 +53,14 @@ pub struct Message {
     pub data: u32,
 }
 
-/// Gives each window its place, aligned to its length.
-pub(super) fn assign(bars: &[Bar]) -> Vec<BarResource> {
-    let (mut memory, mut io) = (MEMORY, IO);
+/// Bytes of all I/O windows.
+pub(super) fn ports(bars: &[Bar]) -> u64 {
+    bars.iter().filter(|bar| bar.kind == BarKind::Io).map(|bar| bar.len).sum()
+}
+
+/// Gives each window its place, aligned to its length; so many ports are other functions'.
+pub(super) fn assign(bars: &[Bar], others: u64) -> Vec<BarResource> {
+    let (mut memory, mut io) = (MEMORY, IO + others);
     let place = |bar: &Bar| {
         let next = if bar.kind == BarKind::Io { &mut io } else { &mut memory };
         let physical = next.next_multiple_of(bar.len);
@@ -73,7 +78,7 @@ mod tests {
     fn windows_are_aligned_and_apart() {
         let bars = [(0, 0x4000), (1, 0x2_0000), (3, 0x100)];
         let bars = bars.map(|(index, len)| Bar { index, len, kind: BarKind::Memory32 });
-        let placed = assign(&bars);
+        let placed = assign(&bars, 0);
         assert!(placed.iter().all(|window| window.physical.is_multiple_of(window.len)));
         assert!(placed.windows(2).all(|pair| pair[0].physical + pair[0].len <= pair[1].physical));
     }

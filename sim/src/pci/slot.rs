@@ -76,7 +76,8 @@ impl Slot {
     /// Without a current machine.
     pub fn new(mut device: Box<dyn Device>, wire: Box<dyn Wire>, pcap: Option<PcapTee>) -> Rc<Self> {
         let machine = Machine::current();
-        let windows = super::resources::assign(device.bars());
+        let others = machine.set_ports_aside(super::resources::ports(device.bars()));
+        let windows = super::resources::assign(device.bars(), others);
         let messages = interrupts::messages(&mut *device);
         let resources = Resources { bars: windows.clone(), line: Some(interrupts::LINE), messages };
         let fd = wire.fd();
@@ -435,7 +436,7 @@ impl Slot {
         if let Some(pcap) = self.pcap.borrow_mut().as_mut()
             && !pcap.write(machine.now(), frame, sent)
         {
-            machine.remark(Step::new("capture", "full: it has no room for this frame and later ones"));
+            machine.remark(&Step::new("capture", "full: it has no room for this frame and later ones"));
         }
         describe::tell(machine, what, frame);
     }
