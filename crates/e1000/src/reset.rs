@@ -96,7 +96,8 @@ impl<R: Registers> Nic<R> {
 
     /// 82574: waits until no PCI Express request is outstanding. One that never ends does not keep us from the reset.
     fn disable_master(&self, delay: &impl Delay) -> Result<(), Error> {
-        self.bus.modify::<Ctrl>(|control| control.set(Ctrl::MASTER_DISABLE))?;
+        // A reset that is not over is not to begin anew, behind our back.
+        self.bus.modify::<Ctrl>(|control| control.set(Ctrl::MASTER_DISABLE).clear(Ctrl::RST))?;
         poll(delay, MASTER_US, || {
             Ok((!self.bus.read::<Status>()?.is_set(Status::MASTER_ENABLE)).then_some(()))
         })?;

@@ -89,6 +89,7 @@ impl E1000 {
         self.timers.clear();
         self.eeprom.reset();
         self.link = false;
+        p.link_is(false);
         self.busy = Busy {
             resetting: Some(Latency::new(now, RESET_TIME)),
             settled_at: now + RESET_TIME,
