@@ -69,7 +69,7 @@ fn of_register(context: &Context<'_, '_>, rva: u32) -> Result<Option<String>> {
     if !outer.any(|frame| is_source(frame.file.as_deref())) {
         return Ok(None);
     }
-    Ok(Some(outer.last().and_then(|frame| frame.function).unwrap_or_default()))
+    Ok(Some(outer.next_back().and_then(|frame| frame.function).unwrap_or_default()))
 }
 
 /// Whether the words before an access end in a barrier, with nothing but arithmetic behind it.
@@ -86,14 +86,17 @@ fn is_ordered(before: &[u32]) -> bool {
     false
 }
 
-/// Loads and stores.
+/// Loads and stores, but for exclusive ones and atomic operations: those are for memory, and debug information may give them
+/// to the access before.
 const fn is_access(word: u32) -> bool {
-    (word >> 25) & 0b0101 == 0b0100
+    let exclusive = word & 0x3f00_0000 == 0x0800_0000;
+    let atomic = word & 0x3b20_0c00 == 0x3820_0000;
+    (word >> 25) & 0b0101 == 0b0100 && !exclusive && !atomic
 }
 
 /// Branches, exception generating and system instructions, but for hints and barriers.
 const fn is_branch(word: u32) -> bool {
-    (word >> 26) & 0b111 == 0b101 && word >> 12 != 0xd503_3 && word >> 12 != 0xd503_2
+    (word >> 26) & 0b111 == 0b101 && word >> 12 != 0x000d_5033 && word >> 12 != 0x000d_5032
 }
 
 const fn base(word: u32) -> u32 {
@@ -110,6 +113,10 @@ mod tests {
     const LOAD: u32 = 0xb940_0800;
     const FROM_STACK: u32 = 0xf940_0be8;
     const FROM_MEMORY: u32 = 0xf940_0268;
+    /// `ldxr w9, [x8]`, `stxr w10, w9, [x8]`, `ldaddal w9, w10, [x8]`.
+    const LDXR: u32 = 0x885f_7d09;
+    const STXR: u32 = 0x880a_fd09;
+    const LDADDAL: u32 = 0xb8e9_010a;
     const ADD: u32 = 0x8b01_0100;
     const CBZ: u32 = 0x3400_0000;
     const RET: u32 = 0xd65f_03c0;
@@ -123,7 +130,7 @@ mod tests {
         for word in [CBZ, RET] {
             assert!(is_branch(word) && !is_access(word), "{word:#x}");
         }
-        for word in [ADD, BARRIER, DMB_ISH] {
+        for word in [ADD, BARRIER, DMB_ISH, LDXR, STXR, LDADDAL] {
             assert!(!is_branch(word) && !is_access(word), "{word:#x}");
         }
     }

@@ -1,7 +1,7 @@
 //! How much stack an image takes: frame by frame, and from each entry point down.
 //!
 //! A kernel stack is 24 KiB on 64-bit Windows ("Using the Kernel Stack"), and the driver shares it with all that is
-//! above: the device's power and PnP stack, NDIS, its clients. Counted is what the driver's own functions take; what
+//! above: the device's power and `PnP` stack, NDIS, its clients. Counted is what the driver's own functions take; what
 //! NDIS takes below them, and whom it calls from there, is not.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,12 +1,10 @@
 //! The table of first versions, and what it says of an image.
 
-mod common;
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use common::Builder;
+use crate::common::Builder;
 use driver_image::imports::FirstVersions;
 use driver_image::windows::Version;
 

@@ -4,7 +4,7 @@ use driver_image::inf::Inf;
 use driver_image::windows::Version;
 
 fn inx() -> Inf {
-    Inf::parse(include_str!("../../mcm.inx"))
+    Inf::parse(include_str!("../../../mcm.inx"))
 }
 
 /// "ControlFlags Section in a Network INF File": an entry for each Plug and Play adapter that it installs.

@@ -1,8 +1,6 @@
 //! What the stack report says of small functions written down byte by byte.
 
-mod common;
-
-use common::{Builder, CODE, DATA, PROBE_SLOT, SLEEP_SLOT, depth, frame, path};
+use crate::common::{Builder, CODE, DATA, PROBE_SLOT, SLEEP_SLOT, depth, frame, path};
 use driver_image::pe::Machine;
 use driver_image::stack::Report;
 use driver_image::symbols::Symbols;
