@@ -36,9 +36,9 @@ impl Adapter {
             return;
         }
         loop {
-            let looks = self.link_looks.load(Ordering::Acquire);
+            let wanted = self.link_looks.load(Ordering::Acquire);
             self.look_at_link(locks);
-            if self.link_looks.fetch_sub(looks, Ordering::AcqRel) == looks {
+            if self.link_looks.fetch_sub(wanted, Ordering::AcqRel) == wanted {
                 return;
             }
         }

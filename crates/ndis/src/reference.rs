@@ -69,10 +69,14 @@ impl<T> Ref<T> {
         let value = unsafe { &raw mut (*place).value };
         // SAFETY: as above; `ManuallyDrop` has the layout of what is in it.
         unsafe { value.cast::<T>().write(made(make)) };
+        // SAFETY: inside the memory, as above.
+        let strong = unsafe { &raw mut (*place).strong };
         // SAFETY: as above.
-        unsafe { (&raw mut (*place).strong).write(AtomicUsize::new(1)) };
+        unsafe { strong.write(AtomicUsize::new(1)) };
+        // SAFETY: inside the memory, as above.
+        let weak = unsafe { &raw mut (*place).weak };
         // SAFETY: as above.
-        unsafe { (&raw mut (*place).weak).write(AtomicUsize::new(1)) };
+        unsafe { weak.write(AtomicUsize::new(1)) };
         Ok(Self { counted })
     }
 

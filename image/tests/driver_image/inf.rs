@@ -7,7 +7,7 @@ fn inx() -> Inf {
     Inf::parse(include_str!("../../../mcm.inx"))
 }
 
-/// "ControlFlags Section in a Network INF File": an entry for each Plug and Play adapter that it installs.
+/// "`ControlFlags` Section in a Network INF File": an entry for each Plug and Play adapter that it installs.
 #[test]
 fn cards_are_not_offered_to_be_installed_by_hand() {
     let ids = inx().hardware_ids().unwrap();
@@ -15,7 +15,7 @@ fn cards_are_not_offered_to_be_installed_by_hand() {
     assert_eq!(inx().excluded_from_select(), ids);
 }
 
-/// "DDInstall Section in a Network INF File", `INTERFACE_TYPE`, `NDIS_MEDIUM`, `NDIS_PHYSICAL_MEDIUM` and the IANA's
+/// "`DDInstall` Section in a Network INF File", `INTERFACE_TYPE`, `NDIS_MEDIUM`, `NDIS_PHYSICAL_MEDIUM` and the IANA's
 /// interface types: each value is the adapter's, and whoever names one names it right.
 #[test]
 fn values_have_their_own_names() {

@@ -55,7 +55,7 @@ impl Clock {
             boot: real_time.then(Instant::now),
             tick,
             // Where in a tick a run begins differs from seed to seed.
-            first_tick: if tick == 0 { 0 } else { Random::new(seed ^ 0x7068_6173_65).below(tick) },
+            first_tick: if tick == 0 { 0 } else { Random::new(seed ^ 0x0070_6861_7365).below(tick) },
             sequence: Cell::new(0),
             events: RefCell::default(),
             next: Cell::new(u64::MAX),

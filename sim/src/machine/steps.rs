@@ -42,10 +42,10 @@ impl Machine {
     }
 
     /// Tells the listener what is no part of the run, and of neither its steps nor its event log.
-    pub(crate) fn remark(&self, step: Step) {
+    pub(crate) fn remark(&self, step: &Step) {
         let listener = self.steps.listener.borrow().clone();
         if let Some(listener) = listener {
-            listener(self.now(), &step);
+            listener(self.now(), step);
         }
     }
 

@@ -270,7 +270,7 @@ impl Adapter {
     /// have grown are no more blocks than they were.
     pub(super) fn check_forgotten(self: &Rc<Self>) {
         /// Longer than a discovery lingers.
-        const LATER: Duration = Duration::from_secs(60);
+        const LATER: Duration = Duration::from_mins(1);
         /// Tables that are made with the first call.
         const TABLES: usize = 16;
         let others = || self.ndis().adapters.borrow().len() != 1;

@@ -248,7 +248,7 @@ mod tests {
     #[test]
     fn patience_grows_with_what_is_usual() {
         let times = Times([("nic".to_owned(), 30.0)].into());
-        assert_eq!(times.patience("nic"), Duration::from_secs(420));
+        assert_eq!(times.patience("nic"), Duration::from_mins(7));
         assert!(times.patience("new") > times.patience("nic"), "before anything is known");
     }
 }
