@@ -152,9 +152,12 @@ impl Adapter {
         Ok(())
     }
 
-    /// From here on it is up to the driver to tell of the link, and this is what it has told; `None`: it is not.
+    /// From here on it is up to the driver to tell of the link, and this is what it has told unless it has done so just now;
+    /// `None`: it is not.
     fn tells_link(&self, told: Option<bool>) {
-        if let Some(slot) = self.slot() {
+        if let Some(slot) = self.slot()
+            && (told.is_none() || slot.told_link().is_none())
+        {
             slot.set_told_link(told);
         }
     }
