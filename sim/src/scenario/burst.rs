@@ -8,7 +8,7 @@ use super::{
 };
 use crate::ndis::Vc;
 
-/// The most frames that a card may be expected to take at once, in a ring of [`buffers`].
+/// The most frames that a card may be expected to take at once, in a ring of `buffers`.
 pub const MAX_BURST: u32 = 1500;
 /// Time without any frame after which the missing ones are given up.
 const SILENCE: Duration = Duration::from_secs(5);

@@ -3,7 +3,7 @@
 //!
 //! A frame is known by its contents, the PPP packet, and is followed from the client's `NET_BUFFER` to the bytes that the card
 //! puts on the wire, and from the wire to the list that is indicated. Equal frames are counted, VC by VC and session by
-//! session. Which session a VC has is nobody's to tell: [`ledger`] learns it from frames that no other VC has sent. Of a
+//! session. Which session a VC has is nobody's to tell: `ledger` learns it from frames that no other VC has sent. Of a
 //! received frame it is told by the header before the data.
 
 mod frame;
