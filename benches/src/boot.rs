@@ -142,6 +142,7 @@ pub(crate) fn with_driver<R: 'static>(
         Box::new(Concentrator::default()),
         None,
     );
+    slot.is_played_elsewhere();
     let result = Rc::new(RefCell::new(None));
     let (out, loaded, card) = (Rc::clone(&result), Rc::clone(&image), Rc::clone(&slot));
     let thread = machine.spawn("benchmark", move || {

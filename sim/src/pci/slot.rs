@@ -249,6 +249,15 @@ impl Slot {
         self.machine.upgrade().is_some_and(|machine| machine.mmio_unmap(va))
     }
 
+    /// Frames do not pass the card's wire from now on, since somebody else plays the card, as a benchmark does: nothing is to
+    /// be said of them.
+    pub fn is_played_elsewhere(&self) {
+        use Doubt::{NotSent, ReceivedLess, ReceivedTwice, SentTwice};
+        for doubt in [NotSent, SentTwice, ReceivedTwice, ReceivedLess] {
+            self.traffic.doubt(doubt);
+        }
+    }
+
     /// What the card has sent and received of its driver's clients.
     pub(crate) fn traffic(&self) -> &Traffic {
         &self.traffic
