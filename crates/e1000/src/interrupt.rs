@@ -3,8 +3,8 @@
 //! On the line, the interrupt routine takes all causes and masks the card ([`Nic::claim_line`]); the deferred routine
 //! serves both rings and the link, then unmasks it ([`Nic::rearm_line`]). What happens in between stays in ICR and
 //! asserts the line again. With MSI-X the card itself masks a queue's cause when its message leaves (EIAC; and EIAME with
-//! IAM, as the datasheet can be read to ask for, too), so the interrupt routine touches no register ([`Nic::acknowledge`]) and the deferred one ends with [`Nic::rearm`]. A single
-//! message is served like the line.
+//! IAM, as the datasheet can be read to ask for, too), so the interrupt routine touches no register ([`Nic::acknowledge`])
+//! and the deferred one ends with [`Nic::rearm`]. A single message is served like the line.
 
 use bitflags::bitflags;
 
