@@ -17,6 +17,9 @@ pub enum LockKind {
     Raising,
     /// By a routine called at `DISPATCH_LEVEL` already.
     AtDpcLevel,
+    /// By `KeTryToAcquireSpinLockAtDpcLevel`: its page has `KeReleaseSpinLock` release the lock; the page of
+    /// `KeReleaseSpinLockFromDpcLevel` forbids only what `KeAcquireSpinLock` acquired.
+    Tried,
     /// By the simulator itself or at a device's IRQL; the order is checked, the kind is not.
     Other,
 }
@@ -175,7 +178,8 @@ impl Machine {
             return false;
         };
         let (_, acquired) = activity.locks.borrow_mut().remove(position);
-        if acquired != kind && acquired != LockKind::Other && kind != LockKind::Other {
+        let either = [acquired, kind].iter().any(|it| matches!(it, LockKind::Other | LockKind::Tried));
+        if acquired != kind && !either {
             let name = self.lock_name(key);
             let detail = format!("{name} acquired as {acquired:?}, released as {kind:?}");
             self.finding("SDV.SpinLockDprRelease", None, detail);

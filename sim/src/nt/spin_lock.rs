@@ -74,7 +74,7 @@ unsafe extern "win64" fn KeTryToAcquireSpinLockAtDpcLevel(lock: *mut usize) -> u
     let call = enter("KeTryToAcquireSpinLockAtDpcLevel", IrqlRange::DISPATCH_OR_ABOVE);
     let free = call.machine().lock_is_free(lock.addr());
     if free {
-        acquire(&call, lock, LockKind::AtDpcLevel);
+        acquire(&call, lock, LockKind::Tried);
     }
     free.into()
 }

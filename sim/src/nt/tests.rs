@@ -211,6 +211,24 @@ fn spin_locks_raise_and_restore() {
 }
 
 #[test]
+fn a_lock_that_was_tried_is_released_either_way() {
+    let rules = violated(|machine| {
+        let mut lock = 0_usize;
+        let take = export!(KeTryToAcquireSpinLockAtDpcLevel: fn(*mut usize) -> u8);
+        at_dispatch(machine, || {
+            assert_eq!(take(&raw mut lock, (), ()), 1);
+            export!(KeReleaseSpinLockFromDpcLevel: fn(*mut usize))(&raw mut lock, (), ());
+            assert_eq!((machine.irql(), machine.locks_held()), (DISPATCH_LEVEL, 0));
+        });
+        machine.raise_irql(DISPATCH_LEVEL);
+        assert_eq!(take(&raw mut lock, (), ()), 1);
+        export!(KeReleaseSpinLock: fn(*mut usize, u8))(&raw mut lock, 0, ());
+        assert_eq!((machine.irql(), machine.locks_held()), (0, 0));
+    });
+    assert_eq!(rules, [""; 0]);
+}
+
+#[test]
 fn spin_lock_misuse_is_found() {
     let wrong_irql = violated(|machine| {
         let mut lock = 0_usize;

@@ -161,7 +161,8 @@ const KERNEL: &[Rule] = &[
     rule(
         "SDV.SpinLockDprRelease",
         Severity::S1,
-        "A spin lock is released by the counterpart of what acquired it.",
+        "A spin lock is released by the counterpart of what acquired it; one that KeTryToAcquireSpinLockAtDpcLevel acquired, by \
+         KeReleaseSpinLock or KeReleaseSpinLockFromDpcLevel.",
     ),
     rule("SDV.SpinLockRelease", Severity::S0, "Only a held spin lock is released, by its holder."),
 ];
