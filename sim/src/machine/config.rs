@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 
-use super::{Machine, TICK};
+use super::{Machine, TICK, Windows};
 
 /// The configuration of a machine; with the scripts it is all that a run depends on.
 #[derive(Clone, Debug)]
@@ -26,6 +26,8 @@ pub struct Config {
     pub limit: std::time::Duration,
     /// What the clock of the kernel ticks in; zero for a clock that is exact.
     pub tick: std::time::Duration,
+    /// The release of Windows that runs.
+    pub windows: Windows,
 }
 
 impl Default for Config {
@@ -40,6 +42,7 @@ impl Default for Config {
             fail: None,
             limit: std::time::Duration::from_hours(24),
             tick: TICK,
+            windows: Windows::NEWEST,
         }
     }
 }

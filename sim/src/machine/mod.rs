@@ -33,6 +33,7 @@ mod scheduler;
 mod spin_lock;
 mod steps;
 mod stuck;
+mod windows;
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -50,6 +51,7 @@ pub use mmio::Mmio;
 pub use spin_lock::LockKind;
 pub use steps::Step;
 pub use stuck::Stuck;
+pub use windows::Windows;
 
 use crate::image::Image;
 use crate::memory::{Handles, Pool};

@@ -100,8 +100,12 @@ pub(super) unsafe extern "win64" fn set(handle: Handle, attributes: usize) -> St
         return status::RESOURCES;
     }
     let header: ObjectHeader = raw::read(attributes as *const ObjectHeader);
+    // Revisions 2 came with NDIS 6.30 and with 6.20.
+    let minor = adapter.ndis_version().1;
     let known: &[(u8, u16)] = match header.kind {
+        REGISTRATION if minor < 30 => &[(1, 28)],
         REGISTRATION => &[(1, 28), (2, 28), (2, 32)],
+        GENERAL if minor < 20 => &[(1, 216)],
         GENERAL => &[(2, 224)],
         _ => &[],
     };
@@ -148,13 +152,14 @@ fn registration(adapter: &Adapter, at: usize) -> Status {
     status::SUCCESS
 }
 
-/// See the page of the structure; offsets for 64-bit targets, revision 2.
+/// See the page of the structure; offsets for 64-bit targets.
 fn general(adapter: &Adapter, at: usize) -> Status {
     if !adapter.attributes.registered() {
         finding("CO-015", Some(adapter.name()), "general before registration attributes".to_owned());
         return status::FAILURE;
     }
-    let bytes = raw::bytes(at, 224);
+    let header: ObjectHeader = raw::read(at as *const ObjectHeader);
+    let bytes = raw::bytes(at, header.size.into());
     let mac_len = usize::from(u16::from_le_bytes([bytes[MAC_LENGTH], bytes[MAC_LENGTH + 1]])).min(32);
     let oid_list = pointer_at(&bytes, OID_LIST);
     let oid_bytes = u32_at(&bytes, OID_LIST + 8) as usize;
@@ -181,7 +186,7 @@ fn general(adapter: &Adapter, at: usize) -> Status {
     if it.mac_options & NO_LOOPBACK == 0 || it.mac_options & MAC_RESERVED != 0 {
         wrong.push(format!("MacOptions {:#x}", it.mac_options));
     }
-    if u64_at(&bytes, POWER_CAPABILITIES_EX) == 0 {
+    if bytes.len() > POWER_CAPABILITIES_EX && u64_at(&bytes, POWER_CAPABILITIES_EX) == 0 {
         wrong.push("no PowerManagementCapabilitiesEx".to_owned());
     }
     let failed = !wrong.is_empty();

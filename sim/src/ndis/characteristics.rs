@@ -23,11 +23,6 @@ fn fatal(rule: &'static str, text: String) -> TableError {
     TableError { rule, text, fatal: true }
 }
 
-/// The NDIS versions that this NDIS, that of Windows 11 24H2, takes from an x64 driver.
-pub(super) fn supported((major, minor): (u8, u8)) -> bool {
-    major == 6 && (30..=89).contains(&minor)
-}
-
 /// Reads as much of a table as its header says, the rest as null.
 fn fetch<T: Copy + Default>(table: usize, size: u16) -> T {
     let mut copy = T::default();
@@ -59,8 +54,13 @@ pub(super) fn miniport(table: usize) -> (MiniportCharacteristics, Vec<TableError
     let header: ObjectHeader = raw::read(table as *const ObjectHeader);
     let it: MiniportCharacteristics = fetch(table, header.size);
     let mut errors = Vec::new();
-    // Revision 2 came with NDIS 6.20; 3 with 6.80. Older ones stay welcome in newer versions.
-    let known: &[(u8, u16)] = if it.minor_ndis_version >= 80 { &[(3, 160), (2, 152)] } else { &[(2, 152)] };
+    // Revision 2 came with NDIS 6.1, 3 with 6.80 (page of the structure). Those who do without synchronous OID requests keep
+    // revision 2.
+    let known: &[(u8, u16)] = match it.minor_ndis_version {
+        0 => &[(1, 136)],
+        1..80 => &[(2, 152)],
+        _ => &[(3, 160), (2, 152)],
+    };
     check_header(header, MINIPORT, known, "CO-001", &mut errors);
     let optional =
         ["set_options", "check_for_hang", "reset", "direct_oid_request", "cancel_direct_oid_request"];

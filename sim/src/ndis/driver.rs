@@ -206,8 +206,9 @@ pub(super) unsafe extern "win64" fn register(
     }
     let (characteristics, errors) = characteristics::miniport(table);
     let version = (characteristics.major_ndis_version, characteristics.minor_ndis_version);
-    if !characteristics::supported(version) {
-        let text = format!("NDIS {}.{} declared", version.0, version.1);
+    let windows = call.machine().config().windows;
+    if !windows.takes_ndis(version) {
+        let text = format!("NDIS {}.{} declared on {}", version.0, version.1, windows.name);
         finding("CO-315", Some(driver.name()), text);
         return status::BAD_VERSION;
     }

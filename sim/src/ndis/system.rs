@@ -5,15 +5,17 @@ use std::time::Duration;
 use super::adapter::Adapter;
 use super::handle::Handle;
 use super::{Ndis, finding, note, raw};
-use crate::machine::{Event, IrqlRange, Step, enter};
+use crate::machine::{Event, IrqlRange, Machine, Step, enter};
 use crate::memory::pool::PoolError;
 
-/// The NDIS of Windows 11 24H2 is 6.89.
-const VERSION: u32 = 0x0006_0059;
+/// The version of NDIS: the major number in the high half, the minor one in the low half.
+pub(super) fn version_of(machine: &Machine) -> u32 {
+    let (major, minor) = machine.config().windows.ndis;
+    u32::from(major) << 16 | u32::from(minor)
+}
 
 pub(super) unsafe extern "win64" fn version() -> u32 {
-    let _call = enter("NdisGetVersion", IrqlRange::DISPATCH_OR_BELOW);
-    VERSION
+    version_of(enter("NdisGetVersion", IrqlRange::DISPATCH_OR_BELOW).machine())
 }
 
 pub(super) unsafe extern "win64" fn up_time(out: *mut u64) {

@@ -9,12 +9,11 @@ use crate::machine::{IrqlRange, enter};
 
 const STATUS_SUCCESS: i32 = 0;
 
-/// `RTL_OSVERSIONINFOW` up to the build number: Windows 10, version 1607.
-const VERSION: [u32; 3] = [10, 0, 14_393];
-
 unsafe extern "win64" fn RtlGetVersion(information: *mut u32) -> i32 {
-    let _call = enter("RtlGetVersion", IrqlRange::PASSIVE);
-    for (index, value) in VERSION.into_iter().enumerate() {
+    let call = enter("RtlGetVersion", IrqlRange::PASSIVE);
+    // RTL_OSVERSIONINFOW up to the build number.
+    let (major, minor, build) = call.machine().config().windows.kernel;
+    for (index, value) in [major, minor, build].into_iter().enumerate() {
         // SAFETY: the driver passes the structure, whose first member is its size.
         unsafe { information.wrapping_add(1 + index).write(value) };
     }
