@@ -104,6 +104,11 @@ impl Handles {
         if known { Ok(index) } else { Err(BadHandle::Unknown) }
     }
 
+    /// The kind of what the value is or was a handle of.
+    pub fn kind(&self, handle: *const c_void) -> Option<&'static str> {
+        self.index(handle).ok().map(|index| self.entries.borrow()[index].kind)
+    }
+
     /// The object behind an open handle of `kind`.
     ///
     /// # Panics

@@ -15,6 +15,7 @@ use super::oid::Queue;
 use super::ownership::{Ownership, Resource};
 use super::pend::Pend;
 use super::prompt::{Begun, Load};
+use super::refused::Given;
 use super::status::Status;
 use super::tables::{CallManagerHandlers, CoMiniportCharacteristics, MiniportCharacteristics};
 use super::throttle::Throttle;
@@ -92,7 +93,7 @@ pub struct Adapter {
     pub(super) error_logged: Cell<bool>,
     pub(super) removal_requested: Cell<bool>,
     /// A list that `MiniportSendNetBufferLists` got and has not completed.
-    pub(super) connectionless: Cell<Option<usize>>,
+    pub(super) connectionless: RefCell<Option<Rc<Given>>>,
     /// Blocks of pool that the driver had when the adapter was started.
     pub(super) blocks: Cell<usize>,
     /// Bits a second of the link, as the driver said last; zero or all ones if it has none.
@@ -137,7 +138,7 @@ impl Adapter {
             timers: RefCell::default(),
             error_logged: Cell::new(false),
             removal_requested: Cell::new(false),
-            connectionless: Cell::new(None),
+            connectionless: RefCell::default(),
             blocks: Cell::new(0),
             link_speed: Cell::new(0),
             families: RefCell::default(),

@@ -1,18 +1,18 @@
-//! The adapter's registry key: `NdisOpenConfigurationEx` and its kin.
+//! The registry keys of adapter and driver: `NdisOpenConfigurationEx` and its kin.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::adapter::Adapter;
 use super::block::Block;
 use super::handle::{self, Handle, Kind};
+use super::holder::Holder;
 use super::ownership::Resource;
 use super::parameters::{pointer_at, u32_at, u64_at};
 use super::status::{self, Status};
 use super::tables::ObjectHeader;
 use super::{finding, raw};
-use crate::machine::{IrqlRange, enter};
+use crate::machine::{IrqlRange, Machine, enter};
 
 /// A value of the registry key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,8 +38,15 @@ const BINARY: u32 = 4;
 
 /// An open configuration: what it handed out dies with it.
 struct Configuration {
-    adapter: Rc<Adapter>,
+    holder: Holder,
     values: RefCell<Vec<Block>>,
+}
+
+impl Configuration {
+    /// What the key holds. A driver's own, `Parameters` of its service, is empty.
+    fn keywords(&self) -> Option<&Keywords> {
+        self.holder.adapter().map(|adapter| &adapter.keywords)
+    }
 }
 
 fn find(handle: Handle) -> Option<Rc<Configuration>> {
@@ -54,16 +61,16 @@ pub(super) unsafe extern "win64" fn open(object: usize, out: *mut Handle) -> Sta
         return status::FAILURE;
     }
     let bytes = raw::bytes(object, 20);
-    let Some(adapter) = Adapter::find(u64_at(&bytes, 8) as Handle) else { return status::FAILURE };
+    let Some(holder) = Holder::find(u64_at(&bytes, 8) as Handle) else { return status::FAILURE };
     if u32_at(&bytes, 16) != 0 {
-        finding("CO-315", Some(adapter.name()), "NDIS_CONFIGURATION_OBJECT with Flags".to_owned());
+        finding("CO-315", Some(holder.name()), "NDIS_CONFIGURATION_OBJECT with Flags".to_owned());
     }
     if call.machine().should_fail("NdisOpenConfigurationEx") {
         return status::RESOURCES;
     }
-    let it = Rc::new(Configuration { adapter: Rc::clone(&adapter), values: RefCell::default() });
+    let it = Rc::new(Configuration { holder: holder.clone(), values: RefCell::default() });
     let handle = handle::open(Kind::Configuration, it);
-    adapter.own(Resource::Configuration, handle as usize, "an open configuration");
+    holder.own(Resource::Configuration, handle as usize, "an open configuration");
     raw::write(out, handle);
     status::SUCCESS
 }
@@ -71,7 +78,7 @@ pub(super) unsafe extern "win64" fn open(object: usize, out: *mut Handle) -> Sta
 pub(super) unsafe extern "win64" fn close(handle: Handle) {
     let _call = enter("NdisCloseConfiguration", IrqlRange::PASSIVE);
     let Some(it) = find(handle) else { return };
-    it.adapter.owned.remove(Resource::Configuration, handle as usize);
+    it.holder.disown(Resource::Configuration, handle as usize);
     it.values.take();
     handle::close::<Configuration>(Kind::Configuration, handle);
 }
@@ -83,6 +90,17 @@ fn keyword(string: usize) -> String {
     let text = raw::bytes(pointer_at(&head, 8), len);
     let units: Vec<u16> = text.chunks_exact(2).map(|unit| u16::from_le_bytes([unit[0], unit[1]])).collect();
     String::from_utf16_lossy(&units)
+}
+
+/// What NDIS answers without looking into the registry (page of `NdisReadConfiguration`).
+fn known_by_itself(machine: &Machine, name: &str) -> Option<Value> {
+    /// `NdisProcessorAmd64`.
+    const PROCESSOR: u32 = 4;
+    match name {
+        "ProcessorType" => Some(Value::Integer(PROCESSOR)),
+        "NdisVersion" => Some(Value::Integer(super::system::version_of(machine))),
+        _ => None,
+    }
 }
 
 /// Lays a value out as `NDIS_CONFIGURATION_PARAMETER`, of the type asked for as far as it can be converted.
@@ -124,11 +142,13 @@ pub(super) unsafe extern "win64" fn read(
     let call = enter("NdisReadConfiguration", IrqlRange::PASSIVE);
     let Some(it) = find(handle) else { return raw::write(out_status, status::FAILURE) };
     let name = keyword(name);
-    let found = it.adapter.keywords.iter().find(|(key, _)| key.eq_ignore_ascii_case(&name));
+    let found = it.keywords().and_then(|all| all.iter().find(|(key, _)| key.eq_ignore_ascii_case(&name)));
     if call.machine().should_fail("NdisReadConfiguration") {
         return raw::write(out_status, status::RESOURCES);
     }
-    let Some((block, data)) = found.and_then(|(_, value)| parameter(value, kind)) else {
+    let known = known_by_itself(call.machine(), &name);
+    let value = known.as_ref().or(found.map(|(_, value)| value));
+    let Some((block, data)) = value.and_then(|value| parameter(value, kind)) else {
         return raw::write(out_status, status::FAILURE);
     };
     raw::write(out, block.address());
@@ -146,7 +166,7 @@ pub(super) unsafe extern "win64" fn read_network_address(
 ) {
     let _call = enter("NdisReadNetworkAddress", IrqlRange::PASSIVE);
     let Some(it) = find(handle) else { return raw::write(out_status, status::FAILURE) };
-    let value = it.adapter.keywords.get("NetworkAddress");
+    let value = it.keywords().and_then(|all| all.get("NetworkAddress"));
     let Some(bytes) = value.and_then(network_address) else {
         return raw::write(out_status, status::FAILURE);
     };

@@ -7,6 +7,7 @@ use super::block::Block;
 use super::callback::{Level, callback, into_driver};
 use super::characteristics::{self, TableError};
 use super::handle::{self, Handle, Kind};
+use super::ownership::{Ownership, Resource};
 use super::status::{self, Status};
 use super::tables::{CallManagerHandlers, CoMiniportCharacteristics, MiniportCharacteristics, ObjectHeader};
 use super::{Ndis, finding, note, raw};
@@ -29,6 +30,8 @@ pub struct Driver {
     miniport: RefCell<Option<MiniportCharacteristics>>,
     co_miniport: RefCell<Option<CoMiniportCharacteristics>>,
     call_manager: RefCell<Option<CallManagerHandlers>>,
+    /// What it has obtained by its own handle.
+    pub(super) owned: Ownership,
 }
 
 /// Bytes of a `DRIVER_OBJECT`, and where its `DriverUnload` is.
@@ -62,6 +65,7 @@ impl Driver {
             miniport: RefCell::default(),
             co_miniport: RefCell::default(),
             call_manager: RefCell::default(),
+            owned: Ownership::default(),
         });
         // IO_TYPE_DRIVER and the size of the structure.
         raw::write(driver.object as *mut [u16; 2], [4, 336]);
@@ -84,6 +88,7 @@ impl Driver {
                 "DriverEntry failed and left the driver registered".to_owned(),
             );
         }
+        driver.check_given_back("DriverEntry");
         Ndis::current().remove_driver(&driver);
         Err(status)
     }
@@ -98,6 +103,7 @@ impl Driver {
             finding("CO-013", Some(self.name()), "unloaded and still registered".to_owned());
             handle::close::<Self>(Kind::Driver, self.handle.get());
         }
+        self.check_given_back("MiniportDriverUnload");
         Ndis::current().remove_driver(self);
         // Watches that have not fired yet still know the driver; what it was given goes now.
         self.blocks.take();
@@ -171,6 +177,13 @@ impl Driver {
         status
     }
 
+    /// Whatever the driver has obtained by its own handle it gives back before it is unloaded.
+    fn check_given_back(&self, end: &str) {
+        for (resource, _, what) in self.owned.take() {
+            finding(resource.rule_at_halt(), Some(self.name()), format!("{end} left {what}"));
+        }
+    }
+
     fn forget(&self) {
         handle::close::<Self>(Kind::Driver, self.handle.get());
         self.miniport.take();
@@ -236,6 +249,11 @@ pub(super) unsafe extern "win64" fn deregister(handle: Handle) {
     let Some(driver) = Driver::find(handle) else { return };
     if Ndis::current().has_adapters(&driver) {
         finding("NDIS.7C.0x0A", Some(driver.name()), "deregistered while adapters exist".to_owned());
+    }
+    if driver.owned.count(Resource::Configuration) != 0 {
+        // A handle of the driver's key is good until this call (page of NdisOpenConfigurationEx).
+        let text = "deregistered with an open configuration".to_owned();
+        finding("SDV.NdisOpenConfigurationEx", Some(driver.name()), text);
     }
     driver.forget();
     note(Step::new("driver", "deregisters"));

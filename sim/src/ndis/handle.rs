@@ -27,6 +27,8 @@ impl Kind {
     pub(crate) const Timer: &'static str = "timer";
     pub(crate) const WorkItem: &'static str = "work item";
     pub(crate) const Interrupt: &'static str = "interrupt";
+    /// Of a protocol, to an adapter.
+    pub(crate) const Binding: &'static str = "binding";
     pub(crate) const Dma: &'static str = "SG DMA";
 }
 
@@ -52,6 +54,11 @@ pub(crate) fn find<T: 'static>(handle: Handle, kind: &'static str, dead: &'stati
             None
         }
     }
+}
+
+/// Whether the handle is or was of this kind.
+pub(crate) fn is_of(kind: &'static str, handle: Handle) -> bool {
+    Machine::current().handles().kind(handle) == Some(kind)
 }
 
 /// Whether the handle is of this kind and open.

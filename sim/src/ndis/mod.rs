@@ -24,6 +24,7 @@ mod dma;
 mod driver;
 mod exports;
 mod handle;
+mod holder;
 mod incoming;
 mod indication;
 mod inside;
@@ -95,7 +96,7 @@ pub(crate) struct Ndis {
     waiting: Cell<usize>,
     /// Frame lists of the driver's pools, by address.
     nbls: RefCell<BTreeMap<usize, Rc<net_buffer::PoolNbl>>>,
-    mdls: RefCell<BTreeMap<usize, (Rc<Adapter>, block::Block)>>,
+    mdls: RefCell<BTreeMap<usize, (holder::Holder, block::Block)>>,
     /// Frame lists in the hands of the driver for sending, by address.
     sends: RefCell<BTreeMap<usize, Rc<Vc>>>,
     /// OID requests in the hands of the driver, and those it had, by address.
@@ -170,6 +171,14 @@ impl Ndis {
 
     fn driver_of(&self, object: usize) -> Option<Rc<Driver>> {
         self.drivers.borrow().iter().find(|it| it.object() == object).cloned()
+    }
+
+    /// The driver, if one is loaded and no more.
+    fn only_driver(&self) -> Option<Rc<Driver>> {
+        match self.drivers.borrow().as_slice() {
+            [driver] => Some(Rc::clone(driver)),
+            _ => None,
+        }
     }
 
     fn add_adapter(&self, adapter: &Rc<Adapter>) {

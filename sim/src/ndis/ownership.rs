@@ -1,4 +1,4 @@
-//! What a driver has obtained from NDIS for an adapter and not given back.
+//! What a driver has obtained from NDIS, for an adapter or for itself, and not given back.
 
 use std::cell::RefCell;
 
@@ -25,7 +25,7 @@ impl Resource {
         !matches!(self, Self::Mdl | Self::Interrupt)
     }
 
-    /// The rule broken by keeping it past `MiniportHaltEx`.
+    /// The rule broken by keeping it past `MiniportHaltEx`, or the driver's own past its unload.
     pub(crate) fn rule_at_halt(self) -> &'static str {
         match self {
             Self::Configuration => "SDV.NdisOpenConfigurationEx",
@@ -52,7 +52,7 @@ impl Resource {
     }
 }
 
-/// The resources of one adapter, in the order in which they were obtained.
+/// The resources of one adapter, or of the driver itself, in the order in which they were obtained.
 #[derive(Default)]
 pub(crate) struct Ownership {
     held: RefCell<Vec<(Resource, usize, String)>>,

@@ -1,13 +1,16 @@
 //! What NDIS may ask of every driver and no WAN call manager offers: parties, and sends without a VC.
 
+use std::cell::Cell;
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::adapter::Adapter;
 use super::block::Block;
 use super::callback::{Level, callback};
-use super::handle::Handle;
+use super::handle::{self, Handle, Kind};
+use super::net_buffer::layout::Nbl;
 use super::parameters::{CallParameters, ParameterBlock};
-use super::send::{Frames, build};
+use super::send::{Before, Frames, build};
 use super::status::Status;
 use super::vc::Vc;
 use super::{finding, no_locks};
@@ -33,10 +36,25 @@ pub fn drop_party(vc: &Rc<Vc>) -> Status {
     callback!("CmDropParty", Level::UpToDispatch, vc.adapter().call_manager().drop_party, 0, 0, 0)
 }
 
-/// `NdisSendNetBufferLists`: a frame without a VC. How the driver completed it; `None` if it kept it.
+/// A protocol's binding to an adapter, which `NdisOpenAdapterEx` makes.
+struct Binding;
+
+/// A list that `MiniportSendNetBufferLists` has got.
+pub(super) struct Given {
+    list: Nbl,
+    before: Before,
+    completed: Cell<bool>,
+}
+
+/// `NdisSendNetBufferLists`: a frame without a VC. How the driver completed it; `None` if it keeps it. `SourceHandle` is that
+/// of the protocol's binding (page "Sending Network Data"), by which NDIS knows to whom the list returns. `PASSIVE_LEVEL`.
 pub fn send_connectionless(adapter: &Rc<Adapter>, frame: Vec<u8>) -> Option<Status> {
-    let (list, blocks) = build(adapter, adapter.handle.get(), &[frame], &Frames::default());
-    adapter.connectionless.set(Some(list.0));
+    /// What a send may take.
+    const LONG: Duration = Duration::from_secs(30);
+    let binding = handle::open(Kind::Binding, Rc::new(Binding));
+    let (list, blocks) = build(adapter, binding, &[frame], &Frames::default());
+    let given = Rc::new(Given { list, before: Before::of(list), completed: Cell::new(false) });
+    adapter.connectionless.replace(Some(Rc::clone(&given)));
     callback!(
         "SendNetBufferLists",
         Level::UpToDispatch,
@@ -46,7 +64,10 @@ pub fn send_connectionless(adapter: &Rc<Adapter>, frame: Vec<u8>) -> Option<Stat
         0,
         0,
     );
-    let status = adapter.connectionless.take().is_none().then(|| list.status());
+    let ended = adapter.ndis().wait_for("a send without a VC", LONG, || given.completed.get());
+    adapter.connectionless.take();
+    let status = ended.then(|| list.status());
+    handle::close::<Binding>(Kind::Binding, binding);
     drop(blocks);
     status
 }
@@ -55,7 +76,14 @@ pub(super) unsafe extern "win64" fn connectionless_complete(adapter: Handle, fir
     let _call = enter("NdisMSendNetBufferListsComplete", IrqlRange::DISPATCH_OR_BELOW);
     let Some(adapter) = Adapter::find(adapter) else { return };
     no_locks("CO-206", || adapter.name());
-    if adapter.connectionless.take() != Some(first) {
+    let given = adapter.connectionless.take();
+    let Some(given) = given.filter(|given| given.list.0 == first) else {
         finding("CO-183", Some(adapter.name()), "CoNDIS sends are completed on their VC".to_owned());
+        return;
+    };
+    for (rule, what) in given.before.changes(&Before::of(given.list)) {
+        finding(rule, Some(adapter.name()), format!("a send without a VC: {what}"));
     }
+    given.completed.set(true);
+    adapter.ndis().changed();
 }

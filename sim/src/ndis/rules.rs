@@ -164,7 +164,9 @@ pub(crate) const RULES: &[Rule] = &[
     rule(
         "CO-084",
         Severity::S0,
-        "A handle given to NDIS is one that NDIS gave, of the right kind and of the same adapter.",
+        "A handle given to NDIS is one that NDIS gave, of the right kind and of the same adapter. Pools, MDLs, timers, work items and \
+         configurations are obtained by an adapter's handle or by the driver's (pages differ; samples pass either), pools by none as \
+         well.",
     ),
     rule(
         "CO-085",
@@ -262,7 +264,11 @@ pub(crate) const RULES: &[Rule] = &[
         Severity::S1,
         "A query whose buffer is too short is refused, with the size that suffices in BytesNeeded.",
     ),
-    rule("CO-154", Severity::S1, "A query that succeeds tells the BytesWritten."),
+    rule(
+        "CO-154",
+        Severity::S1,
+        "A query that succeeds tells the BytesWritten; they are none only of an empty list, and of a buffer that has none.",
+    ),
     rule("CO-156", Severity::S1, "A set does not change the issuer's buffer."),
     rule(
         "CO-171",
@@ -279,7 +285,8 @@ pub(crate) const RULES: &[Rule] = &[
     rule(
         "CO-192",
         Severity::S1,
-        "SourceHandle, context, parent and pool of a NET_BUFFER_LIST that is sent are not changed.",
+        "SourceHandle (that of the VC, or of the protocol's binding), context, parent and pool of a NET_BUFFER_LIST that is sent \
+         are not changed.",
     ),
     rule("CO-193", Severity::S1, "ProtocolReserved of what is sent is not changed."),
     rule("CO-195", Severity::S0, "NdisGetDataBuffer is called with an alignment."),
@@ -385,7 +392,8 @@ pub(crate) const RULES: &[Rule] = &[
     rule(
         "CO-315",
         Severity::S0,
-        "Structures given to NDIS have a header of their type, and of a revision and size that the NDIS version has.",
+        "Structures given to NDIS have a header of their type, and of a revision and size that the NDIS version has; that is one \
+         that was published, from 6.0 to the system's own.",
     ),
     rule(
         "CO-323",
@@ -438,7 +446,11 @@ pub(crate) const RULES: &[Rule] = &[
     rule("NV.NdisTimedDataSend.CO", Severity::S1, "A send ends within 30 s."),
     rule("NV.NdisTimedOidComplete", Severity::S1, "An OID request ends within 12 s."),
     rule("NV.NdisTimedOidComplete.CO", Severity::S1, "A CoNDIS OID request ends within 12 s."),
-    rule("SDV.CancelTimerObject", Severity::S0, "Timer objects are freed by the end of MiniportHaltEx."),
+    rule(
+        "SDV.CancelTimerObject",
+        Severity::S0,
+        "Timer objects are freed by the end of MiniportHaltEx, those of the driver's handle by that of its unload.",
+    ),
     rule(
         "SDV.Init_DeRegisterInterrupt",
         Severity::S0,
@@ -447,7 +459,8 @@ pub(crate) const RULES: &[Rule] = &[
     rule(
         "SDV.Init_NdisAllocateIoWorkItem",
         Severity::S1,
-        "Work items are freed by the end of MiniportHaltEx or of a MiniportInitializeEx that fails.",
+        "Work items are freed by the end of MiniportHaltEx or of a MiniportInitializeEx that fails, those of the driver's handle \
+         before its unload ends.",
     ),
     rule(
         "SDV.Init_RegisterInterrupt",
@@ -463,7 +476,7 @@ pub(crate) const RULES: &[Rule] = &[
     rule(
         "SDV.NdisAllocateMdl",
         Severity::S1,
-        "An MDL from NdisAllocateMdl is freed once, by the end of MiniportHaltEx.",
+        "An MDL from NdisAllocateMdl is freed once, by the end of MiniportHaltEx, one of the driver's handle by that of its unload.",
     ),
     rule(
         "SDV.NdisAllocateMemoryWithTagPriority",
@@ -473,7 +486,7 @@ pub(crate) const RULES: &[Rule] = &[
     rule(
         "SDV.NdisAllocateNetBuffer",
         Severity::S1,
-        "Pools of network data are freed by the end of MiniportHaltEx.",
+        "Pools of network data are freed by the end of MiniportHaltEx, those of the driver's handle, or of none, by that of its unload.",
     ),
     rule(
         "SDV.NdisMDeregisterInterruptEx",
@@ -495,7 +508,7 @@ pub(crate) const RULES: &[Rule] = &[
     rule(
         "SDV.NdisOpenConfigurationEx",
         Severity::S1,
-        "Configuration handles are closed by the end of MiniportInitializeEx.",
+        "Configuration handles are closed by the end of MiniportInitializeEx, those of the driver's handle before it deregisters.",
     ),
     rule("SDV.PeriodicTimer", Severity::S1, "A periodic timer is cancelled at PASSIVE_LEVEL."),
     rule(

@@ -81,7 +81,7 @@ struct Sent {
 }
 
 /// What the driver has to leave alone.
-struct Before {
+pub(super) struct Before {
     nbl: [usize; 4],
     protocol_reserved: [usize; 4],
     source_handle: usize,
@@ -102,7 +102,7 @@ struct Buffer {
 const UNSET: Status = 0x5E4D_5E4D;
 
 impl Before {
-    fn of(nbl: Nbl) -> Self {
+    pub(super) fn of(nbl: Nbl) -> Self {
         let buffers = nbl.net_buffers(1 << 16).into_iter().map(|nb| Buffer {
             nb: nb.0,
             position: (
@@ -130,7 +130,7 @@ impl Before {
     }
 
     /// The rules that the changes between `self` and `after` break.
-    fn changes(&self, after: &Self) -> Vec<(&'static str, &'static str)> {
+    pub(super) fn changes(&self, after: &Self) -> Vec<(&'static str, &'static str)> {
         let mut broken = Vec::new();
         if self.nbl != after.nbl || self.source_handle != after.source_handle {
             broken.push(("CO-192", "NET_BUFFER_LIST fields changed"));

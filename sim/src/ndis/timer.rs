@@ -8,6 +8,7 @@ use super::adapter::Adapter;
 use super::callback::{Level, into_driver};
 use super::finding;
 use super::handle::{self, Handle, Kind};
+use super::holder::Holder;
 use super::ownership::Resource;
 use super::parameters::{pointer_at, u32_at};
 use super::raw;
@@ -22,7 +23,7 @@ type Function = unsafe extern "win64" fn(usize, usize, usize, usize);
 
 /// One timer object.
 pub(crate) struct Timer {
-    adapter: Rc<Adapter>,
+    holder: Holder,
     handle: Cell<Handle>,
     function: usize,
     context: usize,
@@ -39,10 +40,10 @@ fn find(handle: Handle) -> Option<Rc<Timer>> {
 
 pub(super) unsafe extern "win64" fn allocate(h: Handle, characteristics: usize, out: *mut Handle) -> Status {
     let call = enter("NdisAllocateTimerObject", IrqlRange::DISPATCH_OR_BELOW);
-    let Some(adapter) = Adapter::find(h) else { return status::FAILURE };
+    let Some(holder) = Holder::find(h) else { return status::FAILURE };
     let header: ObjectHeader = raw::read(characteristics as *const ObjectHeader);
     if header != ObjectHeader::new(CHARACTERISTICS, 1, header.size) || header.size != 24 {
-        finding("CO-315", Some(adapter.name()), format!("NDIS_TIMER_CHARACTERISTICS with header {header:?}"));
+        finding("CO-315", Some(holder.name()), format!("NDIS_TIMER_CHARACTERISTICS with header {header:?}"));
         return status::INVALID_PARAMETER;
     }
     if call.machine().should_fail("NdisAllocateTimerObject") {
@@ -52,12 +53,12 @@ pub(super) unsafe extern "win64" fn allocate(h: Handle, characteristics: usize, 
     if u32_at(&bytes, 4) == 0 {
         finding(
             "SDV.NdisAllocateMemoryWithTagPriority",
-            Some(adapter.name()),
+            Some(holder.name()),
             "a timer without a tag".to_owned(),
         );
     }
     let timer = Rc::new(Timer {
-        adapter: Rc::clone(&adapter),
+        holder: holder.clone(),
         handle: Cell::new(std::ptr::null_mut()),
         function: pointer_at(&bytes, 8),
         context: pointer_at(&bytes, 16),
@@ -68,8 +69,10 @@ pub(super) unsafe extern "win64" fn allocate(h: Handle, characteristics: usize, 
     });
     let handle = handle::open(Kind::Timer, Rc::clone(&timer));
     timer.handle.set(handle);
-    adapter.timers.borrow_mut().push(Rc::downgrade(&timer));
-    adapter.own(Resource::Timer, handle as usize, "a timer object");
+    if let Some(adapter) = holder.adapter() {
+        adapter.timers.borrow_mut().push(Rc::downgrade(&timer));
+    }
+    holder.own(Resource::Timer, handle as usize, "a timer object");
     raw::write(out, handle);
     status::SUCCESS
 }
@@ -93,10 +96,10 @@ pub(super) unsafe extern "win64" fn set_coalescable(
 /// Arms a timer; 1 if it was armed already, as `KeSetTimer` tells.
 fn arm(handle: Handle, due: i64, period: i32, context: usize) -> u8 {
     let Some(timer) = find(handle) else { return 0 };
-    let machine = timer.adapter.machine();
+    let machine = Machine::current();
     let was = timer.disarm();
-    if timer.adapter.asleep.get() {
-        finding("CO-265", Some(timer.adapter.name()), "a timer is set while the card is asleep".to_owned());
+    if timer.holder.adapter().is_some_and(|adapter| adapter.asleep.get()) {
+        finding("CO-265", Some(timer.holder.name()), "a timer is set while the card is asleep".to_owned());
     }
     timer.period.set(Duration::from_millis(u64::try_from(period).unwrap_or(0)));
     let context = if context == 0 { timer.context } else { context };
@@ -111,7 +114,7 @@ pub(super) unsafe extern "win64" fn cancel(handle: Handle) -> u8 {
     let Some(timer) = find(handle) else { return 0 };
     if timer.period.get() != Duration::ZERO && call.machine().irql() != PASSIVE_LEVEL {
         let text = format!("a periodic timer cancelled at IRQL {}", call.machine().irql());
-        finding("SDV.PeriodicTimer", Some(timer.adapter.name()), text);
+        finding("SDV.PeriodicTimer", Some(timer.holder.name()), text);
     }
     timer.period.set(Duration::ZERO);
     u8::from(timer.disarm())
@@ -122,10 +125,10 @@ pub(super) unsafe extern "win64" fn free(handle: Handle) {
     let Some(timer) = find(handle) else { return };
     if timer.armed.get().is_some() || timer.queued.get() || timer.running.get() != 0 {
         let text = "freed while set or running".to_owned();
-        finding("CO-272", Some(format!("{} timer", timer.adapter.name())), text);
+        finding("CO-272", Some(format!("{} timer", timer.holder.name())), text);
         timer.disarm();
     }
-    timer.adapter.owned.remove(Resource::Timer, handle as usize);
+    timer.holder.disown(Resource::Timer, handle as usize);
     handle::close::<Timer>(Kind::Timer, handle);
 }
 
@@ -142,12 +145,12 @@ pub(super) fn check_cancelled(adapter: &Adapter) {
 impl Timer {
     /// Takes an expiry back; false if none is set or it has come already.
     fn disarm(&self) -> bool {
-        self.armed.take().is_some_and(|event| self.adapter.machine().cancel(event))
+        self.armed.take().is_some_and(|event| Machine::current().cancel(event))
     }
 
     fn schedule(self: &Rc<Self>, when: Duration, context: usize) {
         let timer = Rc::clone(self);
-        let event = self.adapter.machine().at(when, move || timer.expire(when, context));
+        let event = Machine::current().at(when, move || timer.expire(when, context));
         self.armed.set(Some(event));
     }
 
@@ -156,7 +159,7 @@ impl Timer {
     fn expire(self: &Rc<Self>, when: Duration, context: usize) {
         self.armed.set(None);
         if self.period.get() != Duration::ZERO {
-            self.schedule(self.adapter.machine().timer_end(self.period.get()).max(when), context);
+            self.schedule(Machine::current().timer_end(self.period.get()).max(when), context);
         }
         if self.queued.replace(true) {
             return;

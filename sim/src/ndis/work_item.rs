@@ -3,18 +3,18 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use super::adapter::Adapter;
 use super::callback::{Level, into_driver};
-use super::finding;
 use super::handle::{self, Handle, Kind};
+use super::holder::Holder;
 use super::ownership::Resource;
+use super::{Ndis, finding};
 use crate::machine::{IrqlRange, enter};
 
 type Routine = unsafe extern "win64" fn(usize, Handle);
 
 /// One work item.
 struct WorkItem {
-    adapter: Rc<Adapter>,
+    holder: Holder,
     queued: Cell<bool>,
     running: Cell<bool>,
 }
@@ -26,13 +26,13 @@ fn find(handle: Handle) -> Option<Rc<WorkItem>> {
 pub(super) unsafe extern "win64" fn allocate(h: Handle) -> Handle {
     let call = enter("NdisAllocateIoWorkItem", IrqlRange::DISPATCH_OR_BELOW);
     let null = std::ptr::null_mut();
-    let Some(adapter) = Adapter::find(h) else { return null };
+    let Some(holder) = Holder::find(h) else { return null };
     if call.machine().should_fail("NdisAllocateIoWorkItem") {
         return null;
     }
-    let item = WorkItem { adapter: Rc::clone(&adapter), queued: Cell::new(false), running: Cell::new(false) };
+    let item = WorkItem { holder: holder.clone(), queued: Cell::new(false), running: Cell::new(false) };
     let handle = handle::open(Kind::WorkItem, Rc::new(item));
-    adapter.own(Resource::WorkItem, handle as usize, "a work item");
+    holder.own(Resource::WorkItem, handle as usize, "a work item");
     handle
 }
 
@@ -40,7 +40,7 @@ pub(super) unsafe extern "win64" fn queue(handle: Handle, routine: usize, contex
     let call = enter("NdisQueueIoWorkItem", IrqlRange::DISPATCH_OR_BELOW);
     let Some(item) = find(handle) else { return };
     if item.queued.replace(true) {
-        finding("CO-275", Some(item.adapter.name()), "a work item queued twice".to_owned());
+        finding("CO-275", Some(item.holder.name()), "a work item queued twice".to_owned());
         return;
     }
     let handle = handle as usize;
@@ -54,7 +54,7 @@ pub(super) unsafe extern "win64" fn queue(handle: Handle, routine: usize, contex
             unsafe { routine(context, handle as Handle) }
         });
         item.running.set(false);
-        item.adapter.ndis().changed();
+        Ndis::current().changed();
     });
 }
 
@@ -64,8 +64,8 @@ pub(super) unsafe extern "win64" fn free(handle: Handle) {
     let Some(item) = find(handle) else { return };
     let own = call.machine().extent().contains(&"NdisIoWorkItem");
     if item.queued.get() || (item.running.get() && !own) {
-        finding("CO-274", Some(item.adapter.name()), "a work item freed while queued or running".to_owned());
+        finding("CO-274", Some(item.holder.name()), "a work item freed while queued or running".to_owned());
     }
-    item.adapter.owned.remove(Resource::WorkItem, handle as usize);
+    item.holder.disown(Resource::WorkItem, handle as usize);
     handle::close::<WorkItem>(Kind::WorkItem, handle);
 }

@@ -6,9 +6,9 @@ use std::rc::Rc;
 use super::layout::{Nb, Nbl};
 use super::{Owner, PoolNbl};
 use crate::machine::{IrqlRange, Machine, enter};
-use crate::ndis::adapter::Adapter;
 use crate::ndis::block::Block;
 use crate::ndis::handle::{self, Handle, Kind};
+use crate::ndis::holder::Holder;
 use crate::ndis::ownership::Resource;
 use crate::ndis::parameters::u32_at;
 use crate::ndis::tables::ObjectHeader;
@@ -16,7 +16,7 @@ use crate::ndis::{Ndis, finding, raw};
 
 /// A pool of frame lists.
 pub(crate) struct ListPool {
-    adapter: Rc<Adapter>,
+    holder: Holder,
     handle: Cell<Handle>,
     /// Each list has a net buffer.
     with_buffer: bool,
@@ -26,7 +26,7 @@ pub(crate) struct ListPool {
 
 /// A pool of single net buffers.
 struct BufferPool {
-    adapter: Rc<Adapter>,
+    holder: Holder,
     live: RefCell<Vec<Block>>,
 }
 
@@ -35,27 +35,27 @@ struct BufferPool {
 pub(in crate::ndis) unsafe extern "win64" fn allocate_list_pool(h: Handle, parameters: usize) -> Handle {
     let call = enter("NdisAllocateNetBufferListPool", IrqlRange::DISPATCH_OR_BELOW);
     let null = std::ptr::null_mut();
-    let Some(adapter) = Adapter::find(h) else { return null };
+    let Some(holder) = Holder::find_or_caller(h) else { return null };
     let bytes = raw::bytes(parameters, 16);
     let header: ObjectHeader = raw::read(parameters as *const ObjectHeader);
     if header != ObjectHeader::new(0x80, 1, 16) {
         let text = format!("NET_BUFFER_LIST_POOL_PARAMETERS with header {header:?}");
-        finding("CO-315", Some(adapter.name()), text);
+        finding("CO-315", Some(holder.name()), text);
         return null;
     }
     let context_size = usize::from(u16::from_le_bytes([bytes[6], bytes[7]]));
     if u32_at(&bytes, 8) == 0 || context_size % 16 != 0 {
         let text = format!("a pool with tag {:#x} and ContextSize {context_size}", u32_at(&bytes, 8));
-        finding("CO-233", Some(adapter.name()), text);
+        finding("CO-233", Some(holder.name()), text);
     }
     if u32_at(&bytes, 12) != 0 {
-        finding("CO-215", Some(adapter.name()), "a pool with DataSize for received data".to_owned());
+        finding("CO-215", Some(holder.name()), "a pool with DataSize for received data".to_owned());
     }
     if call.machine().should_fail("NdisAllocateNetBufferListPool") {
         return null;
     }
     let pool = Rc::new(ListPool {
-        adapter: Rc::clone(&adapter),
+        holder: holder.clone(),
         handle: Cell::new(null),
         with_buffer: bytes[5] != 0,
         context_size,
@@ -63,7 +63,7 @@ pub(in crate::ndis) unsafe extern "win64" fn allocate_list_pool(h: Handle, param
     });
     let handle = handle::open(Kind::Pool, Rc::clone(&pool));
     pool.handle.set(handle);
-    adapter.own(Resource::Pool, handle as usize, "a NET_BUFFER_LIST pool");
+    holder.own(Resource::Pool, handle as usize, "a NET_BUFFER_LIST pool");
     handle
 }
 
@@ -72,9 +72,9 @@ pub(in crate::ndis) unsafe extern "win64" fn free_list_pool(handle: Handle) {
     let Some(pool) = find(handle) else { return };
     if pool.live.get() != 0 {
         let text = format!("a pool freed with {} lists", pool.live.get());
-        finding("CO-231", Some(pool.adapter.name()), text);
+        finding("CO-231", Some(pool.holder.name()), text);
     }
-    pool.adapter.owned.remove(Resource::Pool, handle as usize);
+    pool.holder.disown(Resource::Pool, handle as usize);
     handle::close::<ListPool>(Kind::Pool, handle);
 }
 
@@ -139,7 +139,7 @@ pub(in crate::ndis) unsafe extern "win64" fn allocate_list_and_buffer(
     let call = enter("NdisAllocateNetBufferAndNetBufferList", IrqlRange::DISPATCH_OR_BELOW);
     let Some(pool) = find(pool) else { return 0 };
     if !pool.with_buffer {
-        finding("CO-215", Some(pool.adapter.name()), "the pool has no net buffers".to_owned());
+        finding("CO-215", Some(pool.holder.name()), "the pool has no net buffers".to_owned());
         return 0;
     }
     if call.machine().should_fail("NdisAllocateNetBufferAndNetBufferList") {
@@ -168,7 +168,7 @@ pub(in crate::ndis) unsafe extern "win64" fn free_list(nbl: usize) {
     };
     if list.owner() != Owner::Driver {
         let text = format!("{} freed while the client owns it", list.name());
-        finding("CO-216", Some(list.pool.adapter.name()), text);
+        finding("CO-216", Some(list.pool.holder.name()), text);
     }
     list.pool.live.set(list.pool.live.get() - 1);
     Ndis::current().nbls.borrow_mut().remove(&nbl);
@@ -178,19 +178,19 @@ pub(in crate::ndis) unsafe extern "win64" fn free_list(nbl: usize) {
 pub(in crate::ndis) unsafe extern "win64" fn allocate_buffer_pool(h: Handle, parameters: usize) -> Handle {
     let call = enter("NdisAllocateNetBufferPool", IrqlRange::DISPATCH_OR_BELOW);
     let null = std::ptr::null_mut();
-    let Some(adapter) = Adapter::find(h) else { return null };
+    let Some(holder) = Holder::find_or_caller(h) else { return null };
     let header: ObjectHeader = raw::read(parameters as *const ObjectHeader);
     if header != ObjectHeader::new(0x80, 1, 12) {
         let text = format!("NET_BUFFER_POOL_PARAMETERS with header {header:?}");
-        finding("CO-315", Some(adapter.name()), text);
+        finding("CO-315", Some(holder.name()), text);
         return null;
     }
     if call.machine().should_fail("NdisAllocateNetBufferPool") {
         return null;
     }
-    let pool = Rc::new(BufferPool { adapter: Rc::clone(&adapter), live: RefCell::default() });
+    let pool = Rc::new(BufferPool { holder: holder.clone(), live: RefCell::default() });
     let handle = handle::open(Kind::BufferPool, pool);
-    adapter.own(Resource::BufferPool, handle as usize, "a NET_BUFFER pool");
+    holder.own(Resource::BufferPool, handle as usize, "a NET_BUFFER pool");
     handle
 }
 
@@ -198,9 +198,9 @@ pub(in crate::ndis) unsafe extern "win64" fn free_buffer_pool(handle: Handle) {
     let _call = enter("NdisFreeNetBufferPool", IrqlRange::DISPATCH_OR_BELOW);
     let Some(pool) = handle::find::<BufferPool>(handle, Kind::BufferPool, "CO-231") else { return };
     if !pool.live.borrow().is_empty() {
-        finding("CO-231", Some(pool.adapter.name()), "a pool freed with net buffers".to_owned());
+        finding("CO-231", Some(pool.holder.name()), "a pool freed with net buffers".to_owned());
     }
-    pool.adapter.owned.remove(Resource::BufferPool, handle as usize);
+    pool.holder.disown(Resource::BufferPool, handle as usize);
     handle::close::<BufferPool>(Kind::BufferPool, handle);
 }
 

@@ -1,7 +1,7 @@
 //! From initialization to halt of the smallest driver.
 
 use super::hardware;
-use super::mini::{adapter, deviates, later, mini, ndis};
+use super::mini::{adapter, by_driver, deviates, later, mini, ndis};
 use crate::machine::Machine;
 use crate::ndis::handle::Handle;
 use crate::ndis::status::{self, Status};
@@ -22,9 +22,7 @@ pub(super) unsafe extern "win64" fn initialize(handle: Handle, _context: usize, 
         "interrupt before attributes" => _ = hardware::connect(),
         _ => {}
     }
-    let mut configuration = std::ptr::null_mut();
-    let object: [u64; 3] = [u64::from_le_bytes([0xA9, 1, 20, 0, 0, 0, 0, 0]), handle as u64, 0];
-    let status = ndis!(configuration::open, (&raw const object) as usize, &raw mut configuration);
+    let (status, configuration) = open_configuration(handle);
     if status != status::SUCCESS {
         return fail(status);
     }
@@ -84,6 +82,9 @@ pub(super) fn set_registration(handle: Handle) -> Status {
         "hang time" => (0x41, 3),
         _ => (0x41, 0),
     };
+    if mini(|it| it.deviation.get()).starts_with("NDIS 6") {
+        bytes[1] = 1;
+    }
     if deviates("no adapter context") {
         bytes[8..16].fill(0);
     }
@@ -105,15 +106,59 @@ fn set_general(handle: Handle) -> Status {
     put(92, &6_u16.to_le_bytes());
     put(200, &(oids.as_ptr() as u64).to_le_bytes());
     put(208, &4_u32.to_le_bytes());
+    if deviates("NDIS 6.0") || deviates("NDIS 6.1") {
+        put(0, &[0x9F, 1, 216, 0]);
+        return ndis!(attributes::set, handle, bytes.as_ptr() as usize);
+    }
     let capabilities = if deviates("no power capabilities") { 0 } else { oids.as_ptr() as u64 };
     put(216, &capabilities.to_le_bytes());
     ndis!(attributes::set, handle, bytes.as_ptr() as usize)
 }
 
+/// `NDIS_CONFIGURATION_OBJECT` for an adapter or a driver.
+fn open_configuration(handle: Handle) -> (Status, Handle) {
+    let object: [u64; 3] = [u64::from_le_bytes([0xA9, 1, 20, 0, 0, 0, 0, 0]), handle as u64, 0];
+    let mut configuration = std::ptr::null_mut();
+    let status = ndis!(configuration::open, (&raw const object) as usize, &raw mut configuration);
+    (status, configuration)
+}
+
+/// What is the driver's own, from the first start of an adapter to the unload.
+fn obtain_for_driver(handle: Handle) -> Status {
+    let mdl = ndis!(net_buffer::allocate_mdl, handle, 0x1000, 16);
+    let (status, configuration) = open_configuration(handle);
+    mini(|it| it.mdl.set(mdl));
+    mini(|it| it.configuration.set(configuration as usize));
+    if mdl == 0 { status::RESOURCES } else { status }
+}
+
+/// Frees what is the driver's own, but for what the run's deviation forgets.
+pub(super) fn release_driver() {
+    release_parts();
+    let (mdl, configuration) = mini(|it| (it.mdl.take(), it.configuration.take()));
+    if mdl != 0 && !deviates("driver's MDL") {
+        ndis!(net_buffer::free_mdl, mdl);
+    }
+    if configuration != 0 && !deviates("driver's configuration") {
+        ndis!(configuration::close, configuration as Handle);
+    }
+}
+
 /// Pool, timer, work item; on failure nothing stays.
 fn obtain(handle: Handle) -> Status {
+    let handle = match mini(|it| it.deviation.get()) {
+        _ if by_driver() => mini(|it| it.driver.get()) as Handle,
+        "things of nobody" => std::ptr::null_mut(),
+        _ => handle,
+    };
+    if by_driver() && obtain_for_driver(handle) != status::SUCCESS {
+        release_driver();
+        return status::RESOURCES;
+    }
     let pool_parameters: [u32; 4] = [0x0010_0180, 0x0000_0100, u32::from_le_bytes(*b"mini"), 0];
-    let pool = ndis!(net_buffer::allocate_list_pool, handle, (&raw const pool_parameters) as usize);
+    // The page of the function calls its handle optional.
+    let of = if deviates("driver's pool of nobody") { std::ptr::null_mut() } else { handle };
+    let pool = ndis!(net_buffer::allocate_list_pool, of, (&raw const pool_parameters) as usize);
     mini(|it| it.pool.set(pool as usize));
     let timer_characteristics: [usize; 3] =
         [0x6E69_6D00_0018_0197 | 0x69 << 32, timer_fired as *const () as usize, 1];
@@ -141,14 +186,20 @@ fn obtain(handle: Handle) -> Status {
 
 fn release() {
     hardware::release();
+    if !by_driver() {
+        release_parts();
+    }
+}
+
+fn release_parts() {
     let (pool, timer, work) = mini(|it| (it.pool.take(), it.timer.take(), it.work.take()));
-    if pool != 0 && !deviates("pool leak") {
+    if pool != 0 && !deviates("pool leak") && !deviates("driver's pool") {
         ndis!(net_buffer::free_list_pool, pool as Handle);
     }
-    if timer != 0 && !deviates("timer leak") {
+    if timer != 0 && !deviates("timer leak") && !deviates("driver's timer") {
         ndis!(timer::free, timer as Handle);
     }
-    if work != 0 && !deviates("work item leak") {
+    if work != 0 && !deviates("work item leak") && !deviates("driver's work item") {
         ndis!(work_item::free, work as Handle);
     }
 }

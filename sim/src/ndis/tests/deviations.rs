@@ -33,6 +33,21 @@ trips! {
         "unknown table" => "CO-315",
         "NDIS 5" => "CO-315",
         "early deregistration" => "NDIS.7C.0x0A",
+        "NDIS 6.45" => "CO-315",
+        "NDIS of tomorrow" => "CO-315",
+        "NDIS 6.0 with a later table" => "CO-001",
+        "NDIS 6.1 with an earlier table" => "CO-001",
+    }
+    what_the_driver_keeps(start_and_stop) {
+        "driver's configuration" => "SDV.NdisOpenConfigurationEx",
+        "driver's MDL" => "SDV.NdisAllocateMdl",
+        "driver's pool" => "SDV.NdisAllocateNetBuffer",
+        "driver's timer" => "SDV.CancelTimerObject",
+        "driver's work item" => "SDV.Init_NdisAllocateIoWorkItem",
+        "things of nobody" => "CO-084",
+    }
+    sends_without_a_vc(send_connectionless) {
+        "changes the source of a send" => "CO-192",
     }
     initialization_and_halt(start_and_stop) {
         "general first" => "CO-015",
@@ -239,6 +254,13 @@ fn start_and_stop() {
     if deviates("allocates after the halt") {
         ndis!(net_buffer::allocate_mdl, adapter(), 0x1000, 16);
     }
+}
+
+/// A protocol sends without a VC.
+fn send_connectionless() {
+    let bench = Bench::start().expect("a start");
+    ndis_client::send_connectionless(&bench.adapter, vec![7; 60]);
+    bench.stop();
 }
 
 fn halt_under_a_client() {

@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::answers::{cm_oid_request, co_oid_request, oid_request};
-use super::bring_up::{halt, initialize, pause, restart};
+use super::bring_up::{self, halt, initialize, pause, restart};
 use super::calls::{
     self, close_af, close_call, create_vc, delete_vc, deregister_sap, incoming_complete, make_call, open_af,
     register_sap,
@@ -15,12 +15,13 @@ use super::hardware::{self, Card};
 use crate::machine::Machine;
 use crate::ndis::activation::Change;
 use crate::ndis::handle::Handle;
+use crate::ndis::net_buffer::layout::Nbl;
 use crate::ndis::parameters::ParameterBlock;
 use crate::ndis::status::{self, Status};
 use crate::ndis::tables::{
     CallManagerHandlers, CoMiniportCharacteristics, MiniportCharacteristics, ObjectHeader,
 };
-use crate::ndis::{driver, raw};
+use crate::ndis::{driver, raw, refused};
 
 /// What this run does wrong: the name of a deviation, or nothing.
 pub(super) type Deviation = &'static str;
@@ -70,6 +71,13 @@ pub(super) struct Mini {
     pub(super) link: RefCell<Vec<u8>>,
     /// What follows the activation or deactivation of a VC, by its context.
     pub(super) then: RefCell<BTreeMap<(usize, Change), Then>>,
+    /// Of the driver's own: an MDL and an open configuration.
+    pub(super) mdl: Cell<usize>,
+    pub(super) configuration: Cell<usize>,
+    /// How often `MiniportDriverUnload` was called.
+    pub(super) unloaded: Cell<usize>,
+    /// `SourceHandle` of the list that was last sent without a VC.
+    pub(super) source: Cell<usize>,
     pub(super) card: Card,
 }
 
@@ -79,6 +87,11 @@ thread_local! {
 
 pub(super) fn mini<R>(f: impl FnOnce(&Mini) -> R) -> R {
     MINI.with(f)
+}
+
+/// Whether this run's driver obtains what it can by its own handle, rather than by its adapter's.
+pub(super) fn by_driver() -> bool {
+    mini(|it| it.deviation.get()).starts_with("driver's ")
 }
 
 /// Whether this run deviates so.
@@ -133,6 +146,13 @@ pub(super) unsafe extern "win64" fn entry(object: usize, path: usize) -> Status 
         "hang without reset" => table.check_for_hang = Some(check_for_hang),
         "no set options" => table.set_options = None,
         "NDIS 5" => table.major_ndis_version = 5,
+        "NDIS 6.0" => old(&mut table, 0, 1, 136),
+        "NDIS 6.1" => old(&mut table, 1, 2, 152),
+        "NDIS 6.20" => old(&mut table, 20, 2, 152),
+        "NDIS 6.0 with a later table" => old(&mut table, 0, 2, 152),
+        "NDIS 6.1 with an earlier table" => old(&mut table, 1, 1, 136),
+        "NDIS 6.45" => table.minor_ndis_version = 45,
+        "NDIS of tomorrow" => table.minor_ndis_version = 90,
         _ => {}
     }
     let mut handle = std::ptr::null_mut();
@@ -146,6 +166,12 @@ pub(super) unsafe extern "win64" fn entry(object: usize, path: usize) -> Status 
         ndis!(driver::set_optional_handlers, handle, 0);
     }
     if deviates("entry fails registered") { status::FAILURE } else { status }
+}
+
+/// Declares another version, with the table that belongs to it or does not.
+fn old(table: &mut MiniportCharacteristics, minor: u8, revision: u8, size: u16) {
+    table.minor_ndis_version = minor;
+    table.header = ObjectHeader::new(0x8A, revision, size);
 }
 
 unsafe extern "win64" fn check_for_hang(_context: usize) -> u8 {
@@ -206,12 +232,24 @@ unsafe extern "win64" fn set_options(handle: Handle, _context: usize) -> Status 
 }
 
 unsafe extern "win64" fn unload(_object: usize) {
+    if by_driver() {
+        bring_up::release_driver();
+    }
     if !deviates("stays registered") {
         ndis!(driver::deregister, mini(|it| it.driver.get()) as Handle);
     }
+    mini(|it| it.unloaded.set(it.unloaded.get() + 1));
 }
 
-unsafe extern "win64" fn send_connectionless(_context: usize, _list: usize, _port: u32, _flags: u32) {}
+/// What has no VC goes back.
+unsafe extern "win64" fn send_connectionless(_context: usize, list: usize, _port: u32, _flags: u32) {
+    mini(|it| it.source.set(Nbl(list).source_handle()));
+    Nbl(list).set_status(status::NOT_SUPPORTED);
+    if deviates("changes the source of a send") {
+        Nbl(list).set_source_handle(adapter() as usize);
+    }
+    later(move || ndis!(refused::connectionless_complete, adapter(), list, 0));
+}
 
 unsafe extern "win64" fn cancel(_context: usize, _id: usize) {}
 

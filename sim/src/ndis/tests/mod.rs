@@ -11,6 +11,7 @@ mod hardware;
 mod mini;
 mod misuse;
 mod on_card;
+mod ordinary;
 mod questions;
 mod readings;
 pub(crate) mod rest;
