@@ -11,7 +11,7 @@ use std::{
 
 use ndis_sim::{
     image::Image,
-    machine::{self, Config, FailPlan, Machine},
+    machine::{self, Config, FailPlan, Machine, Windows},
     memory::pool::tag_name,
     ndis::{self, Adapter, Driver, DriverEntry, Keywords, Readings, Value, status::Status},
     nic::{Faults, Model},
@@ -101,6 +101,8 @@ pub struct Setup {
     pub readings: Option<Readings>,
     /// What the clock ticks in, 0 for one that is exact; none has the seed choose.
     pub tick: Option<Duration>,
+    /// The release of Windows that runs.
+    pub windows: Windows,
     /// Guard pages around each pool block, and an event log: what takes most of the time of a short run.
     pub thorough: bool,
 }
@@ -116,6 +118,7 @@ impl Setup {
             real_time: false,
             readings: Some(READINGS.get()),
             tick: Some(machine::TICK),
+            windows: Windows::NEWEST,
             thorough: true,
         }
     }
@@ -305,6 +308,7 @@ fn on_this_thread<T: 'static>(
         fail: setup.fail,
         limit: LIMIT,
         tick: setup.tick.unwrap_or_else(|| machine::drawn_tick(setup.seed)),
+        windows: setup.windows,
         trace,
         log: setup.thorough || trace,
         guard: setup.thorough,

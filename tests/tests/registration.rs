@@ -22,6 +22,26 @@ fn driver_registers_and_deregisters() {
     run.clean();
 }
 
+// covers: DriverEntry, DriverUnload
+#[test]
+fn each_windows_that_the_inf_is_for_takes_the_driver() {
+    use ndis_sim::machine::Windows;
+    /// Windows 10, version 2004: the decoration of `mcm.inx`.
+    const OLDEST: u32 = 19_041;
+    let releases = Windows::RELEASES.into_iter().filter(|it| it.kernel.2 >= OLDEST);
+    for (seed, windows) in (1..).zip(releases) {
+        let setup = Setup { windows, ..Setup::new(seed, Card::new(Model::I82574l)) };
+        lab::run(setup, |lab| {
+            let driver = lab.load();
+            let adapter = lab.adapter(&driver, 0);
+            adapter.start().expect("MiniportInitializeEx succeeds");
+            adapter.halt(HaltAction::DeviceDisabled);
+            driver.unload();
+        })
+        .clean();
+    }
+}
+
 // covers: DriverEntry
 #[test]
 fn refused_registration_leaves_nothing() {
