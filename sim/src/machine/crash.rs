@@ -5,7 +5,7 @@ use std::fmt;
 use super::activity::Activity;
 use super::fault::{Fault, instruction_at, is_fast_fail};
 use super::registers::Registers;
-use super::{DISPATCH_LEVEL, Machine};
+use super::{DISPATCH_LEVEL, Machine, shared_data};
 use crate::memory::{ObjectId, pool};
 
 /// The end of a run by the driver's fault.
@@ -116,6 +116,16 @@ impl Machine {
         } else {
             "read of"
         };
+        if let Some(offset) = shared_data::offset(address) {
+            let place = format!("{verb} offset {offset:#x} of KUSER_SHARED_DATA");
+            return if write {
+                ("BC.BE", None, format!("{place}, which can be read only,"))
+            } else if fetch {
+                ("BC.FC", None, place)
+            } else {
+                ("SIM.SharedData", None, format!("{place}, which is not simulated,"))
+            };
+        }
         if let Some(block) = self.pool().at_address(address) {
             let rule = if block.freed.is_some() {
                 "BC.CC"

@@ -1,4 +1,4 @@
-//! Faults of the driver's code: accesses to registers, ports and CR8, and crashes.
+//! Faults of the driver's code: accesses to registers, ports, CR8 and `KUSER_SHARED_DATA`, and crashes.
 //!
 //! The signal handler runs on a stack of its own. It never switches activities: to preempt the activity it interrupted
 //! it makes that one call [`preempt_thunk`] first, and to end it, it has the coroutine return.
@@ -14,7 +14,7 @@ use iced_x86::{Decoder, DecoderOptions, Instruction, Mnemonic, OpKind, Register}
 
 use super::activity::{Activity, Exit};
 use super::registers::Registers;
-use super::{Machine, decode};
+use super::{Machine, decode, shared_data};
 use crate::memory::pages::{Access, Reservation};
 
 const SIGNALS: [libc::c_int; 5] = [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE, libc::SIGTRAP];
@@ -130,16 +130,20 @@ impl Machine {
         Outcome::End
     }
 
-    /// Carries out an access to a register, to ports or to CR8.
+    /// Carries out an access to a register, to ports or to CR8, or a read of `KUSER_SHARED_DATA`.
     fn emulate(&self, fault: &Fault, registers: &mut Registers<'_>) -> bool {
         let region = self.mmio.find(fault.address);
-        if region.is_none() && !fault.general {
+        let shared = shared_data::offset(fault.address).filter(|_| !fault.general);
+        if region.is_none() && shared.is_none() && !fault.general {
             return false;
         }
         let instruction = instruction_at(registers.instruction_pointer());
-        let done = match region {
-            Some((device, offset)) => decode::access(&instruction, registers, &*device, offset),
-            None => self.access_cr8(&instruction, registers) || self.access_port(&instruction, registers),
+        let done = match (region, shared) {
+            (Some((device, offset)), _) => decode::access(&instruction, registers, &*device, offset),
+            (None, Some(offset)) => self.read_shared_data(&instruction, registers, offset),
+            (None, None) => {
+                self.access_cr8(&instruction, registers) || self.access_port(&instruction, registers)
+            }
         };
         if done {
             registers.set_instruction_pointer(instruction.next_ip());

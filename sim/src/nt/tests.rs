@@ -229,6 +229,26 @@ fn a_lock_that_was_tried_is_released_either_way() {
 }
 
 #[test]
+fn kernel_and_ndis_tell_one_release() {
+    for windows in crate::machine::Windows::RELEASES {
+        let config = Config { windows, ..Config::default() };
+        run(config, move |_| {
+            let mut information = [0_u32; 69];
+            export!(RtlGetVersion: fn(*mut u32) -> i32)(information.as_mut_ptr(), (), ());
+            assert_eq!((information[1], information[2], information[3]), windows.kernel);
+            let exports = crate::ndis::exports();
+            let export = exports.iter().find(|it| it.name == "NdisGetVersion").expect("exported");
+            // SAFETY: the type is that of the routine's page.
+            let get =
+                unsafe { std::mem::transmute::<usize, unsafe extern "win64" fn() -> u32>(export.address) };
+            // SAFETY: it takes nothing.
+            let version = unsafe { get() };
+            assert_eq!((version >> 16, version & 0xFFFF), (6, windows.ndis.1.into()), "{}", windows.name);
+        });
+    }
+}
+
+#[test]
 fn spin_lock_misuse_is_found() {
     let wrong_irql = violated(|machine| {
         let mut lock = 0_usize;

@@ -6,12 +6,8 @@ use std::time::Duration;
 
 use crate::exports;
 use crate::image::Export;
-use crate::machine::{Event, IrqlRange, Machine, enter};
+use crate::machine::{BOOT, Event, IrqlRange, Machine, QPC_FREQUENCY, enter};
 
-/// System time at boot, in 100 ns since 1601: 1 January 2025.
-const BOOT: i64 = 133_801_632_000_000_000;
-/// Increments a second of the performance counter, as on Windows 10 and later.
-const FREQUENCY: i64 = 10_000_000;
 /// The longest stall that the page of `KeStallExecutionProcessor` allows, in microseconds.
 const LONGEST_STALL: u32 = 50;
 
@@ -53,7 +49,7 @@ unsafe extern "win64" fn KeQueryPerformanceCounter(frequency: *mut i64) -> i64 {
     let call = enter("KeQueryPerformanceCounter", IrqlRange::ANY);
     if !frequency.is_null() {
         // SAFETY: the driver passes NULL or room for the frequency.
-        unsafe { frequency.write(FREQUENCY) };
+        unsafe { frequency.write(QPC_FREQUENCY) };
     }
     ticks(call.machine())
 }

@@ -165,4 +165,9 @@ const KERNEL: &[Rule] = &[
          KeReleaseSpinLock or KeReleaseSpinLockFromDpcLevel.",
     ),
     rule("SDV.SpinLockRelease", Severity::S0, "Only a held spin lock is released, by its holder."),
+    rule(
+        "SIM.SharedData",
+        Severity::S0,
+        "Of KUSER_SHARED_DATA only what is simulated is read: time, version, and a few more (sim/src/machine/shared_data.rs).",
+    ),
 ];

@@ -6,7 +6,7 @@ use super::{machine, rules, run};
 use crate::machine::{Crash, DISPATCH_LEVEL, IrqlRange, Machine, enter};
 
 /// Runs `f`, which crashes, and returns what is told of it.
-fn crash(f: impl FnOnce() + 'static) -> Crash {
+pub(super) fn crash(f: impl FnOnce() + 'static) -> Crash {
     let machine = machine(1);
     let thread = machine.spawn("crashes", f);
     let stuck = machine.join(thread).expect_err("a crash");

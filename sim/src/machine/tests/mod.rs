@@ -5,6 +5,7 @@ mod faults;
 mod locks;
 mod mmio;
 mod scheduler;
+mod shared_data;
 mod time;
 
 use std::rc::Rc;
@@ -22,6 +23,7 @@ pub(crate) const TRIPS: &[Trip] = &[
     ("BC.7F.0x08", faults::stack_overflows),
     ("BC.BugCheck", faults::a_stop_by_the_driver),
     ("BC.C0000096", faults::invalid_instructions),
+    ("BC.BE", shared_data::shared_data_is_not_written),
     ("BC.CC", faults::freed_memory),
     ("BC.CD", faults::past_the_end),
     ("BC.D1", faults::null_pointers),
@@ -41,6 +43,7 @@ pub(crate) const TRIPS: &[Trip] = &[
     ("SDV.SpinLockDprRelease", locks::the_release_matches_the_acquire),
     ("SDV.SpinLockRelease", locks::releasing_what_is_not_held_is_found),
     ("SDVW.DebugBreakUsage", faults::invalid_instructions),
+    ("SIM.SharedData", shared_data::what_is_not_simulated_ends_the_run),
 ];
 
 fn machine(seed: u64) -> Rc<Machine> {
