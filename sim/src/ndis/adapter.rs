@@ -11,6 +11,7 @@ use super::client::Client;
 use super::configuration::Keywords;
 use super::driver::Driver;
 use super::handle::{self, Handle, Kind};
+use super::io_object::Devices;
 use super::oid::Queue;
 use super::ownership::{Ownership, Resource};
 use super::pend::Pend;
@@ -63,6 +64,8 @@ pub struct Adapter {
     pub(super) handle: Cell<Handle>,
     pub(super) state: Cell<State>,
     pub(super) phase: Cell<Phase>,
+    /// Its device objects, while it has a handle.
+    pub(super) devices: RefCell<Option<Devices>>,
     pub(super) attributes: Attributes,
     pub(super) keywords: Keywords,
     pub(super) messages: bool,
@@ -116,6 +119,7 @@ impl Adapter {
             handle: Cell::new(std::ptr::null_mut()),
             state: Cell::new(State::Halted),
             phase: Cell::new(Phase::Other),
+            devices: RefCell::default(),
             attributes: Attributes::default(),
             keywords,
             messages,

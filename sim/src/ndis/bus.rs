@@ -2,6 +2,7 @@
 
 use super::adapter::Adapter;
 use super::handle::Handle;
+use super::io_object::Devices;
 use super::ownership::Resource;
 use super::status::{self, Status};
 use super::{finding, raw};
@@ -125,7 +126,7 @@ pub(super) unsafe extern "win64" fn deregister_ports(h: Handle, first: u32, _cou
     }
 }
 
-/// Device objects stay NDIS's; the values are opaque here.
+/// The device objects stay NDIS's and the bus's: "simply handles that are opaque to the miniport driver".
 pub(super) unsafe extern "win64" fn device_property(
     h: Handle,
     physical: *mut usize,
@@ -136,8 +137,9 @@ pub(super) unsafe extern "win64" fn device_property(
 ) {
     let _call = enter("NdisMGetDeviceProperty", IrqlRange::PASSIVE);
     let Some(adapter) = Adapter::find(h) else { return };
-    for out in [physical, functional, next] {
-        raw::out(out, adapter.handle.get() as usize);
+    let devices = adapter.devices.borrow().as_ref().map_or([0; 3], Devices::addresses);
+    for (out, device) in [physical, functional, next].into_iter().zip(devices) {
+        raw::out(out, device);
     }
     raw::out(raw_resources, 0);
     raw::out(translated, 0);

@@ -3,10 +3,10 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use super::block::Block;
 use super::callback::{Level, callback, into_driver};
 use super::characteristics::{self, TableError};
 use super::handle::{self, Handle, Kind};
+use super::io_object::{self, DriverObject, Text};
 use super::ownership::{Ownership, Resource};
 use super::status::{self, Status};
 use super::tables::{CallManagerHandlers, CoMiniportCharacteristics, MiniportCharacteristics, ObjectHeader};
@@ -16,13 +16,26 @@ use crate::machine::{IrqlRange, Step, enter};
 /// `DriverEntry` and, in this simulator, its arguments by number.
 pub type DriverEntry = unsafe extern "win64" fn(driver_object: usize, registry_path: usize) -> Status;
 
+/// `DriverUnload`.
+type DriverUnload = unsafe extern "win64" fn(driver_object: usize);
+
+/// The unload routine that NDIS puts into the driver objects of miniports (page of `MiniportDriverUnload`). A driver that puts
+/// its own there calls this one from it.
+unsafe extern "win64" fn unload_by_ndis(object: usize) {
+    let _call = enter("DriverUnload of NDIS", IrqlRange::PASSIVE);
+    match Ndis::current().driver_of(object) {
+        Some(driver) => driver.unload_miniport(),
+        None => finding("CO-013", None, "NDIS is to unload a driver that is not loaded".to_owned()),
+    }
+}
+
 /// A loaded driver.
 pub struct Driver {
     name: String,
     /// Address of the `DRIVER_OBJECT`.
     object: usize,
-    /// `DRIVER_OBJECT`, `UNICODE_STRING` of the registry path and its text, until the driver is unloaded.
-    blocks: RefCell<Vec<Block>>,
+    /// Driver object and registry path, until the driver is unloaded.
+    given: RefCell<Option<(DriverObject, Text)>>,
     entering: Cell<bool>,
     setting_options: Cell<bool>,
     handle: Cell<Handle>,
@@ -34,9 +47,6 @@ pub struct Driver {
     pub(super) owned: Ownership,
 }
 
-/// Bytes of a `DRIVER_OBJECT`, and where its `DriverUnload` is.
-const DRIVER_OBJECT: (usize, usize) = (336, 0x68);
-
 impl Driver {
     /// Runs `entry`, the driver's `DriverEntry`, in the current kernel thread at `PASSIVE_LEVEL`.
     ///
@@ -44,20 +54,13 @@ impl Driver {
     /// The status of `DriverEntry` if it fails.
     pub fn load(name: &str, entry: DriverEntry) -> Result<Rc<Self>, Status> {
         let path = format!(r"\Registry\Machine\System\CurrentControlSet\Services\{name}");
-        let text: Vec<u8> = path.encode_utf16().flat_map(u16::to_le_bytes).collect();
-        let len = u16::try_from(text.len()).unwrap_or(u16::MAX);
-        let text = Block::new("registry path", &text);
-        let mut string = Vec::from(len.to_le_bytes());
-        string.extend(len.to_le_bytes());
-        string.extend([0; 4]);
-        string.extend((text.address() as u64).to_le_bytes());
-        let string = Block::new("UNICODE_STRING", &string);
-        let object = Block::zeroed("DRIVER_OBJECT", DRIVER_OBJECT.0);
-        let path = string.address();
+        let registry = Text::new(&path);
+        let object = DriverObject::new(name, entry as *const () as usize);
+        let path = registry.address();
         let driver = Rc::new(Self {
             name: name.to_owned(),
             object: object.address(),
-            blocks: RefCell::new(vec![object, string, text]),
+            given: RefCell::new(Some((object, registry))),
             entering: Cell::new(true),
             setting_options: Cell::new(false),
             handle: Cell::new(std::ptr::null_mut()),
@@ -67,8 +70,6 @@ impl Driver {
             call_manager: RefCell::default(),
             owned: Ownership::default(),
         });
-        // IO_TYPE_DRIVER and the size of the structure.
-        raw::write(driver.object as *mut [u16; 2], [4, 336]);
         Ndis::current().add_driver(&driver);
         note(Step::new("NT", format!("DriverEntry of {name}")));
         let object = driver.object;
@@ -93,11 +94,22 @@ impl Driver {
         Err(status)
     }
 
-    /// Unloads the driver: its `MiniportDriverUnload` deregisters it. `PASSIVE_LEVEL`, no adapter left.
+    /// Unloads the driver by the unload routine of its driver object: that of NDIS, which calls `MiniportDriverUnload`, unless
+    /// the driver has put another there. `PASSIVE_LEVEL`, no adapter left.
     pub fn unload(self: &Rc<Self>) {
-        let miniport = *self.miniport.borrow();
-        if let Some(miniport) = miniport {
-            callback!("MiniportDriverUnload", Level::Passive, miniport.unload, self.object);
+        match io_object::unload_routine(self.object) {
+            0 if self.is_registered() => {
+                let text = "DriverUnload of the driver object is NULL: it cannot be unloaded".to_owned();
+                finding("CO-013", Some(self.name()), text);
+            }
+            0 => {}
+            routine if routine == unload_by_ndis as *const () as usize => self.unload_miniport(),
+            routine => into_driver("DriverUnload", Level::Passive, || {
+                // SAFETY: the driver gave this as its unload routine.
+                let unload = unsafe { std::mem::transmute::<usize, DriverUnload>(routine) };
+                // SAFETY: as above; the driver object lives until it has returned.
+                unsafe { unload(self.object) }
+            }),
         }
         if self.is_registered() {
             finding("CO-013", Some(self.name()), "unloaded and still registered".to_owned());
@@ -106,8 +118,16 @@ impl Driver {
         self.check_given_back("MiniportDriverUnload");
         Ndis::current().remove_driver(self);
         // Watches that have not fired yet still know the driver; what it was given goes now.
-        self.blocks.take();
+        self.given.take();
         note(Step::new("NT", format!("{} unloaded", self.name)));
+    }
+
+    /// What NDIS's unload routine does.
+    fn unload_miniport(&self) {
+        let miniport = *self.miniport.borrow();
+        if let Some(miniport) = miniport {
+            callback!("MiniportDriverUnload", Level::Passive, miniport.unload, self.object);
+        }
     }
 
     /// Whether it is registered with NDIS.
@@ -234,10 +254,12 @@ pub(super) unsafe extern "win64" fn register(
     driver.context.set(context);
     driver.handle.set(handle::open(Kind::Driver, Rc::clone(&driver)));
     driver.miniport.replace(Some(characteristics));
+    io_object::set_unload_routine(object, unload_by_ndis as *const () as usize);
     note(Step::new("driver", format!("registers as NDIS {}.{} miniport", version.0, version.1)));
     let status = driver.set_options();
     if status != status::SUCCESS {
         driver.forget();
+        io_object::set_unload_routine(object, 0);
         return status;
     }
     raw::write(out, driver.handle.get());

@@ -9,6 +9,7 @@ use super::adapter::{Adapter, Phase, State};
 use super::block::Block;
 use super::callback::{Level, callback};
 use super::handle::{self, Handle, Kind};
+use super::io_object::Devices;
 use super::oid::OidRequest;
 use super::ownership::Resource;
 use super::pend::Returned;
@@ -108,6 +109,7 @@ impl Adapter {
         self.expect(State::Halted);
         self.handle.set(handle::open(Kind::Adapter, Rc::clone(self)));
         self.ndis().add_adapter(self);
+        self.devices.replace(Some(Devices::new(self.driver().object(), self.ndis().below())));
         if let Some(slot) = self.slot() {
             slot.traffic().begin();
         }
@@ -214,6 +216,9 @@ impl Adapter {
         self.asleep.set(false);
         self.state.set(State::Halted);
         self.ndis().remove_adapter(self);
+        if let Some(devices) = self.devices.take() {
+            devices.remove();
+        }
         handle::close::<Self>(Kind::Adapter, self.handle.get());
     }
 

@@ -29,6 +29,7 @@ mod incoming;
 mod indication;
 mod inside;
 mod interrupt;
+mod io_object;
 mod lent;
 mod lifecycle;
 mod modification;
@@ -61,7 +62,7 @@ mod work_item;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 pub use adapter::{Adapter, State};
@@ -91,6 +92,8 @@ pub(crate) struct Ndis {
     numbers: RefCell<BTreeMap<&'static str, u64>>,
     drivers: RefCell<Vec<Rc<Driver>>>,
     adapters: RefCell<Vec<Rc<Adapter>>>,
+    /// What the adapters' devices stand on, while there are any.
+    below: RefCell<Weak<io_object::Below>>,
     /// Set whenever an object's state changed; see [`Self::wait_for`].
     change: Event,
     waiting: Cell<usize>,
@@ -116,6 +119,7 @@ impl Ndis {
             numbers: RefCell::default(),
             drivers: RefCell::default(),
             adapters: RefCell::default(),
+            below: RefCell::default(),
             change: Event::new("NDIS"),
             waiting: Cell::new(0),
             nbls: RefCell::default(),
@@ -187,6 +191,16 @@ impl Ndis {
 
     fn remove_adapter(&self, adapter: &Rc<Adapter>) {
         self.adapters.borrow_mut().retain(|it| !Rc::ptr_eq(it, adapter));
+    }
+
+    /// What the adapters' devices stand on.
+    fn below(&self) -> Rc<io_object::Below> {
+        let known = self.below.borrow().upgrade();
+        known.unwrap_or_else(|| {
+            let below = Rc::new(io_object::Below::new());
+            self.below.replace(Rc::downgrade(&below));
+            below
+        })
     }
 
     fn has_adapters(&self, driver: &Rc<Driver>) -> bool {

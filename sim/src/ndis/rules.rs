@@ -51,7 +51,11 @@ pub(crate) const RULES: &[Rule] = &[
         Severity::S0,
         "A DriverEntry that fails after it has registered the driver deregisters it.",
     ),
-    rule("CO-013", Severity::S0, "MiniportDriverUnload deregisters the driver, once."),
+    rule(
+        "CO-013",
+        Severity::S0,
+        "The driver is deregistered once, in MiniportDriverUnload, which NDIS calls by DriverUnload of the driver object.",
+    ),
     rule(
         "CO-015",
         Severity::S0,

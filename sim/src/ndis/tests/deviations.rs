@@ -30,6 +30,7 @@ trips! {
         "late options" => "CO-011",
         "entry fails registered" => "CO-012",
         "stays registered" => "CO-013",
+        "no unload routine" => "CO-013",
         "unknown table" => "CO-315",
         "NDIS 5" => "CO-315",
         "early deregistration" => "NDIS.7C.0x0A",

@@ -76,6 +76,8 @@ pub(super) struct Mini {
     pub(super) configuration: Cell<usize>,
     /// How often `MiniportDriverUnload` was called.
     pub(super) unloaded: Cell<usize>,
+    /// The `DriverUnload` that the driver has replaced.
+    unload: Cell<usize>,
     /// `SourceHandle` of the list that was last sent without a VC.
     pub(super) source: Cell<usize>,
     pub(super) card: Card,
@@ -159,6 +161,7 @@ pub(super) unsafe extern "win64" fn entry(object: usize, path: usize) -> Status 
     let out = &raw mut handle;
     let status = ndis!(driver::register, object, path, 7, (&raw const table) as usize, out);
     mini(|it| it.driver.set(handle as usize));
+    take_unload(object);
     if deviates("registers twice") {
         ndis!(driver::register, object, path, 7, (&raw const table) as usize, out);
     }
@@ -229,6 +232,33 @@ unsafe extern "win64" fn set_options(handle: Handle, _context: usize) -> Status 
         status = ndis!(driver::set_optional_handlers, handle, (&raw const cm) as usize);
     }
     status
+}
+
+/// Some drivers have an unload routine of their own, and call that of NDIS from there or not.
+fn take_unload(object: usize) {
+    let at = (object + 0x68) as *mut usize;
+    let own = own_unload as *const () as usize;
+    match mini(|it| it.deviation.get()) {
+        "unloads before NDIS" | "unloads by itself" => {
+            mini(|it| it.unload.set(raw::read(at.cast_const())));
+            raw::write(at, own);
+        }
+        "no unload routine" => raw::write(at, 0),
+        _ => {}
+    }
+}
+
+unsafe extern "win64" fn own_unload(object: usize) {
+    mini(|it| it.unloaded.set(it.unloaded.get() + 10));
+    if deviates("unloads by itself") {
+        ndis!(driver::deregister, mini(|it| it.driver.get()) as Handle);
+        return;
+    }
+    let unload = mini(|it| it.unload.get());
+    // SAFETY: NDIS put this routine into the driver object.
+    let unload = unsafe { std::mem::transmute::<usize, unsafe extern "win64" fn(usize)>(unload) };
+    // SAFETY: as above.
+    unsafe { unload(object) };
 }
 
 unsafe extern "win64" fn unload(_object: usize) {
