@@ -367,7 +367,11 @@ pub(crate) const RULES: &[Rule] = &[
     rule("CO-286", Severity::S0, "A configuration handle is closed once and not used afterwards."),
     rule("CO-287", Severity::S2, "NdisFreeMemory is given the length that was allocated."),
     rule("CO-291", Severity::S2, "NdisMGetBusData and NdisMSetBusData stay inside the configuration space."),
-    rule("CO-295", Severity::S3, "A MiniportInitializeEx that fails writes to the error log."),
+    rule(
+        "CO-295",
+        Severity::S3,
+        "A MiniportInitializeEx that fails writes to the error log, unless it does not accept the configuration (NOT_ACCEPTED).",
+    ),
     rule(
         "CO-296",
         Severity::S1,
@@ -387,6 +391,12 @@ pub(crate) const RULES: &[Rule] = &[
         "CO-343",
         Severity::S1,
         "Frames are indicated by the DPC of the message that tells of received frames, under its throttle.",
+    ),
+    rule(
+        "CO-282",
+        Severity::S2,
+        "Shared memory is freed before the DMA registration ends: what was obtained is given back in reverse order (MiniportHaltEx, \
+         \"as a general rule\").",
     ),
     rule(
         "CO-312",
@@ -435,11 +445,7 @@ pub(crate) const RULES: &[Rule] = &[
         "When the last client has left, what calls and SAPs took is given back, not only at the halt.",
     ),
     rule("DV.E6.0x06", Severity::S0, "A scatter/gather list is freed once."),
-    rule(
-        "DV.E6.0x07",
-        Severity::S0,
-        "Shared memory is freed before the DMA registration ends, and by the end of MiniportHaltEx.",
-    ),
+    rule("DV.E6.0x07", Severity::S0, "Shared memory is freed by the end of MiniportHaltEx."),
     rule("DV.E6.0x0A", Severity::S0, "Scatter/gather lists are freed before the DMA registration ends."),
     rule("DV.E6.0x0E", Severity::S0, "A buffer for DMA is locked in memory."),
     rule("DV.E6.0x18", Severity::S0, "A DMA registration is not used after its end."),

@@ -40,6 +40,9 @@ pub(super) unsafe extern "win64" fn initialize(handle: Handle, _context: usize, 
     if status != status::SUCCESS {
         return fail(status);
     }
+    if deviates("does not accept its configuration") {
+        return status::NOT_ACCEPTED;
+    }
     let mut status = obtain(handle);
     if status == status::SUCCESS {
         status = hardware::obtain(handle, parameters);

@@ -324,11 +324,14 @@ pub(super) fn release() {
         write(IMC, u32::MAX);
     }
     disconnect();
-    free_shared();
+    if !deviates("ends DMA first") {
+        free_shared();
+    }
     let dma = card(|it| it.dma.take());
     if dma != 0 && !deviates("fails with DMA") {
         ndis!(dma::deregister, dma as Handle);
     }
+    free_shared();
     if deviates("frees a list after the end") {
         Machine::current().raise_irql(DISPATCH_LEVEL);
         ndis!(dma::free_list, dma as Handle, 0, 0);

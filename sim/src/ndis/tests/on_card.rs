@@ -31,6 +31,7 @@ trips! {
     scatter_gather(life_on_a_card) {
         "frees a list twice" => "DV.E6.0x06",
         "keeps shared memory" => "DV.E6.0x07",
+        "ends DMA first" => "CO-282",
         "keeps a list" => "DV.E6.0x0A",
         "memory that is not locked" => "DV.E6.0x0E",
         "frees a list after the end" => "DV.E6.0x18",

@@ -179,3 +179,20 @@ fn the_unload_routine_is_that_of_the_driver_object() {
         });
     }
 }
+
+#[test]
+fn a_configuration_may_be_refused_in_silence() {
+    clean("does not accept its configuration", || assert!(Bench::start().is_none()));
+}
+
+#[test]
+fn shared_memory_that_is_freed_after_the_end_of_dma_is_freed() {
+    use crate::nic::Model;
+    for seed in 0..4 {
+        let outcome = run(seed, "ends DMA first", false, || {
+            Bench::start_on(Some(Model::I82540em), false).expect("a start").stop();
+        });
+        let rules: Vec<&str> = outcome.findings.iter().map(|(rule, _)| rule.as_str()).collect();
+        assert_eq!((rules, outcome.stuck), (vec!["CO-282"], None), "a recommendation is not followed");
+    }
+}
