@@ -32,7 +32,7 @@ fn load(options: Options) -> Result<Image, LoadError> {
 }
 
 /// A machine with the driver loaded.
-fn loaded() -> (Rc<Machine>, Rc<Image>) {
+pub(crate) fn loaded() -> (Rc<Machine>, Rc<Image>) {
     let machine = Machine::new(Config::default());
     let image = Rc::new(load(Options::default()).expect("loads"));
     machine.set_image(Some(Rc::clone(&image)));

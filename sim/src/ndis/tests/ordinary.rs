@@ -132,6 +132,18 @@ fn a_driver_object_is_filled() {
 }
 
 #[test]
+fn a_driver_object_tells_where_the_image_is() {
+    use crate::ndis::io_object::DriverObject;
+    let (_machine, image) = crate::image::tests::loaded();
+    let object = DriverObject::new("test", image.entry_point());
+    let at = object.address();
+    assert_eq!((word(at + 0x18), number(at + 0x20) as usize), (image.base(), image.size()));
+    assert_eq!(word(at + 0x58), image.entry_point());
+    let other = DriverObject::new("pci", 0);
+    assert_eq!((word(other.address() + 0x18), number(other.address() + 0x20)), (0, 0));
+}
+
+#[test]
 fn the_devices_of_an_adapter_are_a_stack() {
     clean("", || {
         let bench = Bench::start().expect("a start");
