@@ -217,6 +217,15 @@ impl Machine {
                 .any(|activity| activity.id == thread)
     }
 
+    /// Whether the thread is inside of a call into the driver.
+    pub(crate) fn is_in_driver(&self, thread: ThreadId) -> bool {
+        let scheduler = &self.scheduler;
+        let inside = |it: &Rc<Activity>| it.id == thread && !it.extent.borrow().is_empty();
+        scheduler.blocked.borrow().get(&thread).is_some_and(inside)
+            || scheduler.ready.borrow().iter().any(inside)
+            || scheduler.cpus.borrow().iter().flat_map(|cpu| &cpu.stack).any(inside)
+    }
+
     fn target(&self, cpu: Option<usize>) -> usize {
         let cpus = self.config().cpus;
         match cpu {

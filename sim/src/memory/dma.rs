@@ -167,6 +167,15 @@ impl Domain {
         mapped && mappings.remove(&bus).is_some()
     }
 
+    /// Where the device sees what the driver sees at this address, if the two share it.
+    pub fn bus_address(&self, virtual_address: usize) -> Option<u64> {
+        let mappings = self.mappings.borrow();
+        mappings.iter().find_map(|(bus, mapping)| {
+            let offset = virtual_address.checked_sub(mapping.pointer.addr())?;
+            (offset < mapping.len).then(|| bus + offset as u64)
+        })
+    }
+
     /// Cuts the device off (surprise removal, bus mastering disabled) or lets it on again.
     pub fn block(&self, blocked: bool) {
         self.blocked.set(blocked);

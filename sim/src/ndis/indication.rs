@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use super::adapter::Adapter;
 use super::handle::Handle;
+use super::late::{self, Noticed};
 use super::parameters::{pointer_at, u32_at, u64_at};
 use super::vc::{self, Vc};
 use super::{finding, note, raw};
@@ -96,6 +97,9 @@ fn deliver(adapter: &Rc<Adapter>, vc: Option<&Rc<Vc>>, at: usize) {
     }
     if OF_A_VC.contains(&code) && vc.is_none() {
         finding("CO-235", who(), format!("status {code:#x} without a VC"));
+    }
+    if code == LINK_STATE {
+        late::judge(adapter, Noticed::Link, &adapter.name());
     }
     let data = if buffer == 0 { Vec::new() } else { raw::bytes(buffer, len) };
     let name = known.map_or_else(|| format!("{code:#010x}"), |(.., name)| (*name).to_owned());

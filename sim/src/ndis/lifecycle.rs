@@ -118,6 +118,10 @@ impl Adapter {
         self.error_logged.set(false);
         self.removal_requested.set(false);
         note(Step::new("NT", format!("{} starts", self.name())));
+        if let Some(slot) = self.slot() {
+            let messages = if self.messages { slot.resources().messages.len() } else { 0 };
+            slot.settings(&format!("{:?}, {messages} messages", self.keywords));
+        }
         let list =
             self.slot().map(|slot| Block::new("NDIS_RESOURCE_LIST", &resources::list(slot, self.messages)));
         let parameters = Block::of(

@@ -30,6 +30,7 @@ mod indication;
 mod inside;
 mod interrupt;
 mod io_object;
+mod late;
 mod lent;
 mod lifecycle;
 mod modification;

@@ -7,6 +7,7 @@ use super::adapter::Adapter;
 use super::address_family::Family;
 use super::callback::{Level, callback};
 use super::handle::Handle;
+use super::late::{self, Noticed};
 use super::net_buffer::layout::{self, Mdl, Nb, Nbl};
 use super::net_buffer::{Owner, PoolNbl};
 use super::readings::readings;
@@ -126,6 +127,10 @@ fn accept(vc: &Rc<Vc>, nbl: Nbl, must_return: bool) -> Option<Received> {
     if proxied && readings().wan_wants_framing && !data.starts_with(&[0xFF, 0x03]) {
         let text = format!("{}: no address and control field", list.name());
         finding("CO-334", Some(vc.name()), text);
+    }
+    if let Ok(address) = Mdl(nb.current_mdl()).address() {
+        let address = address + nb.current_mdl_offset() as usize;
+        late::judge(vc.adapter(), Noticed::Received(address), &vc.name());
     }
     list.set_owner(Owner::Client);
     list.remember();

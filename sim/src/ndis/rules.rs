@@ -399,6 +399,12 @@ pub(crate) const RULES: &[Rule] = &[
          \"as a general rule\").",
     ),
     rule(
+        "CO-344",
+        Severity::S1,
+        "A frame received, a send completed and a change of the link are noticed by their interrupt, and not because a timer \
+         makes up for it, unless the card loses interrupts.",
+    ),
+    rule(
         "CO-312",
         Severity::S0,
         "The contexts of an adapter and of VCs are not NULL, and no two VCs share one.",

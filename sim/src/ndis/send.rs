@@ -8,6 +8,7 @@ use super::adapter::Adapter;
 use super::block::Block;
 use super::callback::{Level, callback, callback_with};
 use super::handle::Handle;
+use super::late::{self, Noticed};
 use super::net_buffer::layout::{Mdl, Nb, Nbl};
 use super::prompt::Load;
 use super::status::{self, Status};
@@ -402,6 +403,9 @@ fn check(vc: &Rc<Vc>, sent: Sent) -> (SendId, Status) {
     }
     if vc.adapter().going_down.get() && ENDED.contains(&status) && !vc.closing.outstanding() {
         finding("CO-265", who(), format!("completed with {} on the way to D3", status::name(status)));
+    }
+    if status == status::SUCCESS {
+        late::judge(vc.adapter(), Noticed::Sent, &vc.name());
     }
     for (rule, what) in sent.before.changes(&Before::of(sent.nbl)) {
         finding(rule, who(), what.to_owned());

@@ -17,9 +17,10 @@ use super::{
     },
     statistics::Statistics,
     timers::{Timer, Timers},
+    told::Told,
     transmit::Transmitter,
 };
-use crate::pci::{Bar, ConfigSpace, Device, MsixTable, Platform, command};
+use crate::pci::{Bar, ConfigSpace, Deeds, Device, MsixTable, Platform, command};
 
 /// RFCTL.EXSTEN.
 const EXTENDED_STATUS: u32 = 1 << 15;
@@ -43,6 +44,8 @@ pub struct E1000 {
     pub(super) ports: Ports,
     pub(super) busy: Busy,
     pub(super) flow: FlowControl,
+    pub(super) deeds: Deeds,
+    pub(super) told: Told,
     /// What STATUS.LU last was, to notice changes.
     pub(super) link: bool,
 }
@@ -75,6 +78,8 @@ impl E1000 {
             ports: Ports::default(),
             busy: Busy::default(),
             flow: FlowControl::default(),
+            deeds: Deeds::default(),
+            told: Told::default(),
             link: false,
         };
         card.load_address();
@@ -104,6 +109,7 @@ impl E1000 {
     fn settle(&mut self, p: &dyn Platform) {
         if self.link != self.link_up() {
             self.link = self.link_up();
+            self.deeds.link(p.now());
             self.raise(cause::LSC);
             p.link_is(self.link);
         }
@@ -173,6 +179,7 @@ impl E1000 {
                 self.write_tail(p, off, TDLEN, value);
             }
             TCTL => {
+                self.may_be_started(TCTL, value);
                 if value & tctl::EN != 0 && !self.regs.has(TCTL, tctl::EN) {
                     self.check_link_power(p);
                     p.step("transmitter on");
@@ -309,6 +316,14 @@ impl Device for E1000 {
 
     fn causes(&self) -> Option<u64> {
         Some(self.irq.caused)
+    }
+
+    fn deeds(&mut self) -> Option<&mut Deeds> {
+        (!self.faults.ever()).then_some(&mut self.deeds)
+    }
+
+    fn settings(&mut self, settings: &str) {
+        self.set_settings(settings);
     }
 
     fn receive_message(&self) -> Option<u16> {

@@ -30,6 +30,8 @@ pub(super) struct Interrupts {
     ims: u32,
     /// The mask before software last masked something.
     masked: u32,
+    /// Something was enabled since the card was reset.
+    opened: bool,
     line: bool,
     /// How often a cause was found set and enabled, or was read by software that had it masked for the moment.
     pub(super) caused: u64,
@@ -122,7 +124,11 @@ impl E1000 {
             p.mask(Mask::Open(Some(message)));
         }
         let new = value & self.causes() & !self.irq.ims;
+        if new != 0 && !std::mem::replace(&mut self.irq.opened, true) && self.deeds.link_since().is_some() {
+            self.deeds.link(p.now());
+        }
         self.irq.ims |= new;
+        self.compare_told(p);
         if self.msix.enabled() && self.irq.icr & new & OTHERS != 0 {
             self.irq.icr |= cause::OTHER;
         }

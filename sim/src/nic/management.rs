@@ -12,7 +12,7 @@ use super::{
     statistics::Statistics,
     transmit::Transmitter,
 };
-use crate::pci::Platform;
+use crate::pci::{Deeds, Platform};
 
 /// From `CTRL.RST` until it reads as zero.
 const RESET_TIME: Duration = Duration::from_micros(1);
@@ -78,6 +78,8 @@ impl E1000 {
     fn reset(&mut self, p: &dyn Platform) {
         let now = p.now();
         p.was_reset();
+        self.compare_control(p);
+        self.deeds = Deeds::default();
         let kept = self.save_receiver();
         self.faults.clear(Fault::TransmitStuckUntilReset);
         self.reset_interrupts(p);
@@ -254,6 +256,7 @@ impl E1000 {
     }
 
     pub(super) fn write_rctl(&mut self, p: &dyn Platform, value: u32) {
+        self.may_be_started(RCTL, value);
         if value & rctl::EN != 0 && !self.regs.has(RCTL, rctl::EN) {
             p.step("receiver on");
         }

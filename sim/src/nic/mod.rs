@@ -21,6 +21,7 @@ mod statistics;
 #[cfg(test)]
 pub(crate) mod tests;
 mod timers;
+mod told;
 mod transmit;
 mod vlan;
 mod write_back;

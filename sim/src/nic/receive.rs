@@ -224,6 +224,7 @@ impl E1000 {
             p.finding("NIC.Dma", format!("receive descriptor {head} at {at:#x} cannot be written back"));
             return false;
         }
+        self.deeds.received(address, p.now());
         self.regs.set(RDH, if head + 1 >= count { 0 } else { head + 1 });
         true
     }

@@ -5,6 +5,8 @@
 
 use super::Model;
 
+/// Bytes of the window.
+pub(super) const WINDOW: u64 = 0x2_0000;
 /// Device control.
 pub(super) const CTRL: u64 = 0x0000;
 /// Device status.
@@ -96,6 +98,8 @@ pub(super) const RAH0: u64 = 0x5404;
 pub(super) const VFTA: u64 = 0x5600;
 /// PCI Express control (82574).
 pub(super) const GCR: u64 = 0x5b00;
+/// Who may use PHY and EEPROM (82574).
+pub(super) const EXTCNF_CTRL: u64 = 0x0f00;
 /// Software semaphore (82574).
 pub(super) const SWSM: u64 = 0x5b50;
 
@@ -104,6 +108,7 @@ pub(super) mod ctrl {
     pub(in super::super) const FD: u32 = 1;
     pub(in super::super) const GIO_MASTER_DISABLE: u32 = 1 << 2;
     pub(in super::super) const SLU: u32 = 1 << 6;
+    pub(in super::super) const SPEED: u32 = 3 << 8;
     pub(in super::super) const FRCSPD: u32 = 1 << 11;
     pub(in super::super) const FRCDPX: u32 = 1 << 12;
     pub(in super::super) const RST: u32 = 1 << 26;
@@ -176,6 +181,7 @@ pub(super) mod rctl {
 pub(super) mod tctl {
     pub(in super::super) const EN: u32 = 1 << 1;
     pub(in super::super) const PSP: u32 = 1 << 3;
+    pub(in super::super) const COLD: u32 = 0x3ff << 12;
 }
 
 /// The bits of the register at `off` that keep what is written to them, as far as the default is not all.

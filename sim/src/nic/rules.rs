@@ -49,6 +49,12 @@ pub(crate) const RULES: &[Rule] = &[
         Severity::S1,
         "Head and length are written while the unit is disabled only.",
     ),
+    rule(
+        "NIC.Told",
+        Severity::S1,
+        "After every reset the card is told what it was told at first: addresses, filters, rings, gaps, moderation, vectors, \
+         flow control.",
+    ),
     rule("NIC.TransmitFrame", Severity::S1, "What is sent is a frame: at least 64 octets and a good FCS."),
     rule("NIC.TransmitLength", Severity::S1, "A frame fits the transmit FIFO: at most 16,288 bytes."),
 ];

@@ -167,6 +167,7 @@ impl E1000 {
                 p.finding("NIC.Dma", format!("transmit descriptor {head} at {at:#x} cannot be written back"));
                 return Err(Refused);
             }
+            self.deeds.sent(p.now());
             self.report_done(p, command);
         }
         if self.regs.get(TDH) == self.regs.get(TDT) {

@@ -23,6 +23,11 @@ const STORM: u32 = 1000;
 
 pub(crate) const RULES: &[Rule] = &[
     rule(
+        "PCI.ResetAlone",
+        Severity::S1,
+        "While a card is reset and set up, nobody touches its registers but who does that.",
+    ),
+    rule(
         "PCI.InterruptStorm",
         Severity::S0,
         "An interrupt service routine makes its card take the line back.",

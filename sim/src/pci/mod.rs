@@ -4,8 +4,10 @@
 //! [`Device`] is what a card must provide, [`Platform`] what the machine provides to a card, and [`Slot`] joins
 //! one card to one machine and one [`crate::wire::Wire`].
 
+mod alone;
 mod bar;
 mod config_space;
+mod deeds;
 mod interrupts;
 mod link;
 mod msix;
@@ -20,6 +22,7 @@ use crate::{memory::dma::Domain, traffic::Doubt};
 
 pub use bar::{Bar, BarKind};
 pub use config_space::{ConfigSpace, command, offset};
+pub use deeds::Deeds;
 pub(crate) use interrupts::RULES;
 pub use link::TOO_LATE;
 pub use msix::MsixTable;
@@ -74,6 +77,14 @@ pub trait Device {
 
     /// The driver has told that there is no link: what it has given the card before is not to leave any more.
     fn link_is_lost(&mut self, _p: &dyn Platform) {}
+
+    /// What it has done and its driver has to notice; nothing if the device cannot tell, or was told to misbehave.
+    fn deeds(&mut self) -> Option<&mut Deeds> {
+        None
+    }
+
+    /// A driver starts it, with settings that read so.
+    fn settings(&mut self, _settings: &str) {}
 
     /// Takes one frame from the wire: destination address to last payload byte, without the FCS.
     fn receive(&mut self, p: &dyn Platform, frame: &[u8]);

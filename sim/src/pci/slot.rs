@@ -8,7 +8,10 @@ use std::{
 };
 
 use super::link::Link;
-use super::{BarKind, BarResource, Device, Line, Mask, Platform, Resources, command, interrupts, offset};
+use super::{
+    BarKind, BarResource, Deeds, Device, Line, Mask, Platform, Resources, alone::Alone, command, interrupts,
+    offset,
+};
 use crate::{
     machine::{EventId, Machine, Mmio, Step},
     memory::dma::Domain,
@@ -65,6 +68,7 @@ pub struct Slot {
     cable: Cell<bool>,
     pub(super) link: Link,
     pub(super) interrupts: interrupts::Routing,
+    alone: Alone,
     timer: Cell<Option<(Duration, EventId)>>,
     wire_timer: Cell<Option<(Duration, EventId)>>,
 }
@@ -98,6 +102,7 @@ impl Slot {
             cable: Cell::new(true),
             link: Link::default(),
             interrupts: interrupts::Routing::default(),
+            alone: Alone::default(),
             timer: Cell::new(None),
             wire_timer: Cell::new(None),
         });
@@ -362,6 +367,16 @@ impl Slot {
         Weak::clone(&self.me)
     }
 
+    /// What the device says of its deeds.
+    pub fn deed<R>(&self, f: impl FnOnce(&mut Deeds) -> Option<R>) -> Option<R> {
+        self.device.borrow_mut().deeds().and_then(f)
+    }
+
+    /// A driver starts the card with these settings; they say whether it is told the same as before.
+    pub fn settings(&self, settings: &str) {
+        self.with_device(|device| device.settings(settings));
+    }
+
     pub(super) fn with_device<R>(&self, f: impl FnOnce(&mut dyn Device) -> R) -> R {
         f(&mut **self.device.borrow_mut())
     }
@@ -479,6 +494,7 @@ impl Platform for Slot {
     }
 
     fn mask(&self, change: Mask) {
+        self.alone.follow(change);
         self.mask_changed(change);
     }
 
@@ -559,11 +575,15 @@ struct View {
 
 impl Mmio for View {
     fn read(&self, offset: u64, size: u8) -> u64 {
-        self.slot.upgrade().map_or(u64::MAX, |slot| slot.mmio_read(self.bar, self.offset + offset, size))
+        self.slot.upgrade().map_or(u64::MAX, |slot| {
+            slot.alone.check(offset);
+            slot.mmio_read(self.bar, self.offset + offset, size)
+        })
     }
 
     fn write(&self, offset: u64, size: u8, value: u64) {
         if let Some(slot) = self.slot.upgrade() {
+            slot.alone.check(offset);
             slot.mmio_write(self.bar, self.offset + offset, size, value);
         }
     }

@@ -24,6 +24,7 @@ pub(crate) const TRIPS: &[Trip] = &[
     ("PCI.InterruptStorm", claimed_line_that_stays_asserted_is_a_storm),
     ("PCI.InterruptUnclaimed", unclaimed_line_is_reported_once_and_given_up),
     ("TIME.Link", a_link_that_nobody_tells_of_is_reported),
+    ("PCI.ResetAlone", a_card_that_is_reset_is_left_alone),
 ];
 
 fn slot(model: Model, wire: Box<dyn Wire>) -> Rc<Slot> {
@@ -258,4 +259,36 @@ fn a_link_that_nobody_tells_of_is_reported() {
         machine.verifier().count("TIME.Link") - before
     };
     assert_eq!((found(true), found(false)), (0, 1));
+}
+
+/// One thread resets a card and lets it interrupt 10 ms later; another looks at it after so many. The findings.
+fn looked_at_after(milliseconds: u64) -> u64 {
+    let machine = Machine::new(Config::default());
+    let slot = slot(Model::I82574l, Box::new(Unconnected));
+    let window = slot.resources().bars[0];
+    let registers = slot.map(window.physical, 0x2_0000).expect("the window");
+    let write = move |at: usize, value: u32| {
+        // SAFETY: the register lies in the mapped window.
+        unsafe { std::ptr::with_exposed_provenance_mut::<u32>(registers + at).write_volatile(value) };
+    };
+    let resetting = machine.spawn("resets", move || {
+        Machine::current().call_driver("a handler", || {
+            write(0x0000, 1 << 26);
+            Machine::current().sleep(Duration::from_millis(10));
+            write(0x00d0, 4);
+            Machine::current().sleep(Duration::from_millis(10));
+        });
+    });
+    let looking = machine.spawn("looks", move || {
+        Machine::current().sleep(Duration::from_millis(milliseconds));
+        // SAFETY: as above.
+        unsafe { std::ptr::with_exposed_provenance::<u32>(registers + 8).read_volatile() };
+    });
+    machine.join(resetting).and_then(|()| machine.join(looking)).expect("both end");
+    machine.verifier().count("PCI.ResetAlone")
+}
+
+#[test]
+fn a_card_that_is_reset_is_left_alone() {
+    assert_eq!([5, 15].map(looked_at_after), [1, 0]);
 }

@@ -11,6 +11,7 @@ mod link;
 mod memory;
 mod power;
 mod rebalance;
+mod recovery;
 mod removal;
 mod start;
 mod statistics;

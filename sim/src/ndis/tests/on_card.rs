@@ -2,7 +2,8 @@
 
 use super::trips::trips;
 use super::{Bench, SECOND, hardware, mini, run};
-use crate::ndis::{Limits, Readings, set_readings, status, wait_for};
+use crate::machine::Machine;
+use crate::ndis::{Frames, Limits, Readings, set_readings, status, wait_for};
 use crate::nic::Model;
 
 trips! {
@@ -47,6 +48,9 @@ trips! {
     unlimited(flood_without_limits) {
         "leaves frames without a limit" => "CO-341",
     }
+    late(sends_after_a_while) {
+        "notices what was sent by and by" => "CO-344",
+    }
     power(sleep_and_wake) {
         "refuses power" => "NV.NdisOidComplete",
     }
@@ -82,6 +86,23 @@ fn flood(readings: Readings) {
     let vc = bench.connect(&af).expect("a call");
     hardware::flood(400);
     assert!(wait_for(SECOND, hardware::is_drained), "all is indicated");
+    bench.disconnect(&vc);
+    bench.close(&af);
+    bench.stop();
+}
+
+/// The card has sent a frame; the driver completes a send at once, or after a while.
+fn sends_after_a_while() {
+    let bench = Bench::start_on(Some(Model::I82540em), false).expect("a start");
+    let af = bench.open();
+    let vc = bench.connect(&af).expect("a call");
+    let machine = Machine::current();
+    let slot = bench.adapter.slot().expect("a card");
+    slot.deed(|deeds| Some(deeds.sent(machine.now())));
+    if mini::deviates("notices what was sent by and by") {
+        machine.sleep(SECOND);
+    }
+    bench.send(&vc, &Frames::singles([vec![1; 60]]));
     bench.disconnect(&vc);
     bench.close(&af);
     bench.stop();

@@ -130,21 +130,28 @@ impl Bench {
         self.set_up_at(BASE)
     }
 
-    fn set_up_at(self, base: u64) -> Self {
-        let mut bench = self;
-        let above = base - BASE;
-        bench.write(0x0000, 0x41);
-        bench.ring(0x2800, RX_RING + above);
-        bench.ring(0x3800, TX_RING + above);
+    fn set_up_at(mut self, base: u64) -> Self {
+        self.program(base - BASE);
+        self
+    }
+
+    /// The same after a reset.
+    pub(super) fn set_up_again(&mut self) {
+        self.program(0);
+    }
+
+    fn program(&mut self, above: u64) {
+        self.write(0x0000, 0x41);
+        self.ring(0x2800, RX_RING + above);
+        self.ring(0x3800, TX_RING + above);
         for i in 0..8 {
-            bench.store(RX_RING + 16 * i, &(BUFFERS + above + 0x800 * i).to_le_bytes());
+            self.store(RX_RING + 16 * i, &(BUFFERS + above + 0x800 * i).to_le_bytes());
         }
         // RCTL: enable, broadcast accept, strip CRC. TCTL: enable, pad short packets.
-        bench.write(0x0100, 0x0400_8002);
-        bench.write(0x2818, 7);
-        bench.write(0x0400, 0x000a);
-        bench.read(0x00c0);
-        bench
+        self.write(0x0100, 0x0400_8002);
+        self.write(0x2818, 7);
+        self.write(0x0400, 0x000a);
+        self.read(0x00c0);
     }
 
     fn ring(&mut self, at: u64, base: u64) {

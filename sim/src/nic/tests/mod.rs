@@ -10,6 +10,7 @@ mod interrupts;
 mod link;
 mod management;
 mod receive;
+mod told;
 mod transmit;
 mod vlan;
 
@@ -29,6 +30,7 @@ pub(crate) const TRIPS: &[Trip] = &[
     ("NIC.RingLength", transmit::ring_registers_are_checked),
     ("NIC.RingTail", transmit::ring_registers_are_checked),
     ("NIC.RingWhileEnabled", transmit::ring_registers_are_checked),
+    ("NIC.Told", told::what_is_told_no_more_is_reported),
     ("NIC.TransmitFrame", transmit::frame_without_fcs_is_reported),
     ("NIC.TransmitLength", transmit::frame_that_does_not_fit_is_reported),
 ];

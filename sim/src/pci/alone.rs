@@ -1,0 +1,35 @@
+//! Who touches a card while it is reset and set up: one thread, and nobody else.
+
+use std::cell::Cell;
+
+use super::Mask;
+use crate::machine::{Machine, ThreadId};
+
+/// Who has the card alone.
+#[derive(Default)]
+pub(super) struct Alone(Cell<Option<ThreadId>>);
+
+impl Alone {
+    /// A reset begins it, and the first interrupt that is unmasked ends it.
+    pub(super) fn follow(&self, change: Mask) {
+        self.0.set(match change {
+            Mask::Reset => Machine::current().current_thread(),
+            Mask::Open(_) => None,
+        });
+    }
+
+    /// The driver touches a register.
+    pub(super) fn check(&self, offset: u64) {
+        let Some(owner) = self.0.get() else { return };
+        let machine = Machine::current();
+        if machine.current_thread() == Some(owner) {
+            return;
+        }
+        if !machine.is_in_driver(owner) {
+            // It has stopped the card, or has given up, and has left.
+            return self.0.set(None);
+        }
+        let detail = format!("register {offset:#06x} is touched while another thread resets the card");
+        machine.finding("PCI.ResetAlone", None, detail);
+    }
+}
