@@ -293,6 +293,12 @@ pub struct Vacancies<'ring, M: DmaMemory, S: AsRef<[Buffer]> + AsMut<[Buffer]>> 
 }
 
 impl<M: DmaMemory, S: AsRef<[Buffer]> + AsMut<[Buffer]>> Vacancies<'_, M, S> {
+    /// Whether there is none.
+    #[inline]
+    pub fn are_none(&self) -> bool {
+        self.free == 0
+    }
+
     /// Lends a buffer to the card, which learns of it with [`ReceiveRing::doorbell`].
     ///
     /// # Errors

@@ -12,20 +12,16 @@ use crate::initialize::Initialize;
 use crate::memory::{push, push_reserved};
 use crate::status::{Result, Status};
 
-/// Where a room is, for the driver and for the device.
-#[derive(Clone, Copy, Debug)]
-struct Place {
-    base: NonNull<u8>,
-    bus: u64,
-}
-
 /// Rooms of `ROOM` bytes each that driver and device both see; freed by Drop at `PASSIVE_LEVEL`.
 ///
 /// As in [`SharedMemory`], all accesses are copies, and nothing hands out a reference.
 #[derive(Debug)]
 pub struct Rooms<const ROOM: usize> {
-    places: Vec<Place>,
-    /// What the places are in.
+    /// Where each room is for the driver.
+    bases: Vec<NonNull<u8>>,
+    /// Where each room is for the device. Nobody wants to know both at once, and an index of eight bytes costs nothing.
+    bus_addresses: Vec<u64>,
+    /// What the rooms are in.
     _pieces: Vec<SharedMemory>,
 }
 
@@ -39,19 +35,20 @@ impl<const ROOM: usize> Rooms<ROOM> {
     /// a single room. Only inside `MiniportInitializeEx`, after
     /// [`ScatterGatherDma::register`](crate::ScatterGatherDma::register).
     pub fn allocate(init: &Initialize<'_>, count: usize) -> Result<Self> {
-        let mut places = Vec::new();
-        places.try_reserve_exact(count).map_err(|_| Status::RESOURCES)?;
+        let (mut bases, mut bus_addresses) = (Vec::new(), Vec::new());
+        bases.try_reserve_exact(count).map_err(|_| Status::RESOURCES)?;
+        bus_addresses.try_reserve_exact(count).map_err(|_| Status::RESOURCES)?;
         let mut pieces = Vec::new();
         let mut most = count;
-        while places.len() < count {
-            let rooms = most.min(count.saturating_sub(places.len()));
+        while bases.len() < count {
+            let rooms = most.min(count.saturating_sub(bases.len()));
             match Self::piece(init, rooms) {
                 Ok(piece) => {
                     for room in 0..rooms {
                         let offset = room.wrapping_mul(ROOM);
                         let base = piece.range(offset, ROOM).ok_or(Status::RESOURCES)?;
-                        let bus = piece.bus_address().wrapping_add(offset as u64);
-                        push_reserved(&mut places, Place { base, bus });
+                        push_reserved(&mut bases, base);
+                        push_reserved(&mut bus_addresses, piece.bus_address().wrapping_add(offset as u64));
                     }
                     push(&mut pieces, piece)?;
                 }
@@ -59,7 +56,7 @@ impl<const ROOM: usize> Rooms<ROOM> {
                 Err(status) => return Err(status),
             }
         }
-        Ok(Self { places, _pieces: pieces })
+        Ok(Self { bases, bus_addresses, _pieces: pieces })
     }
 
     fn piece(init: &Initialize<'_>, rooms: usize) -> Result<SharedMemory> {
@@ -69,24 +66,24 @@ impl<const ROOM: usize> Rooms<ROOM> {
 
     /// How many rooms there are.
     pub fn len(&self) -> usize {
-        self.places.len()
+        self.bases.len()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.places.is_empty()
+        self.bases.is_empty()
     }
 
     /// Where the device finds a room; `None` if there are not so many.
     #[inline]
     pub fn bus_address(&self, room: usize) -> Option<u64> {
-        self.places.get(room).map(|place| place.bus)
+        self.bus_addresses.get(room).copied()
     }
 
     /// A pointer to the `ROOM` bytes of a room.
     #[inline]
     pub(crate) fn base(&self, room: usize) -> Option<NonNull<u8>> {
-        self.places.get(room).map(|place| place.base)
+        self.bases.get(room).copied()
     }
 
     /// A pointer to `length` bytes at `offset` of a room.
