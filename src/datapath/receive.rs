@@ -89,9 +89,9 @@ impl Adapter {
             }
         }
         let moderated = self.settings.interrupt_moderation;
-        let brought = moderated.then(|| (self.delivery(), budget.saturating_sub(left), bytes));
+        let brought = moderated.then(|| (budget.saturating_sub(left), bytes));
         let mut queue = self.receive.lock_at_dispatch(irql);
-        queue.finish(self.reachable(), &self.receive_buffers, batch, brought);
+        queue.finish(self.reachable(), &self.receive_buffers, batch, brought, || self.delivery());
         (left, left == 0 && queue.has_arrived())
     }
 
@@ -115,7 +115,7 @@ impl Adapter {
                 // The client has it.
                 batch.other = None;
             } else {
-                self.discovery_frame(frame, &mut batch.room, irql);
+                self.discovery_frame(frame, irql);
             }
         }
         // The sessions' VCs are let go of with no lock held.
@@ -143,11 +143,14 @@ impl Adapter {
 
     /// Copies a discovery frame out of the device's reach and hands it to the calls.
     #[inline(never)]
-    fn discovery_frame(&self, arrived: Arrived, room: &mut [u8], locks: &mut Unlocked) {
-        let Some(frame) = room.get_mut(..arrived.length) else { return };
-        if self.receive_buffers.read(arrived.buffer, frame) {
-            self.discovery_received(frame, locks);
+    fn discovery_frame(&self, arrived: Arrived, irql: &mut Dispatch) {
+        let mut room = self.receive.lock_at_dispatch(irql).borrow_room();
+        if let Some(frame) = room.get_mut(..arrived.length)
+            && self.receive_buffers.read(arrived.buffer, frame)
+        {
+            self.discovery_received(frame, irql);
         }
+        self.receive.lock_at_dispatch(irql).return_room(room);
     }
 
     /// A session frame with credits in front of its PPP packet: takes them off and indicates the rest. False if the session

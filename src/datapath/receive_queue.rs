@@ -32,7 +32,7 @@ pub(crate) struct ReceiveQueue {
     hangs: Hangs,
     /// Room for the runs of a batch, while there is none.
     runs: Vec<Run>,
-    /// Room for a frame that is no session's, unless a batch has it.
+    /// Room for a copy of a frame that is no session's, unless somebody has it.
     room: Vec<u8>,
 }
 
@@ -69,8 +69,6 @@ pub(super) struct Batch {
     pub(super) runs: Vec<Run>,
     /// A frame that is no session's and came behind all of these, to be looked at as a whole.
     pub(super) other: Option<Arrived>,
-    /// Room to copy that frame to.
-    pub(super) room: Vec<u8>,
     pub(super) frames: u32,
     /// Bytes of the frames in `runs`.
     pub(super) bytes: u32,
@@ -159,7 +157,6 @@ impl ReceiveQueue {
                 // A part of a frame is told to its VC, which takes a look at the whole of it.
                 _ => {
                     batch.other = Some(arrived);
-                    batch.room = core::mem::take(&mut self.room);
                     break;
                 }
             }
@@ -241,28 +238,27 @@ impl ReceiveQueue {
         if batch.runs.capacity() != 0 {
             self.runs = batch.runs;
         }
-        if batch.room.capacity() != 0 {
-            self.room = batch.room;
-        }
         if let Some(other) = batch.other {
             self.give(buffers, other.buffer);
         }
     }
 
-    /// Takes the last batch back, and fits the time between interrupts to what one brought, frames and bytes.
+    /// Takes the last batch back, and fits the time between interrupts to what one brought, frames and bytes. `delivery` says
+    /// how these come, if that changes anything.
     pub(super) fn finish(
         &mut self,
         nic: Option<&Nic<Registers>>,
         buffers: &Buffers,
         last: Batch,
-        brought: Option<(Delivery, u32, u32)>,
+        brought: Option<(u32, u32)>,
+        delivery: impl FnOnce() -> Delivery,
     ) {
         self.done(buffers, last);
         let Some(nic) = nic else { return };
         self.ring.doorbell(nic);
-        let Some((delivery, frames, bytes)) = brought else { return };
+        let Some((frames, bytes)) = brought else { return };
         if let Some(class) = self.moderation.update(frames, bytes) {
-            nic.set_moderation(delivery, class.nanoseconds());
+            nic.set_moderation(delivery(), class.nanoseconds());
         }
     }
 
@@ -282,6 +278,16 @@ impl ReceiveQueue {
         let Self { ring, pool, spare, .. } = self;
         let mut vacancies = ring.vacancies();
         chain.pop_run(pool, |buffer| give(&mut vacancies, spare, buffers, buffer))
+    }
+
+    /// Room to copy a frame to, which is to be given back.
+    pub(super) fn borrow_room(&mut self) -> Vec<u8> {
+        core::mem::take(&mut self.room)
+    }
+
+    /// Takes that back.
+    pub(super) fn return_room(&mut self, room: Vec<u8>) {
+        self.room = room;
     }
 
     /// Whether the card has filled the descriptor that is next.
@@ -314,7 +320,7 @@ impl ReceiveQueue {
 /// Gives a buffer to the card, or keeps it if the ring is full.
 #[inline]
 fn give(vacancies: &mut Vacancies<'_>, spare: &mut Vec<u32>, buffers: &Buffers, buffer: u32) {
-    if vacancies.give(buffers.buffer(buffer)).is_err() {
+    if vacancies.are_none() || vacancies.give(buffers.buffer(buffer)).is_err() {
         push_reserved(spare, buffer);
     }
 }
