@@ -106,9 +106,7 @@ fn deliver(adapter: &Rc<Adapter>, vc: Option<&Rc<Vc>>, at: usize) {
     note(Step::new("driver", format!("indicates {name}")));
     if code == LINK_STATE && vc.is_none() && data.len() >= 8 {
         let up = u32_at(&data, 4) == CONNECTED;
-        if let Some(slot) = adapter.slot() {
-            slot.set_told_link(Some(up));
-        }
+        adapter.hear_of_link(up);
         if !up {
             adapter.check_link_loss();
         }

@@ -168,6 +168,17 @@ impl Adapter {
         }
     }
 
+    /// The driver tells of the link. What comes after it was asked to halt or to sleep is late news, and no promise to tell more.
+    pub(super) fn hear_of_link(&self, up: bool) {
+        if self.going_down.get() {
+            self.link_told.set(up);
+        } else if self.phase.get() != Phase::Halt
+            && let Some(slot) = self.slot()
+        {
+            slot.set_told_link(Some(up));
+        }
+    }
+
     /// Scripts take adapters through their states in order.
     fn expect(&self, state: State) {
         assert_eq!(self.state(), state, "{}", self.name());
