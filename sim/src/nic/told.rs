@@ -84,8 +84,9 @@ impl E1000 {
             return;
         };
         if starts {
-            for index in [RDLEN, TDLEN].map(|off| off as usize / 4) {
-                first[index] = told[index];
+            let registers = (0_u64..).step_by(4).zip(first.iter_mut().zip(&told));
+            for (_, (first, now)) in registers.filter(|(off, _)| [RDLEN, TDLEN].contains(off)) {
+                *first = *now;
             }
         }
         let differ =
