@@ -23,11 +23,14 @@ pub struct Indication {
 const LINK_STATE: u32 = 0x4001_0017;
 const CONNECTED: u32 = 1;
 
+/// `NDIS_STATUS_WAN_CO_MTULINKPARAMS`, whose MTU is at 16.
+const MTU_LINK_PARAMETERS: u32 = 0x4001_0025;
+
 /// Statuses and the least size of their buffers.
 const KNOWN: &[(u32, usize, &str)] = &[
     (LINK_STATE, 40, "LINK_STATE"),
     (0x4001_0016, 12, "WAN_CO_LINKPARAMS"),
-    (0x4001_0025, 20, "WAN_CO_MTULINKPARAMS"),
+    (MTU_LINK_PARAMETERS, 20, "WAN_CO_MTULINKPARAMS"),
     (0x4001_0015, 4, "WAN_CO_FRAGMENT"),
 ];
 /// Of NDIS 5 or of a reset: no NDIS 6 driver indicates them.
@@ -40,7 +43,7 @@ const OBSOLETE: &[(u32, &str)] = &[
     (0x4001_000C, "MEDIA_DISCONNECT"),
 ];
 /// Those that are about a VC.
-const OF_A_VC: &[u32] = &[0x4001_0016, 0x4001_0025, 0x4001_0015];
+const OF_A_VC: &[u32] = &[0x4001_0016, MTU_LINK_PARAMETERS, 0x4001_0015];
 
 pub(super) unsafe extern "win64" fn indicate(h: Handle, indication: usize) {
     let _call = enter("NdisMIndicateStatusEx", IrqlRange::DISPATCH_OR_BELOW);
@@ -111,11 +114,22 @@ fn deliver(adapter: &Rc<Adapter>, vc: Option<&Rc<Vc>>, at: usize) {
             adapter.check_link_loss();
         }
     }
+    if code == MTU_LINK_PARAMETERS && data.len() >= 20 {
+        check_mtu(adapter, &who, u32_at(&data, 16));
+    }
     let indication = Indication { code, data };
     if code == LINK_STATE {
         adapter.link_speed.set(u64_at(&indication.data, 16));
     }
     for client in vc.map_or_else(|| adapter.clients(), |vc| vc.sharers()) {
         client.status(adapter, vc, &indication);
+    }
+}
+
+/// CO-337: the card is set up for as much as the adapter has said, and drops what is longer.
+fn check_mtu(adapter: &Adapter, who: &impl Fn() -> Option<String>, mtu: u32) {
+    let most = adapter.attributes().general().map_or(0, |general| general.mtu);
+    if mtu > most {
+        finding("CO-337", who(), format!("an MTU of {mtu}, MtuSize {most}"));
     }
 }

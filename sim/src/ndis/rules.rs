@@ -450,6 +450,11 @@ pub(crate) const RULES: &[Rule] = &[
         Severity::S1,
         "When the last client has left, what calls and SAPs took is given back, not only at the halt.",
     ),
+    rule(
+        "CO-337",
+        Severity::S1,
+        "The MTU of a call (NDIS_STATUS_WAN_CO_MTULINKPARAMS) is not larger than MtuSize of the general attributes.",
+    ),
     rule("DV.E6.0x06", Severity::S0, "A scatter/gather list is freed once."),
     rule("DV.E6.0x07", Severity::S0, "Shared memory is freed by the end of MiniportHaltEx."),
     rule("DV.E6.0x0A", Severity::S0, "Scatter/gather lists are freed before the DMA registration ends."),

@@ -97,13 +97,16 @@ pub(super) fn set_registration(handle: Handle) -> Status {
     ndis!(attributes::set, handle, bytes.as_ptr() as usize)
 }
 
+/// `MtuSize`.
+const MTU: u32 = 1492;
+
 fn set_general(handle: Handle) -> Status {
     let oids = [0x0001_0101_u32];
     let mut bytes = [0_u8; 224];
     let mut put = |at: usize, value: &[u8]| bytes[at..at + value.len()].copy_from_slice(value);
     put(0, &[0x9F, 2, 224, 0]);
     put(8, &12_u32.to_le_bytes());
-    put(16, &1492_u32.to_le_bytes());
+    put(16, &MTU.to_le_bytes());
     put(56, &1_u32.to_le_bytes());
     put(80, &9_u32.to_le_bytes());
     put(92, &6_u16.to_le_bytes());
@@ -247,9 +250,20 @@ pub(super) fn indicate_link(adapter: usize, size: u16) {
     indicate(adapter, 0x4001_0017, size);
 }
 
+/// `NDIS_STATUS_WAN_CO_MTULINKPARAMS` for a VC.
+pub(super) fn indicate_mtu(vc: Handle) {
+    let mtu = if deviates("wider than the adapter") { MTU + 1 } else { MTU };
+    let mut parameters = [0_u8; 40];
+    parameters[16..20].copy_from_slice(&mtu.to_le_bytes());
+    indicate_on(mini(|it| it.adapter.get()), vc, 0x4001_0025, 112, &parameters);
+}
+
 /// Any status with 40 bytes, for the adapter.
 pub(super) fn indicate(adapter: usize, code: u32, size: u16) {
-    let state = [0_u8; 40];
+    indicate_on(adapter, std::ptr::null_mut(), code, size, &[0; 40]);
+}
+
+fn indicate_on(adapter: usize, vc: Handle, code: u32, size: u16, state: &[u8; 40]) {
     let mut bytes = [0_u8; 112];
     let mut put = |at: usize, value: &[u8]| bytes[at..at + value.len()].copy_from_slice(value);
     put(0, &[0x98, 1]);
@@ -261,8 +275,7 @@ pub(super) fn indicate(adapter: usize, code: u32, size: u16) {
     if deviates("connectionless status") {
         ndis!(indication::indicate, adapter as Handle, bytes.as_ptr() as usize);
     } else {
-        let whole = std::ptr::null_mut();
-        ndis!(indication::co_indicate, adapter as Handle, whole, bytes.as_ptr() as usize);
+        ndis!(indication::co_indicate, adapter as Handle, vc, bytes.as_ptr() as usize);
     }
 }
 

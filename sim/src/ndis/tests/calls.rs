@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
+use super::bring_up;
 use super::data::indicate;
 use super::mini::{adapter, context, deviates, later, mini, ndis};
 use crate::machine::{LockKind, Machine};
@@ -218,6 +219,9 @@ fn connected(vc: usize, parameters: usize, activated: Status) {
     let handle = handle_of(vc);
     if deviates("activates twice") {
         ndis!(activation::activate, handle, parameters);
+    }
+    if activated == status::SUCCESS {
+        bring_up::indicate_mtu(handle);
     }
     if deviates("closes while making") {
         ndis!(call::dispatch_close, status::FAILURE, handle, 0, 0);

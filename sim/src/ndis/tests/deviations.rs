@@ -154,6 +154,7 @@ trips! {
         "call hangs" => "CO-091",
         "connects synchronously inactive" => "CO-071",
         "slow close" => "TIME.Close",
+        "wider than the adapter" => "CO-337",
     }
     calls_end_once_later(life, pended) {
         "close completed twice" => "CO-102",
