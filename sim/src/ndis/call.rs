@@ -15,6 +15,7 @@ use super::status::{self, Status};
 use super::vc::{self, CallState, Vc};
 use super::{deadline, finding, modification, note, raw};
 use crate::machine::{IrqlRange, Step, enter};
+use crate::memory::pages::{Access, PAGE, Reservation};
 
 /// `NdisClMakeCall` without a party.
 pub fn make_call(vc: &Rc<Vc>, parameters: &CallParameters) -> Status {
@@ -122,9 +123,29 @@ fn check_rates(vc: &Rc<Vc>, parameters: &CallParameters) {
     }
 }
 
-/// `NdisClCloseCall` without a party. Ends a call that is up, offered and accepted, or still being made.
+/// `NdisClCloseCall` without a party and without data. Ends a call that is up, offered and accepted, or still being made.
 pub fn close_call(vc: &Rc<Vc>) -> Status {
-    if matches!(vc.call.get(), CallState::Idle | CallState::Closing) || !vc.closing.begin() {
+    close(vc, 0, 0)
+}
+
+/// The same with data that are to be sent before the call ends. They lie at the end of a page, behind which there is none.
+/// Without a byte of it there is a pointer all the same. `INVALID_DATA`, which a call manager may answer to data and to
+/// nothing else, leaves the call as it is.
+///
+/// # Panics
+/// If they do not fit in a page.
+pub fn close_call_with(vc: &Rc<Vc>, data: &[u8]) -> Status {
+    let page = Reservation::new(PAGE);
+    page.protect(0, PAGE, Access::ReadWrite);
+    let at = page.base() + PAGE.checked_sub(data.len()).expect("a page is enough");
+    raw::store(at, data);
+    page.protect(0, PAGE, Access::Read);
+    close(vc, at, u32::try_from(data.len()).expect("a page is enough"))
+}
+
+fn close(vc: &Rc<Vc>, data: usize, size: u32) -> Status {
+    let before = vc.call.get();
+    if matches!(before, CallState::Idle | CallState::Closing) || !vc.closing.begin() {
         return status::NOT_ACCEPTED;
     }
     vc.call.set(CallState::Closing);
@@ -137,10 +158,15 @@ pub fn close_call(vc: &Rc<Vc>) -> Status {
         vc.adapter().call_manager().close_call,
         vc.context(),
         0,
-        0,
-        0,
+        data,
+        size,
     );
     match vc.closing.returned(status) {
+        Returned::Final(status::INVALID_DATA) if size != 0 => {
+            vc.call.set(before);
+            note(Step::new("driver", format!("sends no data with the close of {}", vc.name())));
+            status::INVALID_DATA
+        }
         Returned::Final(status) => {
             closed(vc, status);
             status

@@ -97,7 +97,7 @@ pub trait Client {
 pub use super::address_family::{
     close as close_address_family, notify_close_complete, open as open_address_family,
 };
-pub use super::call::{close_call, make_call};
+pub use super::call::{close_call, close_call_with, make_call};
 pub use super::incoming::{accept_call, ask_for_rate};
 pub use super::modification::modify_call;
 pub use super::oid::{cm_request as cm_oid_request, co_request as co_oid_request};

@@ -141,6 +141,12 @@ impl Driver {
         (table.major_ndis_version, table.minor_ndis_version)
     }
 
+    /// Its own version, as major and minor, that it named in its registration.
+    pub fn version(&self) -> (u8, u8) {
+        let table = self.miniport();
+        (table.major_driver_version, table.minor_driver_version)
+    }
+
     /// The address of its `DRIVER_OBJECT`.
     pub(super) fn object(&self) -> usize {
         self.object
