@@ -118,6 +118,15 @@ pub fn call(family: u32, to: &Destination) -> CallParameters {
     }
 }
 
+/// The same in the PPP address family, for a largest payload.
+pub fn call_for_payload(octets: u32) -> CallParameters {
+    let mut parameters = call(Family::PPP, &Destination::default());
+    if let Some(media) = &mut parameters.media {
+        media.specific.parameters[16..20].copy_from_slice(&octets.to_le_bytes());
+    }
+    parameters
+}
+
 /// The fixed part, 48 bytes with the destination's descriptor at 16, and the "phone number".
 fn tapi(to: &Destination) -> Vec<u8> {
     let escape = |name: &str| name.replace('%', "%25").replace('\\', "%5C");

@@ -1,13 +1,19 @@
 //! Calls that come up, and what the client can do with them.
 
+use std::rc::Rc;
+
 use ndis_sim::{
-    ndis::{Family, status},
+    ndis::{Family, Value, client, oid::OidRequest, status, wait_for},
     nic::Model,
+    wire::frame::{DISCOVERY, code, tag},
 };
 use scenarios::{
-    Card, seeds, some_of,
+    Card, Record, Setup, Station, blocks,
+    caller::PATIENCE,
+    lab, seeds, some_of,
+    station::exchange,
     stories::{self, SIZES},
-    wires::Pass,
+    wires::{Pass, gated},
 };
 
 const FAMILIES: [u32; 2] = [Family::TAPI_PROXY, Family::PPP];
@@ -49,6 +55,57 @@ fn one_to_sixteen_calls_are_up_at_once() {
 fn a_vc_serves_several_calls() {
     for (seed, model, family) in everywhere() {
         stories::vc_used_again(seed, Card::new(model), family).clean();
+    }
+}
+
+/// A client asks for a payload on a card whose keyword says another: what the peer is asked for in PADI and PADR, and the
+/// largest frame of the call.
+fn payload(seed: u64, keyword: u32, asked: u32) -> (Vec<Option<u16>>, u32) {
+    let (mut card, lever) = gated(Card::new(Model::I82545em), Pass::Everything);
+    card.keywords.insert("MaxPayload".to_owned(), Value::Integer(keyword));
+    let run = lab::run(Setup::new(seed, card), move |lab| {
+        let driver = lab.load();
+        let station = Station::up(lab, &driver, 0, Family::PPP);
+        let vc = station.vc();
+        let record = Rc::new(Record::default());
+        vc.set_client_data(Rc::<Record>::clone(&record));
+        assert_eq!(client::make_call(&vc, &blocks::call_for_payload(asked)), status::PENDING);
+        assert!(wait_for(PATIENCE, || record.made.get().is_some()), "the call hangs");
+        assert!(record.is_up(), "{:?}", record.made.get());
+        let link = client::co_oid_request(&station.adapter, Some(&vc), OidRequest::query(0x0401_0182, 32));
+        let largest = u32::from_le_bytes(link.data[..4].try_into().expect("four bytes"));
+        let longest = usize::try_from(largest).expect("a small number") + 2;
+        assert!(exchange(&[Rc::clone(&vc)], &[longest, 60], 3), "frames of {longest} bytes");
+        station.finish(&vc);
+        station.down();
+        driver.unload();
+        largest
+    });
+    let largest = run.clean();
+    let requests = lever
+        .sent()
+        .into_iter()
+        .filter(|frame| frame.ethertype == DISCOVERY && [code::PADI, code::PADR].contains(&frame.code));
+    let tags = requests.map(|frame| {
+        let tags = frame.tags().expect("tags");
+        let value = tags.iter().find(|(kind, _)| *kind == tag::PPP_MAX_PAYLOAD).map(|(_, value)| *value);
+        value.map(|value| u16::from_be_bytes(value.try_into().expect("two bytes")))
+    });
+    (tags.collect(), largest)
+}
+
+// covers: RFC4638:PPP-Max-Payload, CmMakeCall, OID_WAN_CO_GET_LINK_INFO@co
+#[test]
+fn a_call_asks_for_no_more_than_the_card_is_set_up_for() {
+    for (seed, keyword) in (1..).zip([1492, 1496, 1500]) {
+        for asked in [0, 1492, 1495, 1498, 1500, 65_535] {
+            let granted = asked.max(1492).min(keyword);
+            let (tags, largest) = payload(seed, keyword, asked);
+            let wanted = u16::try_from(granted).ok().filter(|&octets| octets > 1492);
+            assert!(tags.len() >= 2, "a PADI and a PADR");
+            assert!(tags.iter().all(|&tag| tag == wanted), "{asked} of {keyword}: {tags:?}");
+            assert_eq!(largest, granted, "{asked} of {keyword}");
+        }
     }
 }
 

@@ -126,6 +126,28 @@ fn clients_reject_calls_and_hosts_are_told_why() {
     run.clean();
 }
 
+// covers: CmIncomingCallComplete, SEQ:incoming-call-rejected
+#[test]
+fn an_answer_that_says_that_it_is_none_is_a_refusal() {
+    // NdisClIncomingCallComplete takes any status but NDIS_STATUS_PENDING.
+    for (seed, answer) in (1..).zip([Answer::Inline(status::PENDING), Answer::Elsewhere(status::PENDING)]) {
+        for family in FAMILIES {
+            let control = Control::new();
+            let setup = Setup::new(seed, card(Model::I82574l, &control));
+            let run = story(setup, &control, family, answer, |office| {
+                let (call, _, record) = office.ringing(Dial::default());
+                let state = office.settled(call).state;
+                assert!(matches!(state, CallState::Refused(tag::GENERIC_ERROR, _)), "{state:?}");
+                gone(&record);
+                office.station.caller.answer.set(Answer::Now(status::SUCCESS));
+                let (_, vc) = office.connected(host(2));
+                Office::hang_up(&vc);
+            });
+            run.clean();
+        }
+    }
+}
+
 // covers: NdisMCmDispatchIncomingCloseCall, SEQ:incoming-call-closed-by-peer
 #[test]
 fn hosts_end_their_calls() {

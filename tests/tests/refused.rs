@@ -1,15 +1,20 @@
-//! What NDIS may ask of any driver and PPPoE does not have: parties, sends without a VC, multipoint calls.
+//! What NDIS may ask of any driver and PPPoE does not have: parties, sends without a VC, multipoint calls, data
+//! with a close.
 
 use ndis_sim::{
-    ndis::{Family, client, status},
+    ndis::{Family, client, status, wait_for},
     nic::Model,
+    wire::frame::code,
 };
 use scenarios::{
     Caller, Card, Record, Setup, Station,
     blocks::{self, Destination},
+    caller::PATIENCE,
     lab::{self, sleep},
+    station::exchange,
+    wires::{Pass, gated},
 };
-use std::time::Duration;
+use std::{rc::Rc, time::Duration};
 
 /// `MULTIPOINT_VC` and `BROADCAST_VC` of `CO_CALL_PARAMETERS`.
 const FLAGS: [u32; 2] = [0x10, 0x8];
@@ -53,6 +58,40 @@ fn a_call_to_many_is_refused() {
             assert_eq!(client::delete_vc(&vc), status::SUCCESS);
         }
     });
+}
+
+// covers: CmCloseCall
+#[test]
+fn a_close_with_data_is_refused_and_one_without_is_not() {
+    for (seed, family) in [Family::TAPI_PROXY, Family::PPP].into_iter().enumerate() {
+        let (card, lever) = gated(Card::new(Model::I82574l), Pass::Everything);
+        let run = lab::run(Setup::new(seed as u64, card), move |lab| {
+            let driver = lab.load();
+            let station = Station::up(lab, &driver, 0, family);
+            let vc = station.connected();
+            for length in [1, 2, 60, 4096] {
+                let status = client::close_call_with(&vc, &vec![0x55; length]);
+                assert_eq!(status, status::INVALID_DATA, "{length} bytes");
+            }
+            sleep(Duration::from_millis(100));
+            assert_eq!(lever.count(code::PADT), 0, "the peer is not told of a close that was refused");
+            assert!(
+                Record::of(&vc).is_up() && exchange(&[Rc::clone(&vc)], &[60, 1494], 5),
+                "the call goes on"
+            );
+            // A pointer and no bytes: no data.
+            let status = client::close_call_with(&vc, &[]);
+            assert!([status::SUCCESS, status::PENDING].contains(&status), "{}", status::name(status));
+            let record = Record::of(&vc);
+            assert!(status == status::SUCCESS || wait_for(PATIENCE, || record.closed.get()), "no end");
+            assert_eq!(client::delete_vc(&vc), status::SUCCESS);
+            let closed = || lever.count(code::PADT) == 1 && station.tally.borrow().closed_by_host == 1;
+            assert!(wait_for(PATIENCE, closed), "one PADT");
+            station.down();
+            driver.unload();
+        });
+        run.clean();
+    }
 }
 
 // covers: MiniportSendNetBufferLists

@@ -16,6 +16,10 @@ fn driver_registers_and_deregisters() {
         let driver = lab.load();
         assert!(driver.is_registered());
         assert_eq!(driver.ndis_version(), (6, 40));
+        // The packages of the workspace have one version.
+        let part = |text: &str| text.parse::<u8>().expect("a small number");
+        let own = (part(env!("CARGO_PKG_VERSION_MAJOR")), part(env!("CARGO_PKG_VERSION_MINOR")));
+        assert_eq!(driver.version(), own, "the version in the registration");
         driver.unload();
         assert!(!driver.is_registered());
     });

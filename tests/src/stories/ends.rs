@@ -17,7 +17,7 @@ use ndis_sim::{
 use super::{AT_ONCE, peer};
 use crate::{
     Caller, Card, Record, Run, Setup, Station,
-    blocks::Destination,
+    blocks::{self, Destination},
     caller::PATIENCE,
     lab::{self, sleep, sleep_below},
     station::{frame, send},
@@ -150,8 +150,8 @@ pub fn link_lost(seed: u64, card: Card, family: u32, connected: bool) -> Run<Sta
             record.made.get()
         };
         assert!(wait_for(PATIENCE, || station.caller.link.get() == Some(false)), "no indication");
-        // Without a link a call fails at once.
-        let again = station.outcome(&vc, &Destination::default());
+        // Without a link a call is refused, and not begun.
+        let again = client::make_call(&vc, &blocks::call(family, &Destination::default()));
         assert_eq!(again, status::TAPI_DISCONNECTMODE_UNREACHABLE, "{}", status::name(again));
         assert_eq!(client::delete_vc(&vc), status::SUCCESS);
         station.slot.set_link(true);
