@@ -109,9 +109,11 @@ impl Card {
         may(state).then_some(access)
     }
 
-    /// The card is set up, at first or again.
-    pub(super) fn started(&self) {
-        self.set(RUNNING);
+    /// The card is set up, at first or again: everybody may touch it, and the caller before anybody can take it away.
+    pub(super) fn started(&self) -> Access<'_> {
+        let enter = |now: u32| Some((now & !STATE | RUNNING).wrapping_add(USER));
+        let _ = self.state.fetch_update(Ordering::AcqRel, Ordering::Relaxed, enter);
+        Access { card: self, runs: true }
     }
 
     /// From here on only the recovery touches the card, which ends with [`Card::started`] or [`Card::given_up`]; false

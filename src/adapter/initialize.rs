@@ -214,8 +214,11 @@ impl Adapter {
         let class = self.receive.lock(locks).latency_class();
         let interval = if self.settings.interrupt_moderation { class.nanoseconds() } else { 0 };
         self.nic.set_moderation(self.delivery(), interval);
-        self.card.started();
-        self.nic.enable_interrupts(self.delivery()).map_err(hardware_status)?;
+        let access = self.card.started();
+        let unmasked = self.nic.enable_interrupts(self.delivery());
+        // From here on somebody may take the card, and masks it.
+        drop(access);
+        unmasked.map_err(hardware_status)?;
         self.pump(locks);
         self.set_watchdog();
         // What changed meanwhile was told by no interrupt.
