@@ -75,6 +75,8 @@ pub(crate) struct Activity {
     pub(crate) call: Cell<Option<CallSite>>,
     /// The driver's entry points in progress, innermost last.
     pub(crate) extent: RefCell<Vec<&'static str>>,
+    /// How often a call into the driver came from outside.
+    pub(crate) stays: Cell<u64>,
     /// The addresses of the stack, its guard page included.
     stack: std::ops::Range<usize>,
     body: RefCell<Option<Body>>,
@@ -115,6 +117,7 @@ impl Activity {
             locks: RefCell::default(),
             call: Cell::new(None),
             extent: RefCell::default(),
+            stays: Cell::default(),
             stack: limits,
             trap: Cell::new(Some(body.trap_handler())),
             body: RefCell::new(Some(body)),

@@ -117,6 +117,9 @@ impl Machine {
         self.preempt();
         self.log(format_args!("driver {entry} {{"));
         let before = self.with_activity(|activity| {
+            if activity.extent.borrow().is_empty() {
+                activity.stays.set(activity.stays.get() + 1);
+            }
             activity.extent.borrow_mut().push(entry);
             let locks = activity.locks.borrow().len();
             (activity.irql.get(), locks, activity.call.take())

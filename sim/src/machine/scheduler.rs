@@ -217,13 +217,15 @@ impl Machine {
                 .any(|activity| activity.id == thread)
     }
 
-    /// Whether the thread is inside of a call into the driver.
-    pub(crate) fn is_in_driver(&self, thread: ThreadId) -> bool {
+    /// Which stay in the driver it is, if the thread is inside of a call into it.
+    pub(crate) fn stay_in_driver(&self, thread: ThreadId) -> Option<u64> {
         let scheduler = &self.scheduler;
-        let inside = |it: &Rc<Activity>| it.id == thread && !it.extent.borrow().is_empty();
-        scheduler.blocked.borrow().get(&thread).is_some_and(inside)
-            || scheduler.ready.borrow().iter().any(inside)
-            || scheduler.cpus.borrow().iter().flat_map(|cpu| &cpu.stack).any(inside)
+        let stay =
+            |it: &Rc<Activity>| (it.id == thread && !it.extent.borrow().is_empty()).then(|| it.stays.get());
+        let blocked = scheduler.blocked.borrow().get(&thread).and_then(stay);
+        blocked
+            .or_else(|| scheduler.ready.borrow().iter().find_map(stay))
+            .or_else(|| scheduler.cpus.borrow().iter().flat_map(|cpu| &cpu.stack).find_map(stay))
     }
 
     fn target(&self, cpu: Option<usize>) -> usize {

@@ -276,8 +276,8 @@ impl Adapter {
     pub(super) fn check_forgotten(self: &Rc<Self>) {
         /// Longer than a discovery lingers.
         const LATER: Duration = Duration::from_mins(1);
-        /// Tables that are made with the first call.
-        const TABLES: usize = 16;
+        /// Tables that are made with the first call, the first that comes in, and the first rate: a few blocks each.
+        const TABLES: usize = 32;
         let others = || self.ndis().adapters.borrow().len() != 1;
         if !self.opens.borrow().is_empty() || others() {
             return;

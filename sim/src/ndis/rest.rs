@@ -70,6 +70,9 @@ pub(super) fn check_vc(vc: &Rc<Vc>) {
     let Some(all) = quiet(adapter) else { return };
     let totals = slot.traffic().totals_of(vc.call_id());
     let Some(counters) = Counters::ask(adapter, Some(vc)) else { return };
+    if !is_live(vc) {
+        return;
+    }
     let info = co_request(adapter, Some(vc), OidRequest::query(OID_WAN_CO_GET_STATS_INFO, 116));
     if quiet(adapter) != Some(all) || info.status != status::SUCCESS || info.data.len() != 116 {
         return;
@@ -112,8 +115,10 @@ fn is_live(vc: &Rc<Vc>) -> bool {
 impl Counters {
     /// Asks for each counter; `None` if one is not answered.
     fn ask(adapter: &Rc<Adapter>, vc: Option<&Rc<Vc>>) -> Option<Self> {
+        // A call that ends meanwhile takes its VC along.
+        let there = || vc.is_none_or(is_live);
         let one = |oid| {
-            let answer = co_request(adapter, vc, OidRequest::query(oid, 8));
+            let answer = there().then(|| co_request(adapter, vc, OidRequest::query(oid, 8)))?;
             (answer.status == status::SUCCESS && answer.data.len() == 8).then(|| u64_at(&answer.data, 0))
         };
         Some(Self {

@@ -156,7 +156,7 @@ pub(super) unsafe extern "win64" fn make_call(
 ) -> Status {
     raw::write(out as *mut usize, usize::from(deviates("party context")));
     if deviates("keeps what a call took") {
-        for _ in 0..20 {
+        for _ in 0..40 {
             ndis!(system::allocate, adapter(), 16, u32::from_le_bytes(*b"mini"), 0);
         }
     }
