@@ -233,6 +233,49 @@ fn a_peer_that_asks_for_silence_for_ever_holds_up_neither_a_close_nor_a_pause() 
     }
 }
 
+// covers: MiniportCoSendNetBufferLists
+#[test]
+fn sends_of_a_long_silence_come_back_and_the_next_are_not_taken_for_them() {
+    if cannot_on_qemu("its models know no PAUSE") {
+        return;
+    }
+    for model in Model::ALL {
+        let (card, lever) = watched(model);
+        let run = on_station(1, card, move |_, station| {
+            let vcs = [station.connected(), station.connected()];
+            let [first, second] = [&vcs[0], &vcs[1]].map(|vc| Record::of(vc));
+            lever.inject(pause(0xffff));
+            send(&vcs[0], &some(300, 0..20));
+            // 33 ms each: until the driver gives them back, with copies of them in the ring.
+            for _ in 0..1000 {
+                if first.in_driver.get() == 0 {
+                    break;
+                }
+                lever.inject(pause(0xffff));
+                sleep(Duration::from_millis(31));
+            }
+            assert_eq!(first.in_driver.get(), 0, "sends do not come back");
+            lever.inject(pause(0xffff));
+            send(&vcs[1], &some(300, 20..40));
+            // Time for some of the copies.
+            lever.inject(pause(0));
+            sleep(Duration::from_micros(20));
+            lever.inject(pause(0xffff));
+            sleep(Duration::from_millis(20));
+            assert_eq!(second.in_driver.get(), 20, "sends end with frames of others");
+            lever.inject(pause(0));
+            assert!(wait_for(PATIENCE, || second.in_driver.get() == 0), "sends are not completed");
+            // What came back for the copies is no echo of what follows.
+            sleep(Duration::from_millis(20));
+            for vc in &vcs {
+                assert_works(vc);
+                station.finish(vc);
+            }
+        });
+        run.clean();
+    }
+}
+
 #[test]
 fn flow_control_does_what_the_registry_says() {
     if cannot_on_qemu("the partner of its PHYs never agrees to PAUSE, and its models know none") {
