@@ -30,6 +30,9 @@ use scenarios::{
     wires::{Pass, gated},
 };
 
+/// `OID_WAN_CO_GET_LINK_INFO`.
+const GET_LINK_INFO: u32 = 0x0401_0182;
+
 /// A card that asks for payloads of 1,500 bytes, and a peer that grants so many.
 fn generous(max_payload: u16) -> Card {
     let peer = access_concentrator::Settings { max_payload, ..access_concentrator::Settings::default() };
@@ -56,6 +59,11 @@ fn frames_of_a_late_ndiswan_fit_the_session() {
                 // The next call has another session, and NDISWAN comes late again.
                 assert!(Caller::hang_up(&vc));
                 assert_eq!(vc.told(), None);
+                // Nor is what was negotiated shown between the calls: the size is the card's.
+                let idle =
+                    client::co_oid_request(&station.adapter, Some(&vc), OidRequest::query(GET_LINK_INFO, 32));
+                assert_eq!(idle.status, status::SUCCESS);
+                assert_eq!(idle.data[..4], 1500_u32.to_le_bytes());
                 assert_eq!(station.outcome(&vc, &Destination::default()), status::SUCCESS);
                 wan::ask_fresh(&vc);
                 wan::join(&vc);
