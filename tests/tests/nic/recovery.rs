@@ -11,7 +11,7 @@ use scenarios::{
     Card, Record, Setup, Station,
     caller::PATIENCE,
     lab::{self, sleep},
-    seeds,
+    on_qemu, seeds,
     station::send,
 };
 
@@ -50,7 +50,8 @@ fn recovers(seed: u64, model: Model, messages: bool, cpus: usize) {
     });
     let resets = run.count_steps("card: reset");
     run.clean();
-    assert!(resets >= 3, "{model}: {resets} resets: no recovery");
+    // QEMU's cards do not say that they are reset.
+    assert!(resets >= 3 || on_qemu(), "{model}: {resets} resets: no recovery");
 }
 
 #[test]
