@@ -95,7 +95,7 @@ impl E1000 {
             .take(NAMED)
             .map(|(off, (first, now))| format!("{off:#06x} {first:#x}, now {now:#x}"))
             .collect();
-        if !named.is_empty() && !self.faults.ever() {
+        if !named.is_empty() {
             p.finding("NIC.Told", format!("register and value: {}", named.join("; ")));
         }
     }
