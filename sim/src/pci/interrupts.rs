@@ -200,7 +200,7 @@ impl Slot {
             return;
         }
         routing.in_service.set(true);
-        let slot = self.shared();
+        let slot = self.me();
         machine.interrupt(None, self.line_irql(), "line", move || {
             if let Some(slot) = slot.upgrade() {
                 slot.line_interrupt();
@@ -243,7 +243,7 @@ impl Slot {
     /// card's.
     pub fn foreign_line_interrupt(&self) {
         let Some(machine) = self.machine() else { return };
-        let slot = self.shared();
+        let slot = self.me();
         machine.interrupt(None, self.line_irql(), "line", move || {
             let Some(slot) = slot.upgrade() else { return };
             let handler = slot.interrupts.line.borrow().clone();
@@ -272,7 +272,7 @@ impl Slot {
         if self.is_gone() || self.interrupts.messages.borrow().is_none() {
             return;
         }
-        let slot = self.shared();
+        let slot = self.me();
         machine.interrupt(None, MESSAGE_IRQL, "message", move || {
             let Some(slot) = slot.upgrade() else { return };
             let handler = slot.interrupts.messages.borrow().clone();

@@ -15,6 +15,7 @@ mod resources;
 mod slot;
 #[cfg(test)]
 pub(crate) mod tests;
+mod window;
 
 use std::time::Duration;
 
@@ -27,7 +28,8 @@ pub(crate) use interrupts::RULES;
 pub use link::TOO_LATE;
 pub use msix::MsixTable;
 pub use resources::{BarResource, Line, Message, Resources};
-pub use slot::{MapError, Slot};
+pub use slot::Slot;
+pub use window::MapError;
 
 /// A PCI function: what it answers on the bus and what it does with the frames its wire brings.
 ///
