@@ -85,6 +85,9 @@ impl Card {
     }
 }
 
+/// Windows 10, version 2004: what `mcm.inx` is decorated for.
+pub const OLDEST_BUILD: u32 = 19_041;
+
 /// What a run is made from.
 pub struct Setup {
     /// Seed of every decision.
@@ -101,8 +104,8 @@ pub struct Setup {
     pub readings: Option<Readings>,
     /// What the clock ticks in, 0 for one that is exact; none has the seed choose.
     pub tick: Option<Duration>,
-    /// The release of Windows that runs.
-    pub windows: Windows,
+    /// The release of Windows that runs; none has the seed choose among those that the INF is for.
+    pub windows: Option<Windows>,
     /// Guard pages around each pool block, and an event log: what takes most of the time of a short run.
     pub thorough: bool,
 }
@@ -118,7 +121,7 @@ impl Setup {
             real_time: false,
             readings: Some(READINGS.get()),
             tick: Some(machine::TICK),
-            windows: Windows::NEWEST,
+            windows: Some(Windows::NEWEST),
             thorough: true,
         }
     }
@@ -308,7 +311,7 @@ fn on_this_thread<T: 'static>(
         fail: setup.fail,
         limit: LIMIT,
         tick: setup.tick.unwrap_or_else(|| machine::drawn_tick(setup.seed)),
-        windows: setup.windows,
+        windows: setup.windows.unwrap_or_else(|| Windows::drawn(setup.seed, OLDEST_BUILD)),
         trace,
         log: setup.thorough || trace,
         guard: setup.thorough,

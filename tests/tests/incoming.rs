@@ -155,7 +155,7 @@ fn hosts_end_their_calls() {
         let control = Control::new();
         let model = Model::ALL[usize::try_from(seed % 3).unwrap()];
         let (at_once, answer) = (seed % 2 == 0, YES[usize::try_from(seed / 2 % 3).unwrap()]);
-        let setup = Setup { readings: None, ..Setup::new(seed, card(model, &control)) };
+        let setup = Setup { readings: None, windows: None, ..Setup::new(seed, card(model, &control)) };
         let run =
             story(setup, &control, FAMILIES[usize::try_from(seed % 2).unwrap()], answer, move |office| {
                 office.station.caller.close_at_once.set(at_once);
@@ -220,7 +220,7 @@ fn clients_close_calls_before_they_are_up() {
         for answer in [Answer::Close, Answer::Later, YES[0], YES[1], YES[2]] {
             let control = Control::new();
             let model = Model::ALL[usize::try_from(seed % 3).unwrap()];
-            let setup = Setup { readings: None, ..Setup::new(seed, card(model, &control)) };
+            let setup = Setup { readings: None, windows: None, ..Setup::new(seed, card(model, &control)) };
             let family = FAMILIES[usize::try_from(seed % 2).unwrap()];
             let run = story(setup, &control, family, answer, move |office| {
                 office.station.caller.close_when_connected.set(true);
@@ -247,7 +247,7 @@ fn both_sides_hang_up_at_the_same_time() {
     for seed in 0..24 {
         let control = Control::new();
         let model = Model::ALL[usize::try_from(seed % 3).unwrap()];
-        let setup = Setup { readings: None, ..Setup::new(seed, card(model, &control)) };
+        let setup = Setup { readings: None, windows: None, ..Setup::new(seed, card(model, &control)) };
         let run = story(setup, &control, FAMILIES[usize::try_from(seed % 2).unwrap()], YES[1], |office| {
             let (call, vc) = office.connected(Dial::default());
             let record = Record::of(&vc);

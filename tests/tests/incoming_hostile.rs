@@ -189,7 +189,7 @@ fn a_bad_cable_costs_time_and_nothing_else() {
             let hub = Hub::new(vec![inner, Box::new(Hosts::new(hosts, Duration::from_micros(20)))]);
             Box::new(Impaired::new(Box::new(hub), Plan::hostile(), seed))
         });
-        let setup = Setup { readings: None, ..Setup::new(seed, card) };
+        let setup = Setup { readings: None, windows: None, ..Setup::new(seed, card) };
         let run = story(setup, &control, Family::PPP, YES, |office| {
             let calls: Vec<_> = (1..=4).map(|number| office.control.dial(host(number))).collect();
             for &call in &calls {

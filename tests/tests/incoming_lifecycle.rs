@@ -37,7 +37,7 @@ fn host(number: u8) -> Dial {
 
 /// A card with SAPs for two lines in mind.
 fn setup(seed: u64, control: &Control) -> Setup {
-    Setup { readings: None, ..Setup::new(seed, card(model(seed), control)) }
+    Setup { readings: None, windows: None, ..Setup::new(seed, card(model(seed), control)) }
 }
 
 /// What takes the calls away.

@@ -3,10 +3,15 @@
 use std::rc::Rc;
 
 use ndis_sim::{
+    machine::Windows,
     ndis::{Family, HaltAction, State, client::Client, status},
     nic::Model,
 };
-use scenarios::{Caller, Card, Setup, Station, lab, stories};
+use scenarios::{
+    Caller, Card, Setup, Station,
+    lab::{self, OLDEST_BUILD},
+    stories,
+};
 
 // covers: DriverEntry, DriverUnload, MiniportSetOptions
 // covers: CmOidRequestComplete
@@ -29,12 +34,8 @@ fn driver_registers_and_deregisters() {
 // covers: DriverEntry, DriverUnload
 #[test]
 fn each_windows_that_the_inf_is_for_takes_the_driver() {
-    use ndis_sim::machine::Windows;
-    /// Windows 10, version 2004: the decoration of `mcm.inx`.
-    const OLDEST: u32 = 19_041;
-    let releases = Windows::RELEASES.into_iter().filter(|it| it.kernel.2 >= OLDEST);
-    for (seed, windows) in (1..).zip(releases) {
-        let setup = Setup { windows, ..Setup::new(seed, Card::new(Model::I82574l)) };
+    for (seed, windows) in (1..).zip(Windows::since(OLDEST_BUILD)) {
+        let setup = Setup { windows: Some(windows), ..Setup::new(seed, Card::new(Model::I82574l)) };
         lab::run(setup, |lab| {
             let driver = lab.load();
             let adapter = lab.adapter(&driver, 0);

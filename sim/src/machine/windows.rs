@@ -1,5 +1,7 @@
 //! The release of Windows that a machine runs: one table says which kernel and which NDIS belong together.
 
+use super::random::Random;
+
 /// A release of Windows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Windows {
@@ -48,6 +50,18 @@ impl Windows {
         Self::RELEASES.into_iter().find(|it| it.kernel.2 == build)
     }
 
+    /// The releases with this build of the kernel or a later one.
+    pub fn since(build: u32) -> impl Iterator<Item = Self> + Clone {
+        Self::RELEASES.into_iter().filter(move |it| it.kernel.2 >= build)
+    }
+
+    /// One of these by this seed; the newest if there is none.
+    pub fn drawn(seed: u64, build: u32) -> Self {
+        let releases = Self::since(build);
+        let nth = Random::new(seed ^ 0x7769_6E64).below(releases.clone().count().max(1) as u64);
+        usize::try_from(nth).ok().and_then(|nth| releases.clone().nth(nth)).unwrap_or(Self::NEWEST)
+    }
+
     /// Whether its NDIS takes drivers for this version: one that was published, and no later than its own. On x64 there
     /// is no floor (`NDIS_MIN_API` in `ndis.h`); NDIS 5 is another interface, which is not played here.
     pub fn takes_ndis(&self, version: (u8, u8)) -> bool {
@@ -57,6 +71,8 @@ impl Windows {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
@@ -66,6 +82,13 @@ mod tests {
                 .windows(2)
                 .all(|two| two[0].kernel < two[1].kernel && two[0].ndis < two[1].ndis)
         );
+    }
+
+    #[test]
+    fn each_release_from_a_build_on_is_drawn() {
+        let drawn = (0..100).map(|seed| Windows::drawn(seed, 19_041).kernel.2).collect::<BTreeSet<_>>();
+        assert!(drawn.into_iter().eq([19_041, 20_348, 22_000, 22_621, 25_398, 26_100]));
+        assert_eq!(Windows::drawn(1, u32::MAX), Windows::NEWEST);
     }
 
     #[test]

@@ -83,7 +83,7 @@ pub(crate) fn run(seed: u64, readings: Option<Readings>, steps: &[Step]) -> Outc
     let card = Card::new(model).wrapped(move |_| Box::new(street));
     // Guard pages cost more than all the rest; some runs are enough to find what they find.
     let thorough = seed.is_multiple_of(8);
-    let setup = Setup { readings, tick: None, thorough, ..Setup::new(seed, card) };
+    let setup = Setup { readings, tick: None, windows: None, thorough, ..Setup::new(seed, card) };
     let (steps, inside) = (steps.to_vec(), shared.clone());
     let run = lab::run(setup, move |lab| {
         let driver = lab.load();
